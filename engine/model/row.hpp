@@ -1,0 +1,78 @@
+// Spate - the values of one record as bytes: the form they have in blocks, log, tails and sealed blocks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "engine/base/bytes.hpp"
+#include "engine/model/shape.hpp"
+
+namespace spate::model {
+
+/// A number as its text said it: mantissa * 10^-scale, with all its digits (22.50 has scale 2).
+struct Decimal {
+  std::int64_t mantissa = 0;
+  std::uint8_t scale = 0;
+};
+
+/// A number whose text is kept, since mantissa and scale can not give it back: exponents, -0, more than
+/// 18 digits. `text` borrows the row.
+struct NumberText {
+  std::string_view text;
+};
+
+/// A string value borrows the row.
+using Value = std::variant<Decimal, NumberText, bool, std::string_view>;
+
+/// Row bytes: the values in the order of the shape's fields, by class:
+///   boolean  one byte, 0 or 1
+///   string   varint length, UTF-8 bytes
+///   number   one byte head: 0..kScaleMax = scale, then the mantissa as a zigzag varint;
+///            kNumberTextHead = varint length, then the text
+inline constexpr std::uint8_t kScaleMax = 30;
+inline constexpr std::uint8_t kNumberTextHead = 0xff;
+
+/// Longest number text that is taken; a longer one is `number-out-of-range`.
+inline constexpr std::size_t kNumberTextBytesMax = 128;
+
+/// Reads `text`, a number in JSON's grammar (RFC 8259 section 6), as mantissa and scale. False if only
+/// the text itself can give the number back exactly.
+[[nodiscard]] bool parse_decimal(std::string_view text, Decimal& out) noexcept;
+
+void append_boolean(std::string& row, bool value);
+void append_string(std::string& row, std::string_view value);
+void append_decimal(std::string& row, Decimal value);
+void append_number_text(std::string& row, std::string_view text);
+
+/// The decimal text of a number, as it was sent.
+void append_text(std::string& out, Decimal value);
+
+/// Reads the values of a row one by one, in the order of its shape.
+class RowReader {
+public:
+  RowReader(const Shape& shape, std::string_view row) noexcept : shape_(&shape), bytes_(row) {}
+
+  /// False at the end, or where the bytes do not fit the shape: then corrupt() is true.
+  bool next(Value& out) noexcept;
+  [[nodiscard]] std::size_t field() const noexcept { return next_ - 1; } ///< Of the last value.
+  [[nodiscard]] bool corrupt() const noexcept { return !bytes_.ok(); }
+  [[nodiscard]] const char* position() const noexcept { return bytes_.position(); }
+
+private:
+  const Shape* shape_;
+  ByteReader bytes_;
+  std::size_t next_ = 0;
+};
+
+/// Bytes that the row at the start of `bytes` takes; 0 if it is cut.
+[[nodiscard]] std::size_t row_bytes(const Shape& shape, std::string_view bytes) noexcept;
+
+/// Whether two rows of one shape hold the same values. 22.5 and 22.50 are the same.
+[[nodiscard]] bool same_values(const Shape& shape, std::string_view a, std::string_view b) noexcept;
+
+/// A hash that is equal for rows that same_values() calls equal.
+[[nodiscard]] std::uint64_t hash_values(const Shape& shape, std::string_view row) noexcept;
+
+} // namespace spate::model

@@ -22,25 +22,26 @@ public:
 };
 
 struct ShardWriterLimits {
-  std::size_t in_flight_bytes_max = 16u << 20; ///< Handed over and not back yet, all shards of this loop.
-  std::size_t block_records_max = 1024;        ///< A block this full is handed over at once.
+  std::size_t in_flight_bytes_max =
+      16u << 20;                        ///< Handed over and not back yet, all shards of this loop.
+  std::size_t block_records_max = 1024; ///< A block this full is handed over at once.
 };
 
 /// Flow:    parser -> open_block(), add() -> hand_over() -> Store -> receipt -> ReceiptListener
-/// Thread:  its loop's; only on_receipt() comes from committer threads and just passes the block on.
-/// Limits:  over_limit() tells the loop to stop reading; nothing is ever dropped here.
-/// Ledger:  counts each record as received and in flight on add(), and as stored, duplicate or rejected
+/// Thread:  its loop's; only on_receipt() comes from committer threads and just passes the block
+/// on. Limits:  over_limit() tells the loop to stop reading; nothing is ever dropped here. Ledger:
+/// counts each record as received and in flight on add(), and as stored, duplicate or rejected
 ///          when its receipt is back, so the equation holds at every moment.
 class ShardWriter final : public model::ReceiptSink {
 public:
-  /// All borrowed; they outlive the writer. The store must have answered everything (drained()) before the
-  /// writer goes.
+  /// All borrowed; they outlive the writer. The store must have answered everything (drained())
+  /// before the writer goes.
   ShardWriter(net::Loop& loop, storage::Store& store, ReceiptListener& listener,
               ShardWriterLimits limits = {});
   ~ShardWriter() override;
 
-  /// The block that this loop gathers for `shard`. Append rows, values, names and rejections of one message,
-  /// then call add(); or cut back what was appended (after a payload that turned out bad).
+  /// The block that this loop gathers for `shard`. Append rows, values, names and rejections of one
+  /// message, then call add(); or cut back what was appended (after a payload that turned out bad).
   [[nodiscard]] model::TelemetryBlock& open_block(model::ShardId shard);
   /// Closes a message: message.rows_begin.. and its rejections are already in the open block.
   void add(model::ShardId shard, const model::Message& message);
@@ -52,8 +53,8 @@ public:
   [[nodiscard]] bool drained() const noexcept;
   [[nodiscard]] const model::LedgerCell& ledger() const noexcept { return ledger_; }
 
-  /// Passes receipts that have arrived to the listener. Called by the loop's hooks; `messages_max` bounds one
-  /// call. Returns true if more are waiting.
+  /// Passes receipts that have arrived to the listener. Called by the loop's hooks; `messages_max`
+  /// bounds one call. Returns true if more are waiting.
   bool deliver_receipts(std::size_t messages_max);
 
   void on_receipt(std::unique_ptr<model::TelemetryBlock> block) override;

@@ -27,8 +27,8 @@ enum class Durability : std::uint8_t {
 };
 
 struct StoreOptions {
-  std::vector<std::string> data_dirs;   ///< One database each; shards spread over them round robin.
-  std::uint16_t shards = 4;             ///< Fixed when the directories are created.
+  std::vector<std::string> data_dirs; ///< One database each; shards spread over them round robin.
+  std::uint16_t shards = 4;           ///< Fixed when the directories are created.
   Durability durability = Durability::fsync;
   std::uint64_t devices_max = 1'000'000;
   std::uint32_t shapes_per_device_max = 256;
@@ -36,8 +36,8 @@ struct StoreOptions {
   std::size_t tail_bytes_max = 96u << 20;  ///< Rows in memory, a data directory.
   std::size_t log_bytes_max = 128u << 20;  ///< Log that may hold unsealed rows, a data directory.
   std::uint32_t seal_rows = 64;            ///< Rows of a tail that make a block.
-  std::int64_t seal_age_ms = 3'600'000;    ///< Age of its oldest row at which a tail is sealed anyway.
-  std::uint64_t rejections_max = 100'000;  ///< Entries in the ring of rejections, a data directory.
+  std::int64_t seal_age_ms = 3'600'000; ///< Age of its oldest row at which a tail is sealed anyway.
+  std::uint64_t rejections_max = 100'000; ///< Entries in the ring of rejections, a data directory.
   /// Free space below which telemetry is refused; 0 = max(1 GiB, 5 % of the disk).
   std::uint64_t disk_free_min_bytes = 0;
 };
@@ -50,10 +50,10 @@ struct ScanPosition {
 
 struct ScanRequest {
   std::string device;
-  std::int64_t from_ns = 0;                    ///< Inclusive.
-  std::int64_t to_ns = INT64_MAX;              ///< Exclusive.
+  std::int64_t from_ns = 0;       ///< Inclusive.
+  std::int64_t to_ns = INT64_MAX; ///< Exclusive.
   bool descending = false;
-  std::optional<ScanPosition> after;           ///< Continue behind this record.
+  std::optional<ScanPosition> after; ///< Continue behind this record.
   std::size_t limit = 1000;
   /// If set, only records whose shape it accepts (the `fields=` filter).
   std::function<bool(const model::Shape&)> accepts;
@@ -77,7 +77,8 @@ struct ScanPage {
 struct DeviceInfo {
   std::string id;
   std::int64_t first_seen_ms = 0;
-  std::int64_t last_seen_ms = 0; ///< Receive time of its newest stored record, also after a restart.
+  std::int64_t last_seen_ms =
+      0; ///< Receive time of its newest stored record, also after a restart.
 };
 
 struct DevicePage {
@@ -97,7 +98,7 @@ struct RejectionQuery {
 struct RejectionPage {
   std::vector<model::Rejection> rejections; ///< Newest first.
   bool more = false;
-  std::string position; ///< Of the last entry.
+  std::string position;      ///< Of the last entry.
   std::uint64_t dropped = 0; ///< Entries that made room since the directories were created.
 };
 
@@ -125,20 +126,23 @@ struct StoreStats {
   Histogram commit_rows;             ///< Rows a commit.
 };
 
-/// Commit log windows, tails in memory and sealed blocks on RocksDB: design A of the store's design.
+/// Commit log windows, tails in memory and sealed blocks on RocksDB: design A of the store's
+/// design.
 ///
-/// Flow:       loop -> submit(block) -> committer: gather, WriteBatch, sync -> ReceiptSink of the block.
-/// Thread:     submit() and health() from any thread, never block. Reads from any thread that may wait for
+/// Flow:       loop -> submit(block) -> committer: gather, WriteBatch, sync -> ReceiptSink of the
+/// block. Thread:     submit() and health() from any thread, never block. Reads from any thread
+/// that may wait for
 ///             the disk (never a loop). One committer thread a data directory.
 /// Durability: a block whose status is `committed` is as durable as StoreOptions::durability says.
-/// Failure:    after a failed write or sync the state on disk is unknown: the data directory refuses all
-///             blocks, is closed and reopened from its log; a failed sync is never retried. Other data
-///             directories go on.
+/// Failure:    after a failed write or sync the state on disk is unknown: the data directory
+/// refuses all
+///             blocks, is closed and reopened from its log; a failed sync is never retried. Other
+///             data directories go on.
 class Store {
 public:
   /// Opens or creates the directories and replays their logs. Blocks.
-  /// Errors: storage_locked, storage_format, storage_shards_mismatch, storage_corrupt, storage_io; the
-  /// detail is one sentence that names the directory and what to do.
+  /// Errors: storage_locked, storage_format, storage_shards_mismatch, storage_corrupt, storage_io;
+  /// the detail is one sentence that names the directory and what to do.
   static Result<std::unique_ptr<Store>> open(StoreOptions options, model::ShapeTable& shapes);
 
   Store(const Store&) = delete;
@@ -149,7 +153,8 @@ public:
   [[nodiscard]] virtual model::ShardId shard_of(std::string_view device_id) const noexcept = 0;
   [[nodiscard]] virtual std::uint16_t shards() const noexcept = 0;
 
-  /// Takes a block; its sink gets it back, committed or refused, in the order of submission per shard.
+  /// Takes a block; its sink gets it back, committed or refused, in the order of submission per
+  /// shard.
   virtual void submit(std::unique_ptr<model::TelemetryBlock> block) = 0;
   /// Bytes that wait in the queue of this shard's data directory. Loops stop reading when it passes
   /// StoreOptions::queue_bytes_max.
@@ -159,8 +164,8 @@ public:
   [[nodiscard]] virtual std::vector<ShardHealth> health() const = 0;
   [[nodiscard]] virtual StoreStats stats() const = 0;
 
-  /// Records in the order of (time, arrival); duplicates that the commit could not recognise are left out.
-  /// Errors: device_unknown, storage_unavailable, storage_corrupt.
+  /// Records in the order of (time, arrival); duplicates that the commit could not recognise are
+  /// left out. Errors: device_unknown, storage_unavailable, storage_corrupt.
   virtual Result<ScanPage> scan(const ScanRequest& request) = 0;
   /// For each shape of the device its newest record. Errors as scan().
   virtual Result<std::vector<StoredRecord>> last(const std::string& device) = 0;
@@ -168,7 +173,8 @@ public:
   virtual Result<DevicePage> devices(const std::string& after, std::size_t limit) = 0;
   virtual Result<RejectionPage> rejections(const RejectionQuery& query) = 0;
 
-  /// Commits and answers what was submitted, then closes. submit() afterwards answers `unavailable`.
+  /// Commits and answers what was submitted, then closes. submit() afterwards answers
+  /// `unavailable`.
   virtual void stop() = 0;
 
 protected:

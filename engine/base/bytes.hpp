@@ -45,10 +45,12 @@ inline void put_varint(std::string& out, std::uint64_t value) {
 [[nodiscard]] constexpr std::int64_t unzigzag(std::uint64_t value) noexcept {
   return static_cast<std::int64_t>((value >> 1) ^ (~(value & 1) + 1));
 }
-inline void put_svarint(std::string& out, std::int64_t value) { put_varint(out, zigzag(value)); }
+inline void put_svarint(std::string& out, std::int64_t value) {
+  put_varint(out, zigzag(value));
+}
 
-/// Reads from a byte range without ever leaving it. After the first short read ok() is false and all
-/// further reads give zero or empty, so that a decoder checks once at its end.
+/// Reads from a byte range without ever leaving it. After the first short read ok() is false and
+/// all further reads give zero or empty, so that a decoder checks once at its end.
 class ByteReader {
 public:
   explicit ByteReader(std::string_view bytes) noexcept

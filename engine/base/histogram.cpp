@@ -21,7 +21,8 @@ std::size_t Histogram::bucket_of(std::uint64_t value) noexcept {
   if (value < kSub) {
     return static_cast<std::size_t>(value); // Exact: the first octaves have a bucket a value.
   }
-  const auto octave = static_cast<unsigned>(std::bit_width(value)) - kSubBits; // 1 for kSub..2*kSub-1
+  const auto octave =
+      static_cast<unsigned>(std::bit_width(value)) - kSubBits; // 1 for kSub..2*kSub-1
   return static_cast<std::size_t>(octave * kSub + ((value >> (octave - 1)) & (kSub - 1)));
 }
 
@@ -50,7 +51,9 @@ void Histogram::merge(const Histogram& other) noexcept {
   sum_ += other.sum_;
 }
 
-void Histogram::clear() noexcept { *this = Histogram(); }
+void Histogram::clear() noexcept {
+  *this = Histogram();
+}
 
 double Histogram::mean() const noexcept {
   return count_ == 0 ? 0.0 : sum_ / static_cast<double>(count_);

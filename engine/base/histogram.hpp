@@ -6,9 +6,9 @@
 
 namespace spate {
 
-/// Counts values from 0 to 2^42 (units are the caller's, usually nanoseconds or microseconds) with a
-/// relative error of at most 1/128 (HdrHistogram's scheme with 7 bits of sub-buckets).
-/// Not thread-safe: one per thread, merged for reading.
+/// Counts values from 0 to 2^42 (units are the caller's, usually nanoseconds or microseconds) with
+/// a relative error of at most 1/128 (HdrHistogram's scheme with 7 bits of sub-buckets). Not
+/// thread-safe: one per thread, merged for reading.
 class Histogram {
 public:
   Histogram();
@@ -22,7 +22,8 @@ public:
   [[nodiscard]] std::uint64_t max() const noexcept { return max_; }
   [[nodiscard]] std::uint64_t min() const noexcept { return count_ == 0 ? 0 : min_; }
   [[nodiscard]] double mean() const noexcept;
-  /// The value that `q` (0..1) of all values do not exceed: the upper end of its bucket, never above max().
+  /// The value that `q` (0..1) of all values do not exceed: the upper end of its bucket, never
+  /// above max().
   [[nodiscard]] std::uint64_t quantile(double q) const noexcept;
 
   /// Calls `visit(upper_bound_inclusive, count)` for each bucket that holds something, in order.

@@ -52,8 +52,8 @@ void append_escaped(std::string& out, std::string_view text) {
 
 void append_value(std::string& out, const Field& field, bool always_quoted) {
   if (const auto* text = std::get_if<std::string_view>(&field.value)) {
-    const bool quoted = always_quoted || text->empty() ||
-                        text->find_first_of(" =\"") != std::string_view::npos;
+    const bool quoted =
+        always_quoted || text->empty() || text->find_first_of(" =\"") != std::string_view::npos;
     out.append(quoted ? "\"" : "");
     append_escaped(out, *text);
     out.append(quoted ? "\"" : "");
@@ -111,11 +111,10 @@ void start(Level level, Format format) {
   s.logger = std::make_shared<spdlog::async_logger>("spate", std::move(sink), s.pool,
                                                     spdlog::async_overflow_policy::overrun_oldest);
   s.logger->set_level(to_spdlog(level));
-  s.logger->set_pattern(format == Format::json
-                            ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
-                            : "%H:%M:%S.%e %^%-7l%$ %v",
-                        format == Format::json ? spdlog::pattern_time_type::utc
-                                               : spdlog::pattern_time_type::local);
+  s.logger->set_pattern(
+      format == Format::json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
+                             : "%H:%M:%S.%e %^%-7l%$ %v",
+      format == Format::json ? spdlog::pattern_time_type::utc : spdlog::pattern_time_type::local);
   s.logger->flush_on(spdlog::level::debug);
 }
 
@@ -135,9 +134,9 @@ void write(Level level, std::string_view event, std::string_view text,
     std::fprintf(stderr, "%s\n", human_line(event, text, fields).c_str());
     return;
   }
-  s.logger->log(to_spdlog(level), spdlog::string_view_t(s.format == Format::json
-                                                            ? json_line(event, text, fields)
-                                                            : human_line(event, text, fields)));
+  s.logger->log(to_spdlog(level),
+                spdlog::string_view_t(s.format == Format::json ? json_line(event, text, fields)
+                                                               : human_line(event, text, fields)));
 }
 
 std::uint64_t dropped() {
@@ -157,6 +156,8 @@ bool RateLimit::allow(std::int64_t now_ns) noexcept {
   return true;
 }
 
-std::uint64_t RateLimit::take_suppressed() noexcept { return std::exchange(suppressed_, 0); }
+std::uint64_t RateLimit::take_suppressed() noexcept {
+  return std::exchange(suppressed_, 0);
+}
 
 } // namespace spate::log

@@ -12,8 +12,8 @@ namespace spate::log {
 enum class Level : std::uint8_t { debug, info, warn, error, off };
 enum class Format : std::uint8_t { human, json };
 
-/// Call once at start; before, lines go to stderr as they come. Lines are written by a thread of its own
-/// from a bounded queue; when it is full the oldest are dropped and counted in dropped().
+/// Call once at start; before, lines go to stderr as they come. Lines are written by a thread of
+/// its own from a bounded queue; when it is full the oldest are dropped and counted in dropped().
 void start(Level level, Format format);
 /// Writes what is queued and joins the thread.
 void stop();
@@ -24,8 +24,8 @@ struct Field {
   std::variant<std::string_view, std::int64_t, std::uint64_t, double, bool> value;
 };
 
-/// `event` is a stable kebab-case code ("session-refused"), `text` a sentence for people. Both formats
-/// escape what comes from outside: no control character reaches a terminal.
+/// `event` is a stable kebab-case code ("session-refused"), `text` a sentence for people. Both
+/// formats escape what comes from outside: no control character reaches a terminal.
 void write(Level level, std::string_view event, std::string_view text,
            std::initializer_list<Field> fields = {});
 
@@ -49,8 +49,9 @@ inline void error(std::string_view event, std::string_view text,
 /// Lines lost to a full queue since start().
 [[nodiscard]] std::uint64_t dropped();
 
-/// Lets `burst` events through at once and then `per_second`: for lines that a peer can provoke. One
-/// instance a thread and kind of line. The first line after a pause says how many were held back.
+/// Lets `burst` events through at once and then `per_second`: for lines that a peer can provoke.
+/// One instance a thread and kind of line. The first line after a pause says how many were held
+/// back.
 class RateLimit {
 public:
   explicit RateLimit(double per_second = 5, double burst = 20) noexcept

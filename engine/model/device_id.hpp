@@ -8,7 +8,8 @@ namespace spate::model {
 inline constexpr std::size_t kDeviceIdBytesMax = 256;
 
 /// Null if `id` can name a device, else why not, as a phrase for people ("is empty").
-/// A device id is 1 to 256 bytes of UTF-8 without control characters and `/ + #`, and not `.` or `..`.
+/// A device id is 1 to 256 bytes of UTF-8 without control characters and `/ + #`, and not `.` or
+/// `..`.
 [[nodiscard]] const char* device_id_fault(std::string_view id) noexcept;
 
 /// Strict UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.

@@ -1,4 +1,5 @@
-// Spate - the equation that must hold: received = stored + duplicate + rejected{reason} + in_flight.
+// Spate - the equation that must hold: received = stored + duplicate + rejected{reason} +
+// in_flight.
 #pragma once
 
 #include <array>
@@ -23,8 +24,9 @@ struct LedgerCounts {
   LedgerCounts& operator+=(const LedgerCounts& other) noexcept;
 };
 
-/// The counts of one loop. One thread writes, any thread takes a consistent snapshot: a sequence lock, so
-/// that the sum of the snapshots balances at every moment and not only when the node is quiet.
+/// The counts of one loop. One thread writes, any thread takes a consistent snapshot: a sequence
+/// lock, so that the sum of the snapshots balances at every moment and not only when the node is
+/// quiet.
 class LedgerCell {
 public:
   /// Owner thread: `change(counts)` is one step that snapshots see whole or not at all.

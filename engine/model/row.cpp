@@ -65,7 +65,9 @@ bool parse_decimal(std::string_view text, Decimal& out) noexcept {
   return true;
 }
 
-void append_boolean(std::string& row, bool value) { row.push_back(value ? '\1' : '\0'); }
+void append_boolean(std::string& row, bool value) {
+  row.push_back(value ? '\1' : '\0');
+}
 
 void append_string(std::string& row, std::string_view value) {
   put_varint(row, value.size());

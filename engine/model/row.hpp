@@ -1,4 +1,5 @@
-// Spate - the values of one record as bytes: the form they have in blocks, log, tails and sealed blocks.
+// Spate - the values of one record as bytes: the form they have in blocks, log, tails and sealed
+// blocks.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,8 @@ struct Decimal {
   std::uint8_t scale = 0;
 };
 
-/// A number whose text is kept, since mantissa and scale can not give it back: exponents, -0, more than
-/// 18 digits. `text` borrows the row.
+/// A number whose text is kept, since mantissa and scale can not give it back: exponents, -0, more
+/// than 18 digits. `text` borrows the row.
 struct NumberText {
   std::string_view text;
 };
@@ -37,8 +38,8 @@ inline constexpr std::uint8_t kNumberTextHead = 0xff;
 /// Longest number text that is taken; a longer one is `number-out-of-range`.
 inline constexpr std::size_t kNumberTextBytesMax = 128;
 
-/// Reads `text`, a number in JSON's grammar (RFC 8259 section 6), as mantissa and scale. False if only
-/// the text itself can give the number back exactly.
+/// Reads `text`, a number in JSON's grammar (RFC 8259 section 6), as mantissa and scale. False if
+/// only the text itself can give the number back exactly.
 [[nodiscard]] bool parse_decimal(std::string_view text, Decimal& out) noexcept;
 
 void append_boolean(std::string& row, bool value);

@@ -29,8 +29,8 @@ struct Field {
   ValueClass value_class;
 };
 
-/// Immutable. Lives as long as the ShapeTable that made it, so plain pointers to it are safe, and two
-/// shapes of one table are equal exactly if their pointers are.
+/// Immutable. Lives as long as the ShapeTable that made it, so plain pointers to it are safe, and
+/// two shapes of one table are equal exactly if their pointers are.
 class Shape {
 public:
   Shape(std::uint32_t index, std::vector<Field> fields)
@@ -47,12 +47,13 @@ private:
 };
 
 struct ShapeLimits {
-  std::size_t shapes_max = 100'000;      ///< In all.
-  std::size_t bytes_max = 64u << 20;     ///< Of all definitions.
+  std::size_t shapes_max = 100'000;  ///< In all.
+  std::size_t bytes_max = 64u << 20; ///< Of all definitions.
 };
 
-/// The one place that turns a list of fields into a Shape. Thread-safe; parsers keep their own small
-/// cache in front of it, so that the lock is taken once per new shape and loop, not per record.
+/// The one place that turns a list of fields into a Shape. Thread-safe; parsers keep their own
+/// small cache in front of it, so that the lock is taken once per new shape and loop, not per
+/// record.
 class ShapeTable {
 public:
   explicit ShapeTable(ShapeLimits limits = {}) : limits_(limits) {}
@@ -60,8 +61,8 @@ public:
   ShapeTable(const ShapeTable&) = delete;
   ShapeTable& operator=(const ShapeTable&) = delete;
 
-  /// `fields` are sorted by path without repeats. Null when the limits are reached: the caller rejects
-  /// the record as `too-many-shapes`.
+  /// `fields` are sorted by path without repeats. Null when the limits are reached: the caller
+  /// rejects the record as `too-many-shapes`.
   [[nodiscard]] const Shape* intern(const std::vector<FieldView>& fields);
 
   [[nodiscard]] std::size_t size() const;

@@ -14,8 +14,8 @@
 
 namespace spate::model {
 
-/// Who waits for a message's receipt. Only the loop that made it reads it: slot and generation find the
-/// session (or find that it is gone), sequence the message within it. Never a pointer.
+/// Who waits for a message's receipt. Only the loop that made it reads it: slot and generation find
+/// the session (or find that it is gone), sequence the message within it. Never a pointer.
 struct AckToken {
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
@@ -31,7 +31,7 @@ struct Row {
   std::uint32_t values_begin = 0;
   std::uint32_t values_bytes = 0;
   TsSource source = TsSource::server;
-  RowOutcome outcome = RowOutcome::pending;       ///< Set by the store.
+  RowOutcome outcome = RowOutcome::pending;        ///< Set by the store.
   RejectReason reject_reason = RejectReason::none; ///< Set with RowOutcome::rejected.
 };
 
@@ -53,7 +53,8 @@ struct Message {
   std::uint32_t name_bytes = 0;
   std::uint32_t rows_begin = 0; ///< Into TelemetryBlock::rows.
   std::uint32_t rows = 0;
-  std::uint32_t rejected = 0; ///< Records refused before the hand-over; their Rejections are in the block.
+  std::uint32_t rejected =
+      0; ///< Records refused before the hand-over; their Rejections are in the block.
   std::int64_t received_ms = 0;
   AckToken ack;
 };
@@ -62,14 +63,14 @@ enum class CommitStatus : std::uint8_t {
   pending,
   committed,   ///< Durable as configured; each row has its outcome.
   full,        ///< Refused: free space is below the floor. Nothing of the block is stored.
-  unavailable, ///< Refused: the data directory failed, is being reopened or stops. The block may or may
-               ///< not be on disk; nobody is acknowledged.
+  unavailable, ///< Refused: the data directory failed, is being reopened or stops. The block may or
+               ///< may not be on disk; nobody is acknowledged.
 };
 
 class ReceiptSink;
 
-/// Records of one shard, gathered by one loop during one iteration and handed over as a whole. The same
-/// object comes back as the receipt. One owner at a time: loop -> store -> loop.
+/// Records of one shard, gathered by one loop during one iteration and handed over as a whole. The
+/// same object comes back as the receipt. One owner at a time: loop -> store -> loop.
 struct TelemetryBlock {
   ShardId shard{};
   std::vector<Message> messages;
@@ -105,7 +106,8 @@ struct TelemetryBlock {
   }
 };
 
-/// Where blocks come back. Called by the store's committer thread: only pass the block on, never block.
+/// Where blocks come back. Called by the store's committer thread: only pass the block on, never
+/// block.
 class ReceiptSink {
 public:
   virtual ~ReceiptSink() = default;

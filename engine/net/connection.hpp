@@ -31,10 +31,10 @@ public:
   /// An outgoing connection is open (not called for accepted ones).
   virtual void on_open(Connection&) {}
 
-  /// Bytes that arrived, those that the last call left included. Returns how many it used; the rest is kept
-  /// and shown again with more behind it. `bytes` lies in the loop's read buffer and is followed by at least
-  /// Connection::kPaddingBytes readable bytes; it is valid during the call only. The connection may be closed
-  /// from within the call.
+  /// Bytes that arrived, those that the last call left included. Returns how many it used; the rest
+  /// is kept and shown again with more behind it. `bytes` lies in the loop's read buffer and is
+  /// followed by at least Connection::kPaddingBytes readable bytes; it is valid during the call
+  /// only. The connection may be closed from within the call.
   virtual std::size_t on_bytes(Connection& connection, std::string_view bytes) = 0;
 
   /// The last call. The connection is freed after it returns.
@@ -48,16 +48,17 @@ public:
 /// Writes: send() gathers; all that one iteration sends goes out in one write at its end.
 class Connection {
 public:
-  static constexpr std::size_t kPaddingBytes = 64;       ///< >= simdjson's padding.
+  static constexpr std::size_t kPaddingBytes = 64;        ///< >= simdjson's padding.
   static constexpr std::size_t kReadBytesMax = 64u << 10; ///< Most that one read brings.
-  static constexpr std::size_t kUnsentBytesMax = 256u << 10; ///< Above it this connection is not read.
+  static constexpr std::size_t kUnsentBytesMax = 256u
+                                                 << 10; ///< Above it this connection is not read.
   static constexpr std::uint64_t kWriteTimeoutMs = 30'000;
 
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Bytes that the handler may leave unused at most; more closes the connection. Handlers set what their
-  /// protocol's largest unit needs. Default 4 KiB: enough for a first packet.
+  /// Bytes that the handler may leave unused at most; more closes the connection. Handlers set what
+  /// their protocol's largest unit needs. Default 4 KiB: enough for a first packet.
   void set_unused_bytes_max(std::size_t bytes) noexcept;
 
   /// Appends to what this iteration writes. After close() it does nothing.
@@ -70,10 +71,12 @@ public:
   /// Bytes that the kernel has not taken yet.
   [[nodiscard]] std::size_t unsent_bytes() const noexcept;
 
-  /// Stops or resumes on_bytes for this connection. Bytes that on_bytes left are shown again on resume.
+  /// Stops or resumes on_bytes for this connection. Bytes that on_bytes left are shown again on
+  /// resume.
   void pause_reading(bool paused);
 
-  /// Writes what is left (for at most kCloseLingerMs), then closes; on_close follows, never within this call.
+  /// Writes what is left (for at most kCloseLingerMs), then closes; on_close follows, never within
+  /// this call.
   void close();
   /// Closes at once, dropping what is unsent, with RST. on_close follows, never within this call.
   void abort();

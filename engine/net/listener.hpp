@@ -22,16 +22,20 @@ struct Address {
   [[nodiscard]] std::string text() const;
 };
 
-/// Reads HOST:PORT ("localhost" becomes 127.0.0.1, "*" 0.0.0.0, IPv6 in brackets). Error: address_invalid.
+/// Reads HOST:PORT ("localhost" becomes 127.0.0.1, "*" 0.0.0.0, IPv6 in brackets). Error:
+/// address_invalid.
 Result<Address> parse_address(std::string_view text);
 
-/// Several listeners of one address on several loops share it by SO_REUSEPORT: the kernel spreads connections.
+/// Several listeners of one address on several loops share it by SO_REUSEPORT: the kernel spreads
+/// connections.
 class Listener {
 public:
-  /// Gives the handler of a new connection. Called on the loop's thread; nullptr refuses the connection.
+  /// Gives the handler of a new connection. Called on the loop's thread; nullptr refuses the
+  /// connection.
   using Accept = std::function<ConnectionHandler*(Connection&)>;
 
-  /// Binds and listens at once. Port 0 takes a free one, see address(). Error: bind_failed, with the address.
+  /// Binds and listens at once. Port 0 takes a free one, see address(). Error: bind_failed, with
+  /// the address.
   static Result<std::unique_ptr<Listener>> open(Loop& loop, const Address& address, bool reuse_port,
                                                 Accept accept);
   ~Listener();

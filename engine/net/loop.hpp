@@ -17,8 +17,9 @@ namespace spate::net {
 class Connection;
 class ConnectionHandler;
 
-/// What runs beside the sockets of a loop. The actors' executor and the gathering of blocks stand on these
-/// hooks, so that net knows neither actors nor records. All calls come on the loop's thread.
+/// What runs beside the sockets of a loop. The actors' executor and the gathering of blocks stand
+/// on these hooks, so that net knows neither actors nor records. All calls come on the loop's
+/// thread.
 class LoopHooks {
 public:
   virtual ~LoopHooks() = default;
@@ -32,10 +33,10 @@ public:
 
 /// One thread's libuv loop: sockets, timers and functions posted by other threads.
 ///
-/// Thread: run() is the loop's thread. post() and wake() from any thread; everything else only on the loop's
-/// thread or before run().
-/// Order of an iteration: timers, posted functions, hooks.before_poll, flush of dirty connections, poll for I/O
-/// (hooks.between_reads between two reads), hooks.after_poll, flush of dirty connections.
+/// Thread: run() is the loop's thread. post() and wake() from any thread; everything else only on
+/// the loop's thread or before run(). Order of an iteration: timers, posted functions,
+/// hooks.before_poll, flush of dirty connections, poll for I/O (hooks.between_reads between two
+/// reads), hooks.after_poll, flush of dirty connections.
 class Loop {
 public:
   Loop();
@@ -67,8 +68,9 @@ public:
   /// Calls `function` once after `delay_ms`.
   void after(std::uint64_t delay_ms, std::function<void()> function);
 
-  /// Starts an outgoing TCP connection to a numeric address. The handler's on_open or on_close follows, never
-  /// within this call. `source` (numeric IP) may be empty. The loop owns the connection until on_close returned.
+  /// Starts an outgoing TCP connection to a numeric address. The handler's on_open or on_close
+  /// follows, never within this call. `source` (numeric IP) may be empty. The loop owns the
+  /// connection until on_close returned.
   Result<Connection*> connect(std::string_view host, std::uint16_t port, std::string_view source,
                               ConnectionHandler& handler);
 

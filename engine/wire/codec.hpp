@@ -26,11 +26,13 @@ enum class FrameStatus : std::uint8_t {
 
 struct FrameResult {
   FrameStatus status = FrameStatus::partial;
-  std::size_t bytes = 0; ///< Of the whole packet when complete or too_large, once known when partial (else 0).
+  std::size_t bytes =
+      0; ///< Of the whole packet when complete or too_large, once known when partial (else 0).
   Frame frame;
 };
 
-/// Looks at the packet at the start of `input`. `packet_bytes_max` counts the whole packet (MQTT5-3.2.2.3.6).
+/// Looks at the packet at the start of `input`. `packet_bytes_max` counts the whole packet
+/// (MQTT5-3.2.2.3.6).
 [[nodiscard]] FrameResult next_frame(std::string_view input, std::size_t packet_bytes_max) noexcept;
 
 /// Limits that hold for every decoded packet, beside those of the standard.
@@ -38,11 +40,11 @@ inline constexpr std::size_t kUserPropertiesMax = 32;
 inline constexpr std::size_t kTopicLevelsMax = 128;
 inline constexpr std::size_t kSubscriptionsPerPacketMax = 100;
 
-// Decoders. Errors: malformed_packet, protocol_error, unsupported_protocol, topic_invalid, filter_invalid;
-// the detail names the field and the clause ("topic holds U+0000 [MQTT-1.5.3-2]").
+// Decoders. Errors: malformed_packet, protocol_error, unsupported_protocol, topic_invalid,
+// filter_invalid; the detail names the field and the clause ("topic holds U+0000 [MQTT-1.5.3-2]").
 
-/// After unsupported_protocol the sender can still be answered: the caller sends a CONNACK with 0x84 in v5
-/// form if the level was above 5, else in 3.1.1 form with return code 1.
+/// After unsupported_protocol the sender can still be answered: the caller sends a CONNACK with
+/// 0x84 in v5 form if the level was above 5, else in 3.1.1 form with return code 1.
 Result<Connect> decode_connect(const Frame& frame);
 /// The hot path: allocates nothing unless there are user properties.
 Result<Publish> decode_publish(const Frame& frame, Version version);
@@ -74,8 +76,8 @@ void append_disconnect(std::string& out, const Disconnect& packet, Version versi
 /// Which reason code tells the peer about this error.
 [[nodiscard]] Reason reason_for(Errc code) noexcept;
 
-/// Null if it is a topic name to publish to (no wildcard, no NUL, UTF-8, at most kTopicLevelsMax levels),
-/// else what is wrong with it.
+/// Null if it is a topic name to publish to (no wildcard, no NUL, UTF-8, at most kTopicLevelsMax
+/// levels), else what is wrong with it.
 [[nodiscard]] const char* topic_name_fault(std::string_view topic) noexcept;
 [[nodiscard]] const char* topic_filter_fault(std::string_view filter) noexcept;
 

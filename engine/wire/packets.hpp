@@ -1,4 +1,5 @@
-// Spate - MQTT 3.1.1 and 5.0 control packets as values. All views borrow the frame they were decoded from.
+// Spate - MQTT 3.1.1 and 5.0 control packets as values. All views borrow the frame they were
+// decoded from.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,8 @@ enum class PacketType : std::uint8_t {
   auth = 15,
 };
 
-/// MQTT 5 reason codes (MQTT-2.4); 3.1.1 knows only connack return codes, see connack_return_code().
+/// MQTT 5 reason codes (MQTT-2.4); 3.1.1 knows only connack return codes, see
+/// connack_return_code().
 enum class Reason : std::uint8_t {
   success = 0x00,
   granted_qos1 = 0x01,

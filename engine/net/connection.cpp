@@ -1,0 +1,389 @@
+#include "engine/net/connection.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "engine/net/impl.hpp"
+#include "engine/net/listener.hpp"
+
+namespace spate::net {
+
+namespace {
+
+/// An output buffer larger than this is given back after its burst.
+constexpr std::size_t kKeptOutputBytes = 2048;
+
+constexpr std::uint64_t kDeadlineTickMs = 250;
+
+void forget(std::vector<Connection*>& list, const Connection* connection) {
+  const auto found = std::find(list.begin(), list.end(), connection);
+  if (found != list.end()) {
+    *found = nullptr; // Not erased: the list may be walked right now.
+  }
+}
+
+void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
+  Connection::Impl& c = connection_of(handle);
+  if (c.loop->reading_paused) {
+    *buffer = uv_buf_init(nullptr, 0); // Comes back as UV_ENOBUFS without a read.
+    return;
+  }
+  std::vector<char>& bytes = c.loop->read_buffer;
+  const std::size_t wanted = c.left.size() + Connection::kReadBytesMax + Connection::kPaddingBytes;
+  if (bytes.size() < wanted) {
+    bytes.resize(wanted);
+  }
+  *buffer = uv_buf_init(bytes.data() + c.left.size(), Connection::kReadBytesMax);
+}
+
+void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t*) {
+  Connection::Impl& c = connection_of(stream);
+  Loop::Impl& loop = *c.loop;
+  if (size == UV_ENOBUFS && loop.reading_paused) {
+    c.reading = false;
+    uv_read_stop(stream);
+    loop.starved.push_back(c.self);
+    return;
+  }
+  if (size < 0) {
+    c.finish(c.closing ? c.reason : CloseReason::by_peer);
+    return;
+  }
+  if (size == 0 || c.closing) {
+    return; // While lingering, what still arrives is dropped.
+  }
+  c.bytes_received += static_cast<std::uint64_t>(size);
+  c.show(loop.read_buffer.data(), static_cast<std::size_t>(size));
+  if (loop.hooks != nullptr) {
+    loop.hooks->between_reads();
+  }
+}
+
+} // namespace
+
+std::string_view name_of(CloseReason reason) noexcept {
+  constexpr std::array<std::string_view, 6> kNames = {"closed by the server", "closed by the peer",
+                                                      "write failed",         "slow reader",
+                                                      "connect failed",       "loop stopped"};
+  return kNames[static_cast<std::size_t>(reason)];
+}
+
+/// Shows the left-over bytes and `size` fresh ones, which lie right behind them in the read buffer.
+void Connection::Impl::show(const char* bytes, std::size_t size) {
+  const std::size_t before = left.size();
+  if (before != 0) {
+    if (loop->read_buffer.size() < before + kPaddingBytes) {
+      loop->read_buffer.resize(before + kReadBytesMax + kPaddingBytes);
+      bytes = loop->read_buffer.data();
+    }
+    std::memcpy(loop->read_buffer.data(), left.data(), before);
+  }
+  const std::size_t total = before + size;
+  in_on_bytes = true;
+  const std::size_t used = handler->on_bytes(*self, {bytes, total});
+  in_on_bytes = false;
+  assert(used <= total);
+  if (closing || closed) {
+    left = {};
+    return;
+  }
+  const std::size_t rest = total - used;
+  if (rest == 0) {
+    if (before != 0) {
+      left = {}; // Gives the memory back: an idle connection holds no buffer.
+    }
+    return;
+  }
+  left.assign(bytes + used, rest);
+  // A paused handler may leave a whole read behind; otherwise one unit is all that may be
+  // incomplete.
+  if (rest > unused_bytes_max + (paused_by_handler ? kReadBytesMax : 0)) {
+    finish(CloseReason::by_us);
+  }
+}
+
+void Connection::Impl::begin() {
+  opened = true;
+  update_reading();
+}
+
+void Connection::Impl::update_reading() {
+  const bool wanted =
+      opened && !closed && (closing ? shut : !paused_by_handler && !paused_by_output);
+  if (wanted == reading) {
+    return;
+  }
+  reading = wanted;
+  auto* stream = reinterpret_cast<uv_stream_t*>(&tcp);
+  if (wanted) {
+    uv_read_start(stream, on_alloc, on_read);
+  } else {
+    uv_read_stop(stream);
+  }
+}
+
+void Connection::Impl::set_deadline(std::uint64_t after_ms) {
+  if (deadline_ms == 0) {
+    forget(loop->with_deadline, self); // A cleared entry may still be listed.
+    loop->with_deadline.push_back(self);
+  }
+  deadline_ms = uv_now(&loop->uv) + after_ms;
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&loop->tick)) == 0) {
+    uv_timer_start(
+        &loop->tick,
+        [](uv_timer_t* timer) { static_cast<Loop::Impl*>(owner_of(timer))->check_deadlines(); },
+        kDeadlineTickMs, kDeadlineTickMs);
+  }
+}
+
+void Connection::Impl::flush() {
+  if (closed || !opened || blocked) {
+    return; // A blocked write takes the rest with it when it is done.
+  }
+  if (!out.empty()) {
+    auto* stream = reinterpret_cast<uv_stream_t*>(&tcp);
+    const uv_buf_t buffer = uv_buf_init(out.data(), static_cast<unsigned>(out.size()));
+    const int written = uv_try_write(stream, &buffer, 1);
+    if (written < 0 && written != UV_EAGAIN) {
+      finish(CloseReason::write_failed);
+      return;
+    }
+    const auto taken = static_cast<std::size_t>(std::max(written, 0));
+    if (taken == out.size()) {
+      out.clear();
+      if (out.capacity() > kKeptOutputBytes) {
+        out = {};
+      }
+    } else {
+      blocked = std::make_unique<Blocked>();
+      blocked->bytes.assign(out, taken);
+      out = {};
+      blocked->request.data = self;
+      if (!closing) {
+        set_deadline(kWriteTimeoutMs);
+      }
+      const uv_buf_t rest =
+          uv_buf_init(blocked->bytes.data(), static_cast<unsigned>(blocked->bytes.size()));
+      uv_write(&blocked->request, stream, &rest, 1, [](uv_write_t* request, int status) {
+        Impl& c = static_cast<Connection*>(request->data)->impl();
+        c.blocked.reset();
+        if (c.closed) {
+          return;
+        }
+        if (status < 0) {
+          c.finish(CloseReason::write_failed);
+          return;
+        }
+        if (!c.closing) {
+          c.deadline_ms = 0;
+        }
+        c.flush();
+      });
+    }
+  }
+  paused_by_output = self->unsent_bytes() > kUnsentBytesMax;
+  update_reading();
+  if (closing && !shut && !blocked && out.empty()) {
+    shut_down();
+  }
+}
+
+/// Everything is written: say so to the peer, and wait for its end of the conversation. A plain
+/// close() with unread bytes would send RST, which can destroy our last words on their way.
+void Connection::Impl::shut_down() {
+  shut = true;
+  auto* request = new uv_shutdown_t;
+  request->data = self;
+  const int status = uv_shutdown(request, reinterpret_cast<uv_stream_t*>(&tcp),
+                                 [](uv_shutdown_t* r, int) { delete r; });
+  if (status != 0) {
+    delete request;
+    finish(reason);
+    return;
+  }
+  update_reading();
+}
+
+void Connection::Impl::finish(CloseReason why) {
+  if (closed) {
+    return;
+  }
+  closed = true;
+  closing = true;
+  reason = why;
+  uv_close(reinterpret_cast<uv_handle_t*>(&tcp), [](uv_handle_t* handle) {
+    Impl& c = connection_of(handle);
+    Connection* connection = c.self;
+    if (c.handler != nullptr) {
+      c.handler->on_close(*connection, c.reason);
+    }
+    if (c.dirty) {
+      forget(c.loop->dirty, connection);
+    }
+    forget(c.loop->starved, connection);
+    forget(c.loop->to_reshow, connection);
+    forget(c.loop->with_deadline, connection);
+    delete connection;
+  });
+}
+
+Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
+  impl_->self = this;
+  impl_->tcp.data = static_cast<HandleOwner*>(impl_.get());
+}
+Connection::~Connection() = default;
+
+void Connection::set_unused_bytes_max(std::size_t bytes) noexcept {
+  impl_->unused_bytes_max = static_cast<std::uint32_t>(bytes);
+}
+
+void Connection::send(std::string_view bytes) {
+  if (!impl_->closing) {
+    impl_->out.append(bytes);
+    sent();
+  }
+}
+
+std::string& Connection::output() noexcept {
+  return impl_->out;
+}
+
+void Connection::sent() {
+  if (!impl_->dirty && !impl_->closed) {
+    impl_->dirty = true;
+    impl_->loop->dirty.push_back(this);
+  }
+}
+
+void Connection::flush() {
+  impl_->flush();
+}
+
+std::size_t Connection::unsent_bytes() const noexcept {
+  return impl_->out.size() + (impl_->blocked ? impl_->blocked->bytes.size() : 0);
+}
+
+void Connection::pause_reading(bool paused) {
+  Impl& c = *impl_;
+  if (c.closing || c.paused_by_handler == paused) {
+    return;
+  }
+  c.paused_by_handler = paused;
+  c.update_reading();
+  if (!paused && !c.left.empty() && !c.in_on_bytes) {
+    c.loop->to_reshow.push_back(this);
+    c.loop->self->wake();
+  }
+}
+
+void Connection::close() {
+  Impl& c = *impl_;
+  if (c.closing) {
+    return;
+  }
+  c.closing = true;
+  c.reason = CloseReason::by_us;
+  c.set_deadline(kCloseLingerMs);
+  c.update_reading();
+  sent(); // The flush at the end of the iteration writes the last words and shuts down.
+}
+
+void Connection::abort() {
+  Impl& c = *impl_;
+  if (c.closed) {
+    return;
+  }
+  c.out.clear();
+  const linger reset{1, 0};
+  uv_os_fd_t fd = -1;
+  if (uv_fileno(reinterpret_cast<uv_handle_t*>(&c.tcp), &fd) == 0) {
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  }
+  c.finish(CloseReason::by_us);
+}
+
+bool Connection::closing() const noexcept {
+  return impl_->closing;
+}
+Loop& Connection::loop() noexcept {
+  return *impl_->loop->self;
+}
+std::uint64_t Connection::bytes_received() const noexcept {
+  return impl_->bytes_received;
+}
+
+std::string Connection::remote_address() const {
+  sockaddr_storage storage{};
+  int size = sizeof storage;
+  if (uv_tcp_getpeername(&impl_->tcp, reinterpret_cast<sockaddr*>(&storage), &size) != 0) {
+    return {};
+  }
+  char host[INET6_ADDRSTRLEN] = {};
+  std::uint16_t port = 0;
+  if (storage.ss_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
+    uv_ip6_name(v6, host, sizeof host);
+    port = ntohs(v6->sin6_port);
+  } else {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&storage);
+    uv_ip4_name(v4, host, sizeof host);
+    port = ntohs(v4->sin_port);
+  }
+  return Address{host, port}.text();
+}
+
+Result<Connection*> Loop::connect(std::string_view host, std::uint16_t port,
+                                  std::string_view source, ConnectionHandler& handler) {
+  sockaddr_storage to{};
+  const std::string target(host);
+  if (uv_ip4_addr(target.c_str(), port, reinterpret_cast<sockaddr_in*>(&to)) != 0 &&
+      uv_ip6_addr(target.c_str(), port, reinterpret_cast<sockaddr_in6*>(&to)) != 0) {
+    return fail(Errc::address_invalid, target + " is no numeric address");
+  }
+  auto impl = std::make_unique<Connection::Impl>();
+  impl->loop = impl_.get();
+  impl->handler = &handler;
+  uv_tcp_init(&impl_->uv, &impl->tcp);
+  auto* connection = new Connection(std::move(impl)); // Freed after on_close.
+  Connection::Impl& c = connection->impl();
+
+  if (!source.empty()) {
+    sockaddr_in from{};
+    const int status = uv_ip4_addr(std::string(source).c_str(), 0, &from);
+    const int bound =
+        status == 0 ? uv_tcp_bind(&c.tcp, reinterpret_cast<sockaddr*>(&from), 0) : status;
+    if (bound != 0) {
+      c.handler = nullptr;
+      c.finish(CloseReason::connect_failed);
+      return fail(Errc::connect_failed, "can not use the source address " + std::string(source) +
+                                            ": " + uv_strerror(bound));
+    }
+  }
+  auto* request = new uv_connect_t;
+  request->data = connection;
+  const int status = uv_tcp_connect(
+      request, &c.tcp, reinterpret_cast<sockaddr*>(&to), [](uv_connect_t* r, int result) {
+        Connection::Impl& opened = static_cast<Connection*>(r->data)->impl();
+        delete r;
+        if (opened.closed) {
+          return;
+        }
+        if (result != 0) {
+          opened.finish(CloseReason::connect_failed);
+          return;
+        }
+        uv_tcp_nodelay(&opened.tcp, 1);
+        opened.begin();
+        opened.handler->on_open(*opened.self);
+      });
+  if (status != 0) {
+    delete request;
+    c.handler = nullptr;
+    c.finish(CloseReason::connect_failed);
+    return fail(Errc::connect_failed, target + ": " + uv_strerror(status));
+  }
+  return connection;
+}
+
+} // namespace spate::net

@@ -1,0 +1,106 @@
+// Spate - what loop, connection and listener share: the libuv types, kept out of the public
+// headers.
+#pragma once
+
+#include <cassert>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <uv.h>
+
+#include "engine/net/connection.hpp"
+#include "engine/net/loop.hpp"
+
+namespace spate::net {
+
+/// What the `data` of each of our handles points to, so that a stopping loop can close them all
+/// alike.
+class HandleOwner {
+public:
+  virtual ~HandleOwner() = default;
+  virtual void close_with_loop(uv_handle_t* handle) = 0;
+};
+
+[[nodiscard]] inline HandleOwner* owner_of(void* handle) {
+  return static_cast<HandleOwner*>(static_cast<uv_handle_t*>(handle)->data);
+}
+
+struct Loop::Impl final : HandleOwner {
+  uv_loop_t uv{};
+  uv_async_t async{};
+  uv_prepare_t prepare{};
+  uv_check_t check{};
+  uv_idle_t idle{};
+  uv_timer_t tick{}; ///< Runs only while some connection lingers or can not write.
+
+  Loop* self = nullptr;
+  LoopHooks* hooks = nullptr;
+  std::atomic<std::thread::id> thread{};
+  std::atomic<std::uint64_t> last_turn_ms{0};
+  std::int64_t wall_ms = 0;
+  bool wall_known = false;
+  bool stopping = false;
+  bool reading_paused = false;
+
+  std::mutex posted_mutex; ///< Guards `posted` only; never held while anything runs.
+  std::vector<std::function<void()>> posted;
+
+  std::vector<char> read_buffer;          ///< Every read of the loop lands here.
+  std::vector<Connection*> dirty;         ///< Have output for the end of this iteration.
+  std::vector<Connection*> starved;       ///< Met the loop while its reading was paused.
+  std::vector<Connection*> to_reshow;     ///< Resumed with bytes left over.
+  std::vector<Connection*> with_deadline; ///< Linger after close() or wait for a slow reader.
+
+  void run_posted();
+  void reshow_left_over();
+  void flush_dirty();
+  void check_deadlines();
+  void close_all();
+  void close_with_loop(uv_handle_t* handle) override { uv_close(handle, nullptr); }
+};
+
+struct Connection::Impl final : HandleOwner {
+  uv_tcp_t tcp{};
+  Loop::Impl* loop = nullptr;
+  ConnectionHandler* handler = nullptr;
+  Connection* self = nullptr;
+
+  /// Bytes that the kernel did not take at once, on their way by uv_write.
+  struct Blocked {
+    uv_write_t request{};
+    std::string bytes;
+  };
+  std::unique_ptr<Blocked> blocked;
+  std::string out;  ///< Gathered by send() since the last flush.
+  std::string left; ///< What on_bytes did not use.
+  std::uint64_t bytes_received = 0;
+  std::uint64_t deadline_ms = 0; ///< Of lingering or of the blocked write; 0 = none.
+  std::uint32_t unused_bytes_max = 4096;
+  CloseReason reason = CloseReason::by_us;
+
+  bool opened : 1 = false;
+  bool reading : 1 = false; ///< uv_read_start is in force.
+  bool paused_by_handler : 1 = false;
+  bool paused_by_output : 1 = false; ///< Too much is unsent.
+  bool dirty : 1 = false;
+  bool closing : 1 = false; ///< close() was called: only writes go on.
+  bool shut : 1 = false;    ///< Our side is shut down, the peer's end is awaited.
+  bool closed : 1 = false;  ///< uv_close was called.
+  bool in_on_bytes : 1 = false;
+
+  void begin(); ///< Starts reading, once open.
+  void update_reading();
+  void flush();
+  void finish(CloseReason why);
+  void shut_down();
+  void set_deadline(std::uint64_t after_ms);
+  void show(const char* bytes, std::size_t size);
+  void close_with_loop(uv_handle_t*) override { finish(CloseReason::loop_stopped); }
+};
+
+[[nodiscard]] inline Connection::Impl& connection_of(void* handle) {
+  return *static_cast<Connection::Impl*>(owner_of(handle));
+}
+
+} // namespace spate::net

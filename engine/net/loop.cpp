@@ -1,0 +1,244 @@
+#include "engine/net/loop.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <stdexcept>
+#include <utility>
+
+#include "engine/net/impl.hpp"
+#include "engine/net/listener.hpp"
+
+namespace spate::net {
+
+namespace {
+
+Loop::Impl& impl_of(void* handle) {
+  return *static_cast<Loop::Impl*>(owner_of(handle));
+}
+
+void on_prepare(uv_prepare_t* handle) {
+  Loop::Impl& loop = impl_of(handle);
+  loop.last_turn_ms.store(uv_now(&loop.uv), std::memory_order_relaxed);
+  loop.wall_known = false;
+  loop.reshow_left_over();
+  const bool more = loop.hooks != nullptr && loop.hooks->before_poll();
+  loop.flush_dirty();
+  if (more || !loop.to_reshow.empty()) {
+    uv_idle_start(&loop.idle, [](uv_idle_t*) {}); // An active idle handle makes the poll not wait.
+  } else {
+    uv_idle_stop(&loop.idle);
+  }
+}
+
+void on_check(uv_check_t* handle) {
+  Loop::Impl& loop = impl_of(handle);
+  if (loop.hooks != nullptr) {
+    loop.hooks->after_poll();
+  }
+  loop.flush_dirty();
+  loop.wall_known = false;
+}
+
+/// Frees itself when its handle is closed.
+struct Timer final : HandleOwner {
+  uv_timer_t handle{};
+  std::function<void()> function;
+  bool repeats = false;
+
+  void close_with_loop(uv_handle_t* closing) override {
+    uv_close(closing, [](uv_handle_t* closed) { delete owner_of(closed); });
+  }
+};
+
+void start_timer(Loop::Impl& loop, std::uint64_t delay_ms, std::uint64_t period_ms,
+                 std::function<void()> function) {
+  auto* timer = new Timer;
+  timer->function = std::move(function);
+  timer->repeats = period_ms != 0;
+  uv_timer_init(&loop.uv, &timer->handle);
+  timer->handle.data = static_cast<HandleOwner*>(timer);
+  uv_timer_start(
+      &timer->handle,
+      [](uv_timer_t* handle) {
+        auto* self = static_cast<Timer*>(owner_of(handle));
+        self->function();
+        auto* closing = reinterpret_cast<uv_handle_t*>(handle);
+        if (!self->repeats && uv_is_closing(closing) == 0) {
+          self->close_with_loop(closing);
+        }
+      },
+      delay_ms, period_ms);
+}
+
+} // namespace
+
+void Loop::Impl::run_posted() {
+  std::vector<std::function<void()>> functions;
+  {
+    const std::scoped_lock lock(posted_mutex);
+    functions.swap(posted);
+  }
+  for (auto& function : functions) {
+    function();
+  }
+}
+
+void Loop::Impl::reshow_left_over() {
+  if (to_reshow.empty() || reading_paused) {
+    return;
+  }
+  std::vector<Connection*> connections;
+  connections.swap(to_reshow);
+  for (Connection* connection : connections) {
+    if (connection == nullptr) {
+      continue; // Closed meanwhile.
+    }
+    Connection::Impl& impl = connection->impl();
+    if (impl.closing || impl.paused_by_handler || impl.left.empty()) {
+      continue;
+    }
+    impl.show(read_buffer.data(), 0);
+  }
+}
+
+void Loop::Impl::flush_dirty() {
+  for (std::size_t i = 0; i < dirty.size(); ++i) { // Flushing may make others dirty.
+    if (dirty[i] != nullptr) {
+      dirty[i]->impl().dirty = false;
+      dirty[i]->impl().flush();
+    }
+  }
+  dirty.clear();
+}
+
+void Loop::Impl::check_deadlines() {
+  const std::uint64_t now = uv_now(&uv);
+  std::erase_if(with_deadline,
+                [](Connection* c) { return c == nullptr || c->impl().deadline_ms == 0; });
+  for (Connection* connection : with_deadline) {
+    Connection::Impl& impl = connection->impl();
+    if (now >= impl.deadline_ms) {
+      impl.finish(impl.closing ? impl.reason : CloseReason::slow_reader);
+    }
+  }
+  if (with_deadline.empty()) {
+    uv_timer_stop(&tick);
+  }
+}
+
+void Loop::Impl::close_all() {
+  uv_walk(
+      &uv,
+      [](uv_handle_t* handle, void*) {
+        if (uv_is_closing(handle) == 0) {
+          owner_of(handle)->close_with_loop(handle);
+        }
+      },
+      nullptr);
+}
+
+Loop::Loop() : impl_(std::make_unique<Impl>()) {
+  std::signal(SIGPIPE, SIG_IGN); // A peer that is gone is an error of write(), not a signal.
+  Impl& loop = *impl_;
+  loop.self = this;
+  if (uv_loop_init(&loop.uv) != 0) {
+    throw std::runtime_error("can not create an event loop (file descriptors used up?)");
+  }
+  uv_async_init(&loop.uv, &loop.async, [](uv_async_t* handle) { impl_of(handle).run_posted(); });
+  uv_prepare_init(&loop.uv, &loop.prepare);
+  uv_check_init(&loop.uv, &loop.check);
+  uv_idle_init(&loop.uv, &loop.idle);
+  uv_timer_init(&loop.uv, &loop.tick);
+  loop.async.data = loop.prepare.data = loop.check.data = loop.idle.data = loop.tick.data =
+      static_cast<HandleOwner*>(&loop);
+  uv_prepare_start(&loop.prepare, on_prepare);
+  uv_check_start(&loop.check, on_check);
+  loop.read_buffer.resize(Connection::kReadBytesMax + Connection::kPaddingBytes);
+}
+
+Loop::~Loop() {
+  if (!impl_->stopping) { // run() was never called, or it was left without stop().
+    impl_->stopping = true;
+    impl_->close_all();
+  }
+  uv_run(&impl_->uv, UV_RUN_DEFAULT);
+  uv_loop_close(&impl_->uv);
+}
+
+void Loop::set_hooks(LoopHooks& hooks) noexcept {
+  impl_->hooks = &hooks;
+}
+
+void Loop::run() {
+  impl_->thread.store(std::this_thread::get_id());
+  uv_run(&impl_->uv, UV_RUN_DEFAULT);
+  impl_->run_posted(); // What was posted after stop() may own resources.
+}
+
+void Loop::stop() {
+  post([this] {
+    impl_->flush_dirty();
+    impl_->stopping = true;
+    impl_->close_all();
+  });
+}
+
+void Loop::post(std::function<void()> function) {
+  {
+    const std::scoped_lock lock(impl_->posted_mutex);
+    impl_->posted.push_back(std::move(function));
+  }
+  wake();
+}
+
+void Loop::wake() noexcept {
+  uv_async_send(&impl_->async);
+}
+
+bool Loop::on_loop_thread() const noexcept {
+  return impl_->thread.load(std::memory_order_relaxed) == std::this_thread::get_id();
+}
+
+std::uint64_t Loop::now_ms() const noexcept {
+  return uv_now(&impl_->uv);
+}
+
+std::int64_t Loop::wall_now_ms() noexcept {
+  if (!impl_->wall_known) {
+    impl_->wall_ms = wall_ms();
+    impl_->wall_known = true;
+  }
+  return impl_->wall_ms;
+}
+
+void Loop::every(std::uint64_t period_ms, std::function<void()> function) {
+  start_timer(*impl_, period_ms, period_ms, std::move(function));
+}
+
+void Loop::after(std::uint64_t delay_ms, std::function<void()> function) {
+  start_timer(*impl_, delay_ms, 0, std::move(function));
+}
+
+std::uint64_t Loop::last_turn_ms() const noexcept {
+  return impl_->last_turn_ms.load(std::memory_order_relaxed);
+}
+
+bool Loop::reading_paused() const noexcept {
+  return impl_->reading_paused;
+}
+
+void Loop::pause_reading(bool paused) noexcept {
+  impl_->reading_paused = paused;
+  if (paused) {
+    return;
+  }
+  std::vector<Connection*> connections;
+  connections.swap(impl_->starved);
+  for (Connection* connection : connections) {
+    if (connection != nullptr) {
+      connection->impl().update_reading();
+    }
+  }
+}
+
+} // namespace spate::net

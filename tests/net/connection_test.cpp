@@ -1,0 +1,305 @@
+#include "engine/net/connection.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "engine/net/listener.hpp"
+
+namespace spate::net {
+namespace {
+
+/// A peer whose behaviour is two functions; it counts what happens to it.
+struct Peer final : ConnectionHandler {
+  std::function<std::size_t(Connection&, std::string_view)> bytes;
+  std::function<void(Connection&)> opened;
+  std::function<void()> closed;
+  Connection* connection = nullptr;
+  std::string seen;
+  int closes = 0;
+  CloseReason reason{};
+
+  void on_open(Connection& c) override {
+    connection = &c;
+    if (opened) {
+      opened(c);
+    }
+  }
+  std::size_t on_bytes(Connection& c, std::string_view view) override {
+    if (bytes) {
+      return bytes(c, view);
+    }
+    seen.append(view);
+    return view.size();
+  }
+  void on_close(Connection&, CloseReason why) override {
+    ++closes;
+    reason = why;
+    connection = nullptr;
+    if (closed) {
+      closed();
+    }
+  }
+};
+
+/// A loop with a server and a client peer connected over the loopback.
+struct Pair {
+  Loop loop;
+  Peer server;
+  Peer client;
+  std::unique_ptr<Listener> listener;
+
+  void run() {
+    auto open = Listener::open(loop, {"127.0.0.1", 0}, false, [this](Connection& c) {
+      server.connection = &c;
+      return &server;
+    });
+    REQUIRE(open);
+    listener = std::move(*open);
+    REQUIRE(loop.connect("127.0.0.1", listener->address().port, "", client));
+    loop.after(20'000, [this] {
+      FAIL_CHECK("the conversation did not end");
+      loop.stop();
+    });
+    loop.run();
+  }
+};
+
+TEST_SUITE("net.connection") {
+  TEST_CASE("bytes come back in order, however they are cut") {
+    Pair pair;
+    std::string sent;
+    for (int i = 0; i < 200'000; ++i) {
+      sent += static_cast<char>('a' + i % 23);
+    }
+    pair.server.bytes = [](Connection& c, std::string_view view) {
+      c.send(view);
+      return view.size();
+    };
+    pair.client.opened = [&](Connection& c) { c.send(sent); };
+    pair.client.bytes = [&](Connection& c, std::string_view view) {
+      pair.client.seen.append(view);
+      if (pair.client.seen.size() == sent.size()) {
+        c.close();
+      }
+      return view.size();
+    };
+    pair.server.closed = [&] { pair.loop.stop(); };
+    pair.run();
+    CHECK(pair.client.seen == sent);
+    CHECK(pair.server.reason == CloseReason::by_peer);
+    CHECK(pair.client.closes == 1);
+  }
+
+  TEST_CASE("bytes that a handler leaves are shown again with what follows") {
+    Pair pair;
+    std::vector<std::string> units;
+    pair.server.bytes = [&](Connection&, std::string_view view) {
+      std::size_t used = 0;
+      while (view.size() - used >= 10) { // Takes units of ten bytes only.
+        units.emplace_back(view.substr(used, 10));
+        used += 10;
+      }
+      if (units.size() == 3) {
+        pair.loop.stop();
+      }
+      return used;
+    };
+    pair.client.opened = [&](Connection& c) {
+      c.send("0123456");
+      c.flush();
+      pair.loop.after(1, [&c] {
+        c.send("789abcdefghijABCDE");
+        c.flush();
+      });
+      pair.loop.after(30, [&c] { c.send("FGHIJ"); });
+    };
+    pair.run();
+    CHECK(units == std::vector<std::string>{"0123456789", "abcdefghij", "ABCDEFGHIJ"});
+    CHECK(pair.server.reason == CloseReason::loop_stopped);
+  }
+
+  TEST_CASE("a peer that never completes a unit is closed at its limit") {
+    Pair pair;
+    pair.server.bytes = [](Connection&, std::string_view) { return std::size_t{0}; };
+    pair.client.opened = [](Connection& c) { c.send(std::string(5000, 'x')); };
+    pair.client.closed = [&] { pair.loop.stop(); };
+    pair.run();
+    CHECK(pair.server.closes == 1);
+    CHECK(pair.server.reason == CloseReason::by_us);
+  }
+
+  TEST_CASE("what a paused connection left is shown on resume, without new bytes") {
+    Pair pair;
+    int shows = 0;
+    pair.server.bytes = [&](Connection& c, std::string_view view) -> std::size_t {
+      if (++shows == 1) {
+        c.pause_reading(true);
+        pair.loop.after(5, [&c] { c.pause_reading(false); });
+        return 2;
+      }
+      CHECK(view == "cd");
+      pair.loop.stop();
+      return view.size();
+    };
+    pair.client.opened = [](Connection& c) { c.send("abcd"); };
+    pair.run();
+    CHECK(shows == 2);
+  }
+
+  TEST_CASE("a paused loop reads nothing and goes on where it was") {
+    Pair pair;
+    bool paused = false;
+    pair.client.opened = [&](Connection& c) {
+      pair.loop.pause_reading(true);
+      paused = true;
+      c.send("hello");
+      pair.loop.after(30, [&] {
+        CHECK(pair.server.seen.empty());
+        paused = false;
+        pair.loop.pause_reading(false);
+      });
+    };
+    pair.server.bytes = [&](Connection&, std::string_view view) {
+      CHECK_FALSE(paused);
+      pair.server.seen.append(view);
+      pair.loop.stop();
+      return view.size();
+    };
+    pair.run();
+    CHECK(pair.server.seen == "hello");
+  }
+
+  TEST_CASE("the last words arrive although the peer was still sending") {
+    Pair pair;
+    pair.client.opened = [](Connection& c) { c.send(std::string(300'000, 'x')); };
+    pair.server.bytes = [](Connection& c, std::string_view view) {
+      c.send("go away");
+      c.close();
+      return view.size();
+    };
+    pair.client.closed = [&] { pair.loop.stop(); };
+    pair.run();
+    CHECK(pair.client.seen == "go away");
+    CHECK(pair.client.reason == CloseReason::by_peer);
+  }
+
+  TEST_CASE("abort drops the connection at once and only once") {
+    Pair pair;
+    pair.client.opened = [](Connection& c) { c.send("x"); };
+    pair.server.bytes = [](Connection& c, std::string_view view) {
+      c.send("never seen");
+      c.abort();
+      c.abort();
+      c.close();
+      return view.size();
+    };
+    pair.client.closed = [&] { pair.loop.stop(); };
+    pair.run();
+    CHECK(pair.client.seen.empty());
+    CHECK(pair.server.closes == 1);
+  }
+
+  TEST_CASE("a reader that takes nothing stops being read once too much is unsent for it") {
+    Pair pair;
+    std::size_t read = 0;
+    pair.server.bytes = [&](Connection& c, std::string_view view) {
+      read += view.size();
+      c.send(std::string(view.size() * 8, 'y'));
+      return view.size();
+    };
+    pair.client.opened = [&](Connection& c) {
+      c.pause_reading(true);
+      c.send(std::string(60'000'000, 'x'));
+      pair.loop.after(500, [&] { pair.loop.stop(); });
+    };
+    pair.run();
+    CHECK(read > 0);
+    CHECK(read < 10'000'000);
+  }
+
+  TEST_CASE("a refused connection is told to the handler") {
+    Loop loop;
+    Peer client;
+    client.closed = [&] { loop.stop(); };
+    // Port 1 is not listened on here.
+    REQUIRE(loop.connect("127.0.0.1", 1, "", client));
+    loop.run();
+    CHECK(client.reason == CloseReason::connect_failed);
+  }
+}
+
+TEST_SUITE("net.listener") {
+  TEST_CASE("addresses are read or refused with the reason") {
+    CHECK(parse_address("127.0.0.1:1883")->port == 1883);
+    CHECK(parse_address("localhost:0")->host == "127.0.0.1");
+    CHECK(parse_address("[::1]:80")->loopback());
+    CHECK(parse_address("[::1]:80")->text() == "[::1]:80");
+    CHECK_FALSE(parse_address("*:1883")->loopback());
+    for (const char* bad : {"", "1883", "127.0.0.1", "127.0.0.1:", "127.0.0.1:70000", "a.b:1",
+                            "::1:80", "127.0.0.1:1x"}) {
+      CAPTURE(bad);
+      const auto address = parse_address(bad);
+      REQUIRE_FALSE(address);
+      CHECK(address.error().code == Errc::address_invalid);
+    }
+  }
+
+  TEST_CASE("an address in use is refused with its name, and shared when asked for") {
+    Loop loop;
+    const auto accept = [](Connection&) -> ConnectionHandler* { return nullptr; };
+    auto first = Listener::open(loop, {"127.0.0.1", 0}, true, accept);
+    REQUIRE(first);
+    const Address same = (*first)->address();
+    CHECK(Listener::open(loop, same, true, accept));
+    const auto refused = Listener::open(loop, same, false, accept);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Errc::bind_failed);
+    CHECK(refused.error().detail.find(same.text()) != std::string::npos);
+  }
+}
+
+TEST_SUITE("net.loop") {
+  TEST_CASE("functions posted by other threads run on the loop in their order") {
+    Loop loop;
+    std::vector<int> order;
+    std::thread other([&] {
+      for (int i = 0; i < 1000; ++i) {
+        loop.post([&order, i] { order.push_back(i); });
+      }
+      loop.stop();
+    });
+    loop.run();
+    other.join();
+    REQUIRE(order.size() == 1000);
+    CHECK(std::is_sorted(order.begin(), order.end()));
+  }
+
+  TEST_CASE("hooks run around each poll and keep it awake while they have work") {
+    struct Counting final : LoopHooks {
+      Loop* loop = nullptr;
+      int before = 0;
+      int after = 0;
+      bool before_poll() override { return ++before < 5; }
+      void after_poll() override {
+        if (++after == 5) {
+          loop->stop();
+        }
+      }
+    };
+    Loop loop;
+    Counting hooks;
+    hooks.loop = &loop;
+    loop.set_hooks(hooks);
+    loop.after(10, [&loop] { loop.wake(); });
+    loop.run();
+    CHECK(hooks.after >= 5);
+  }
+}
+
+} // namespace
+} // namespace spate::net

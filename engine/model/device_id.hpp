@@ -3,6 +3,8 @@
 
 #include <string_view>
 
+#include "engine/base/utf8.hpp"
+
 namespace spate::model {
 
 inline constexpr std::size_t kDeviceIdBytesMax = 256;
@@ -12,7 +14,6 @@ inline constexpr std::size_t kDeviceIdBytesMax = 256;
 /// `..`.
 [[nodiscard]] const char* device_id_fault(std::string_view id) noexcept;
 
-/// Strict UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
-[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
+using spate::is_utf8;
 
 } // namespace spate::model

@@ -15,6 +15,9 @@ struct Frame {
   PacketType type = PacketType::connect;
   std::uint8_t flags = 0; ///< Low four bits of the first byte.
   std::string_view body;  ///< Variable header and payload; borrows the input.
+  /// The remaining length took as few bytes as it can: MQTT 5 demands it (MQTT5-1.5.5-1), 3.1.1
+  /// does not.
+  bool length_minimal = true;
 };
 
 enum class FrameStatus : std::uint8_t {
@@ -37,6 +40,7 @@ struct FrameResult {
 
 /// Limits that hold for every decoded packet, beside those of the standard.
 inline constexpr std::size_t kUserPropertiesMax = 32;
+inline constexpr std::size_t kSubscriptionIdsPerPublishMax = 128;
 inline constexpr std::size_t kTopicLevelsMax = 128;
 inline constexpr std::size_t kSubscriptionsPerPacketMax = 100;
 
@@ -44,13 +48,21 @@ inline constexpr std::size_t kSubscriptionsPerPacketMax = 100;
 // filter_invalid; the detail names the field and the clause ("topic holds U+0000 [MQTT-1.5.3-2]").
 
 /// After unsupported_protocol the sender can still be answered: the caller sends a CONNACK with
-/// 0x84 in v5 form if the level was above 5, else in 3.1.1 form with return code 1.
+/// 0x84 in v5 form if the level was above 5, else in 3.1.1 form with return code 1
+/// (connack_version() tells which). Also client_id_invalid: none in 3.1.1 without Clean Session,
+/// which a CONNACK answers (MQTT-3.1.3-8).
 Result<Connect> decode_connect(const Frame& frame);
-/// The hot path: allocates nothing unless there are user properties.
+/// In which form a CONNACK reaches the sender of a CONNECT that decode_connect() refused: v5 for
+/// the levels 5 to 127, else 3.1.1 (a bridge sets the high bit of its level and reads 3.1.1).
+[[nodiscard]] Version connack_version(const Frame& connect) noexcept;
+/// A Subscription Identifier is decoded whoever sent it: a server refuses those of clients
+/// (MQTT5-3.3.4-6). The hot path: allocates nothing unless there are subscription identifiers or
+/// user properties.
 Result<Publish> decode_publish(const Frame& frame, Version version);
 Result<Ack> decode_ack(const Frame& frame, Version version);
 Result<Subscribe> decode_subscribe(const Frame& frame, Version version);
 Result<Unsubscribe> decode_unsubscribe(const Frame& frame, Version version);
+/// DISCONNECT, and AUTH in v5, of which method and data are checked and left out.
 Result<Disconnect> decode_disconnect(const Frame& frame, Version version);
 /// PINGREQ and PINGRESP: flags and an empty body.
 Result<void> decode_ping(const Frame& frame);

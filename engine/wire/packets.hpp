@@ -40,6 +40,8 @@ enum class Reason : std::uint8_t {
   disconnect_with_will = 0x04,
   no_matching_subscribers = 0x10,
   no_subscription_existed = 0x11,
+  continue_authentication = 0x18,
+  re_authenticate = 0x19,
   unspecified_error = 0x80,
   malformed_packet = 0x81,
   protocol_error = 0x82,
@@ -50,6 +52,7 @@ enum class Reason : std::uint8_t {
   not_authorized = 0x87,
   server_unavailable = 0x88,
   server_busy = 0x89,
+  banned = 0x8a,
   server_shutting_down = 0x8b,
   bad_authentication_method = 0x8c,
   keep_alive_timeout = 0x8d,
@@ -61,12 +64,19 @@ enum class Reason : std::uint8_t {
   receive_maximum_exceeded = 0x93,
   topic_alias_invalid = 0x94,
   packet_too_large = 0x95,
+  message_rate_too_high = 0x96,
   quota_exceeded = 0x97,
+  administrative_action = 0x98,
   payload_format_invalid = 0x99,
   retain_not_supported = 0x9a,
   qos_not_supported = 0x9b,
+  use_another_server = 0x9c,
+  server_moved = 0x9d,
   shared_subscriptions_not_supported = 0x9e,
   connection_rate_exceeded = 0x9f,
+  maximum_connect_time = 0xa0,
+  subscription_identifiers_not_supported = 0xa1,
+  wildcard_subscriptions_not_supported = 0xa2,
 };
 
 /// As in the standard: "Keep Alive timeout". For logs.
@@ -88,6 +98,8 @@ struct Will {
   std::string_view response_topic;
   std::string_view correlation_data;
   UserProperties user_properties;
+
+  bool operator==(const Will&) const = default;
 };
 
 struct Connect {
@@ -107,6 +119,8 @@ struct Connect {
   std::optional<std::string_view> authentication_method;
   std::string_view authentication_data;
   UserProperties user_properties;
+
+  bool operator==(const Connect&) const = default;
 };
 
 struct Connack {
@@ -130,6 +144,8 @@ struct Connack {
   std::string_view authentication_method;
   std::string_view authentication_data;
   UserProperties user_properties;
+
+  bool operator==(const Connack&) const = default;
 };
 
 struct Publish {
@@ -147,6 +163,8 @@ struct Publish {
   std::string_view correlation_data;
   std::vector<std::uint32_t> subscription_ids;
   UserProperties user_properties;
+
+  bool operator==(const Publish&) const = default;
 };
 
 /// PUBACK, PUBREC, PUBREL, PUBCOMP.
@@ -156,6 +174,8 @@ struct Ack {
   Reason reason = Reason::success;
   std::string_view reason_string;
   UserProperties user_properties;
+
+  bool operator==(const Ack&) const = default;
 };
 
 struct Subscription {
@@ -164,6 +184,8 @@ struct Subscription {
   bool no_local = false;
   bool retain_as_published = false;
   std::uint8_t retain_handling = 0;
+
+  bool operator==(const Subscription&) const = default;
 };
 
 struct Subscribe {
@@ -171,12 +193,16 @@ struct Subscribe {
   std::optional<std::uint32_t> subscription_id;
   std::vector<Subscription> subscriptions;
   UserProperties user_properties;
+
+  bool operator==(const Subscribe&) const = default;
 };
 
 struct Unsubscribe {
   std::uint16_t packet_id = 0;
   std::vector<std::string_view> filters;
   UserProperties user_properties;
+
+  bool operator==(const Unsubscribe&) const = default;
 };
 
 /// SUBACK and UNSUBACK.
@@ -185,6 +211,8 @@ struct SubscribeAck {
   std::uint16_t packet_id = 0;
   std::vector<Reason> reasons; ///< Empty for UNSUBACK of 3.1.1.
   std::string_view reason_string;
+
+  bool operator==(const SubscribeAck&) const = default;
 };
 
 /// DISCONNECT and AUTH.
@@ -194,6 +222,8 @@ struct Disconnect {
   std::string_view reason_string;
   std::string_view server_reference;
   UserProperties user_properties;
+
+  bool operator==(const Disconnect&) const = default;
 };
 
 } // namespace spate::wire

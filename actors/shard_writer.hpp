@@ -69,6 +69,8 @@ private:
   ReceiptListener& listener_;
   const ShardWriterLimits limits_;
   model::LedgerCell ledger_;
+  model::LedgerCounts
+      gathered_; ///< Of the open blocks; not in the ledger before they are handed over.
   std::vector<std::unique_ptr<model::TelemetryBlock>> open_;  ///< By shard.
   std::vector<std::unique_ptr<model::TelemetryBlock>> spare_; ///< Reused, so their capacity stays.
   std::vector<std::unique_ptr<model::TelemetryBlock>> arrived_;

@@ -44,6 +44,8 @@ struct Rejection {
   std::string topic;  ///< Topic or URL path; at most 256 bytes.
   std::string detail; ///< For people; at most 256 bytes.
   std::string sample; ///< The start of the payload, made printable; at most 128 bytes.
+  std::uint32_t records =
+      1; ///< How many records of the message it stands for: details are bounded.
 };
 
 /// One PUBLISH or one HTTP body: records of one device, answered together.
@@ -79,7 +81,8 @@ struct TelemetryBlock {
   std::string values; ///< Row bytes.
   std::string names;  ///< Device ids of messages whose number is not known yet.
 
-  ReceiptSink* sink = nullptr; ///< Borrowed; outlives the block.
+  ReceiptSink* sink = nullptr;       ///< Borrowed; outlives the block.
+  std::size_t handed_over_bytes = 0; ///< bytes() when the loop gave it away.
   CommitStatus status = CommitStatus::pending;
   std::string status_detail; ///< Why it is not committed.
 

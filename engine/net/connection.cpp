@@ -25,7 +25,7 @@ void forget(std::vector<Connection*>& list, const Connection* connection) {
 
 void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
   Connection::Impl& c = connection_of(handle);
-  if (c.loop->reading_paused) {
+  if (c.loop->reading_paused && !c.closing) {
     *buffer = uv_buf_init(nullptr, 0); // Comes back as UV_ENOBUFS without a read.
     return;
   }

@@ -1,0 +1,129 @@
+#include "actors/device_loop.hpp"
+
+#include <utility>
+
+namespace spate::actors {
+
+DeviceLoop::DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options)
+    : services_(services), options_(options), executor_(services.system, loop_),
+      writer_(loop_, services.store, *this, options.writer),
+      parser_(services.shapes, options.parser),
+      timers_(loop_.now_ms()), context_{services.store,
+                                        writer_,
+                                        parser_,
+                                        services.routes,
+                                        services.presence,
+                                        loop_,
+                                        options.session,
+                                        options.durability,
+                                        {},
+                                        log::RateLimit(),
+                                        {}},
+      home_{context_, sessions_, timers_, services.registry} {
+  loop_.set_hooks(*this);
+  loop_.every(TimerWheel<SessionRef>::kSlotMs, [this] {
+    timers_.advance(loop_.now_ms(), [this](SessionRef ref) {
+      if (DeviceSession* session = sessions_.find(ref.slot, ref.generation)) {
+        session->on_timer();
+      }
+    });
+  });
+}
+
+DeviceLoop::~DeviceLoop() {
+  stop();
+}
+
+Result<net::Address> DeviceLoop::listen(const net::Address& address, bool shared) {
+  auto listener =
+      net::Listener::open(loop_, address, shared, [this](net::Connection& c) { return accept(c); });
+  if (!listener) {
+    return fail(std::move(listener.error()));
+  }
+  listener_ = std::move(*listener);
+  return listener_->address();
+}
+
+void DeviceLoop::start() {
+  thread_ = std::thread([this] {
+    loop_.run();
+    while (
+        executor_.run_ready()) { // The last words of actors whose connections the stop has closed.
+    }
+  });
+}
+
+net::ConnectionHandler* DeviceLoop::accept(net::Connection& connection) {
+  if (draining_ || sessions_.size() >= options_.connections_max) {
+    context_.counters.refused[static_cast<std::size_t>(wire::Reason::server_busy)].add();
+    return nullptr;
+  }
+  const caf::actor session = spawn_on<DeviceSession>(executor_, home_, connection);
+  return caf::actor_cast<DeviceSession*>(session);
+}
+
+bool DeviceLoop::before_poll() {
+  const bool actors_left = executor_.run_ready();
+  writer_.hand_over(); // What sessions shown again by a resume have parsed.
+  return actors_left || receipts_left_;
+}
+
+void DeviceLoop::after_poll() {
+  writer_.hand_over();
+  receipts_left_ = writer_.deliver_receipts(kReceiptsMax);
+  throttle();
+  if (drained_ && writer_.drained()) {
+    std::exchange(drained_, nullptr)();
+  }
+  if (stopping_ && sessions_.size() == 0) {
+    loop_.stop();
+  }
+}
+
+void DeviceLoop::between_reads() {
+  executor_.run_urgent();
+  if (writer_.over_limit()) {
+    loop_.pause_reading(true);
+  }
+}
+
+void DeviceLoop::throttle() {
+  const bool too_much = draining_ || writer_.over_limit();
+  if (too_much != loop_.reading_paused()) {
+    loop_.pause_reading(too_much);
+  }
+}
+
+void DeviceLoop::on_message(const model::TelemetryBlock& block, const model::Message& message) {
+  if (DeviceSession* session = sessions_.find(message.ack.slot, message.ack.generation)) {
+    session->on_receipt(block, message);
+  }
+}
+
+void DeviceLoop::drain(std::function<void()> drained) {
+  loop_.post([this, drained = std::move(drained)]() mutable {
+    draining_ = true;
+    if (listener_) {
+      listener_->close();
+    }
+    loop_.pause_reading(true);
+    drained_ = std::move(drained);
+    loop_.wake();
+  });
+}
+
+void DeviceLoop::stop() {
+  if (!thread_.joinable()) {
+    return;
+  }
+  loop_.post([this] {
+    draining_ = stopping_ = true;
+    sessions_.for_each([](DeviceSession& session) { session.on_shutdown(); });
+    // Clients that do not hang up are not waited for.
+    loop_.after(net::Connection::kCloseLingerMs + 500, [this] { loop_.stop(); });
+    loop_.wake();
+  });
+  thread_.join();
+}
+
+} // namespace spate::actors

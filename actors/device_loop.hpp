@@ -1,0 +1,90 @@
+// Spate - one device loop: its sockets, its actors, its parser and its writer to the shards.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "actors/device_session.hpp"
+#include "actors/loop_executor.hpp"
+#include "actors/shard_writer.hpp"
+#include "engine/net/listener.hpp"
+#include "engine/net/loop.hpp"
+
+namespace spate::actors {
+
+struct DeviceLoopOptions {
+  SessionLimits session;
+  ShardWriterLimits writer;
+  telemetry::ParserLimits parser;
+  std::string_view durability;
+  std::size_t connections_max = 15'000; ///< Of this loop; more are refused at once.
+};
+
+/// What the loops of a node share. All of it is thread-safe.
+struct DeviceLoopServices {
+  caf::actor_system& system;
+  storage::Store& store;
+  model::ShapeTable& shapes;
+  const telemetry::RouteTable& routes;
+  SessionRegistry& registry;
+  Presence& presence;
+};
+
+/// An iteration: read all ready sockets (messages are parsed into the open blocks) -> hand the
+/// blocks over -> pass receipts on (PUBACKs are encoded) -> run actors -> write, once a connection.
+///
+/// Back-pressure: while too much is in flight, no socket of this loop is read.
+/// Thread: start(), stop_accepting(), stop() by the owner; counters() and ledger() by anyone; the
+/// rest is its own.
+class DeviceLoop final : private net::LoopHooks, private ReceiptListener {
+public:
+  DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options);
+  ~DeviceLoop() override;
+
+  /// Before start(). Error: bind_failed.
+  Result<net::Address> listen(const net::Address& address, bool shared);
+  void start();
+  /// Accepts no more and reads no more; calls `drained` on the loop once all that was read is
+  /// answered.
+  void drain(std::function<void()> drained);
+  /// Says goodbye to all clients, closes, ends the thread.
+  void stop();
+
+  [[nodiscard]] const SessionCounters& counters() const noexcept { return context_.counters; }
+  [[nodiscard]] model::LedgerCounts ledger() const noexcept { return writer_.ledger().snapshot(); }
+  [[nodiscard]] net::Loop& loop() noexcept { return loop_; }
+
+private:
+  bool before_poll() override;
+  void after_poll() override;
+  void between_reads() override;
+  void on_message(const model::TelemetryBlock& block, const model::Message& message) override;
+
+  net::ConnectionHandler* accept(net::Connection& connection);
+  void throttle();
+
+  /// Receipts passed on in one iteration: their PUBACKs go out before the next sweep over the
+  /// sockets.
+  static constexpr std::size_t kReceiptsMax = 4096;
+
+  DeviceLoopServices services_;
+  const DeviceLoopOptions options_;
+  net::Loop loop_;
+  LoopExecutor executor_;
+  ShardWriter writer_;
+  telemetry::Parser parser_;
+  SessionTable sessions_;
+  TimerWheel<SessionRef> timers_;
+  SessionContext context_;
+  SessionHome home_;
+  std::unique_ptr<net::Listener> listener_;
+  std::function<void()> drained_; ///< Set while draining.
+  bool draining_ = false;
+  bool stopping_ = false;
+  bool receipts_left_ = false;
+  std::thread thread_;
+};
+
+} // namespace spate::actors

@@ -1,0 +1,68 @@
+#include "actors/device_session.hpp"
+
+#include <caf/send.hpp>
+
+namespace spate::actors {
+
+DeviceSession::DeviceSession(caf::actor_config& config, SessionHome& home,
+                             net::Connection& connection)
+    : PinnedActor(config), home_(home), connection_(&connection), self_(home.table.add(this)),
+      alive_(ctrl()), session_(home.context, *this, self_.slot, self_.generation) {
+  SessionContext& context = home.context;
+  context.counters.accepted.add();
+  context.counters.connections.add();
+  home.timers.arm(context.loop.now_ms() + context.limits.connect_timeout_ms, self_);
+}
+
+DeviceSession::~DeviceSession() = default;
+
+caf::behavior DeviceSession::make_behavior() {
+  return {[this](TakeOverAtom) {
+    if (connection_ != nullptr) {
+      session_.on_taken_over();
+    }
+  }};
+}
+
+std::size_t DeviceSession::on_bytes(net::Connection&, std::string_view bytes) {
+  return session_.on_bytes(bytes);
+}
+
+void DeviceSession::on_close(net::Connection&, net::CloseReason reason) {
+  SessionContext& context = home_.context;
+  context.counters.connections.sub();
+  context.counters.closed[static_cast<std::size_t>(reason)].add();
+  home_.table.remove(self_);
+  if (!session_.client_id().empty()) {
+    home_.registry.release(session_.client_id(), address());
+  }
+  connection_ = nullptr;
+  // Through the mailbox, so that CAF ends the actor in its own time: bounced requests, monitors,
+  // links.
+  caf::anon_send_exit(caf::actor_cast<caf::actor>(alive_), caf::exit_reason::normal);
+  alive_ = nullptr;
+}
+
+void DeviceSession::on_timer() {
+  const std::uint64_t now_ms = home_.context.loop.now_ms();
+  home_.timers.arm(now_ms + session_.on_timer(now_ms), self_);
+}
+
+void DeviceSession::set_packet_bytes_max(std::size_t bytes) {
+  connection_->set_unused_bytes_max(bytes);
+}
+
+void DeviceSession::close() {
+  connection_->close();
+}
+
+void DeviceSession::claim(std::string_view client_id) {
+  const caf::actor_addr previous = home_.registry.claim(client_id, address());
+  if (const auto holder = caf::actor_cast<caf::actor>(previous); holder && previous != address()) {
+    caf::anon_send<caf::message_priority::high>(holder, TakeOverAtom::value);
+  }
+  // From the connect timeout to the client's keep-alive.
+  on_timer();
+}
+
+} // namespace spate::actors

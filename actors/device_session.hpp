@@ -1,0 +1,61 @@
+// Spate - the actor of one device connection: carries bytes and messages to its MqttSession.
+#pragma once
+
+#include <caf/atom.hpp>
+
+#include "actors/loop_executor.hpp"
+#include "actors/mqtt_session.hpp"
+#include "actors/session_registry.hpp"
+#include "actors/session_table.hpp"
+#include "actors/timer_wheel.hpp"
+#include "engine/net/connection.hpp"
+
+namespace spate::actors {
+
+using TakeOverAtom = caf::atom_constant<caf::atom("takeover")>;
+
+/// What the sessions of a loop share beside SessionContext: what belongs to actors.
+struct SessionHome {
+  SessionContext& context;
+  SessionTable& table;
+  TimerWheel<SessionRef>& timers;
+  SessionRegistry& registry;
+};
+
+/// Bytes reach it by a direct call on its loop, everything from other threads as a message, which
+/// is resumed on the same loop: so its state has one thread without a lock. Lifetime: CAF's
+/// reference count. The connection's existence holds one reference; on_close gives it back.
+class DeviceSession final : public PinnedActor, public net::ConnectionHandler, private SessionPort {
+public:
+  DeviceSession(caf::actor_config& config, SessionHome& home, net::Connection& connection);
+  ~DeviceSession() override;
+
+  const char* name() const override { return "device-session"; }
+  caf::behavior make_behavior() override;
+
+  std::size_t on_bytes(net::Connection& connection, std::string_view bytes) override;
+  void on_close(net::Connection& connection, net::CloseReason reason) override;
+
+  void on_receipt(const model::TelemetryBlock& block, const model::Message& message) {
+    session_.on_receipt(block, message);
+  }
+  void on_timer();
+  void on_shutdown() { session_.on_shutdown(); }
+
+private:
+  std::string& output() override { return connection_->output(); }
+  void sent() override { connection_->sent(); }
+  void pause_reading(bool paused) override { connection_->pause_reading(paused); }
+  void set_packet_bytes_max(std::size_t bytes) override;
+  void close() override;
+  void claim(std::string_view client_id) override;
+  std::string remote_address() const override { return connection_->remote_address(); }
+
+  SessionHome& home_;
+  net::Connection* connection_; ///< Null once it is closed.
+  const SessionRef self_;
+  caf::strong_actor_ptr alive_; ///< Ourselves, while the connection is open.
+  MqttSession session_;
+};
+
+} // namespace spate::actors

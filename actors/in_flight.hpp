@@ -1,0 +1,75 @@
+// Spate - PUBLISH packets whose answer is owed, in the order in which they came.
+#pragma once
+
+#include <cassert>
+#include <cstdint>
+#include <vector>
+
+#include "engine/wire/packets.hpp"
+
+namespace spate::actors {
+
+/// A ring that grows to what the client really uses. Receipts may come in any order (several
+/// shards); answers leave in the order of arrival: take_done() gives the oldest only when it is
+/// settled.
+class InFlight {
+public:
+  struct Entry {
+    std::uint16_t packet_id = 0;
+    std::uint8_t qos = 0;
+    bool done = false;
+    wire::Reason reason = wire::Reason::success;
+  };
+
+  [[nodiscard]] std::size_t size() const noexcept { return next_ - first_; }
+  [[nodiscard]] bool empty() const noexcept { return next_ == first_; }
+
+  /// The number by which settle() finds it.
+  std::uint32_t push(Entry entry) {
+    if (size() == entries_.size()) {
+      grow();
+    }
+    entries_[next_ & (entries_.size() - 1)] = entry;
+    return next_++;
+  }
+
+  /// The entry of a number that push() gave and take_done() has not taken yet.
+  [[nodiscard]] Entry& at(std::uint32_t number) noexcept {
+    assert(number - first_ < size());
+    return entries_[number & (entries_.size() - 1)];
+  }
+  [[nodiscard]] bool is_oldest(std::uint32_t number) const noexcept { return number == first_; }
+
+  /// True and the oldest entry if it is done.
+  bool take_done(Entry& out) noexcept {
+    if (empty() || !entries_[first_ & (entries_.size() - 1)].done) {
+      return false;
+    }
+    out = entries_[first_++ & (entries_.size() - 1)];
+    return true;
+  }
+
+  [[nodiscard]] bool contains(std::uint16_t packet_id) const noexcept {
+    for (std::uint32_t n = first_; n != next_; ++n) {
+      if (entries_[n & (entries_.size() - 1)].packet_id == packet_id) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+private:
+  void grow() {
+    std::vector<Entry> larger(entries_.empty() ? 4 : 2 * entries_.size());
+    for (std::uint32_t n = first_; n != next_; ++n) {
+      larger[n & (larger.size() - 1)] = entries_[n & (entries_.size() - 1)];
+    }
+    entries_ = std::move(larger);
+  }
+
+  std::vector<Entry> entries_; ///< Its size is a power of two.
+  std::uint32_t first_ = 0;
+  std::uint32_t next_ = 0;
+};
+
+} // namespace spate::actors

@@ -1,0 +1,335 @@
+#include "actors/mqtt_session.hpp"
+
+#include <algorithm>
+
+#include "actors/mqtt_publishing.hpp"
+
+namespace spate::actors {
+
+namespace {
+
+using wire::PacketType;
+using wire::Reason;
+using wire::Version;
+
+/// A keep-alive is over after one and a half of it [MQTT-3.1.2-24].
+constexpr std::uint64_t grace_ms(std::uint16_t keep_alive_s) {
+  return keep_alive_s * 1500ull;
+}
+
+/// Without a keep-alive nothing is awaited; the timer only looks again after this.
+constexpr std::uint64_t kIdleTimerMs = 600'000;
+
+constexpr std::size_t kReasonStringBytesMax = 200;
+
+/// The protocol level that a CONNECT names, 0 where it is cut: for the answer to one that can not
+/// be decoded.
+std::uint8_t protocol_level(const wire::Frame& frame) {
+  constexpr std::size_t kLevelAt = 6; // Behind the length and the name "MQTT".
+  return frame.body.size() > kLevelAt ? static_cast<std::uint8_t>(frame.body[kLevelAt]) : 0;
+}
+
+/// Whether a connection that is refused before it is connected hears why: bytes that are no CONNECT
+/// get no answer [MQTT-3.1.4-1].
+bool answers_in_connack(Reason reason) {
+  switch (reason) {
+  case Reason::bad_authentication_method:
+  case Reason::client_identifier_not_valid:
+  case Reason::unsupported_protocol_version:
+    return true;
+  default:
+    return false;
+  }
+}
+
+std::string made_up_client_id(const SessionContext& context, std::uint32_t slot) {
+  return "auto-" + std::to_string(context.loop.wall_now_ms()) + "-" + std::to_string(slot) + "-" +
+         std::to_string(context.counters.accepted.get());
+}
+
+} // namespace
+
+MqttSession::MqttSession(SessionContext& context, SessionPort& port, std::uint32_t slot,
+                         std::uint32_t generation)
+    : context_(context), port_(port), slot_(slot), generation_(generation),
+      active_ms_(context.loop.now_ms()) {
+  port_.set_packet_bytes_max(context.limits.connect_bytes_max);
+}
+
+MqttSession::~MqttSession() {
+  if (publishing_) {
+    for (const std::string& device : publishing_->present) {
+      context_.presence.leave(device);
+    }
+  }
+}
+
+std::size_t MqttSession::on_bytes(std::string_view bytes) {
+  active_ms_ = context_.loop.now_ms();
+  std::size_t used = 0;
+  while (state_ != State::closing && !paused_) {
+    const std::size_t limit = state_ == State::waiting ? context_.limits.connect_bytes_max
+                                                       : context_.limits.packet_bytes_max;
+    const wire::FrameResult next = wire::next_frame(bytes.substr(used), limit);
+    if (next.status == wire::FrameStatus::partial) {
+      break;
+    }
+    if (next.status != wire::FrameStatus::complete) {
+      const bool large = next.status == wire::FrameStatus::too_large;
+      refuse(large ? Reason::packet_too_large : Reason::malformed_packet,
+             large ? "the packet has " + std::to_string(next.bytes) + " bytes; the limit is " +
+                         std::to_string(limit)
+                   : std::string("the fixed header is not valid [MQTT-2.1.4]"));
+      break;
+    }
+    if (!on_frame(next.frame)) {
+      break; // Not taken: it is shown again when the connection is read on.
+    }
+    used += next.bytes;
+    context_.counters.packets.add();
+  }
+  if (state_ == State::closing) {
+    return bytes.size();
+  }
+  context_.counters.bytes.add(used);
+  return used;
+}
+
+/// False if the frame must wait.
+bool MqttSession::on_frame(const wire::Frame& frame) {
+  if (frame.type == PacketType::publish && state_ == State::connected) {
+    return on_publish(frame);
+  }
+  if (state_ == State::waiting) {
+    if (frame.type == PacketType::connect) {
+      on_connect(frame);
+    } else {
+      refuse(Reason::protocol_error, "the first packet is not CONNECT [MQTT-3.1.0-1]");
+    }
+    return true;
+  }
+  switch (frame.type) {
+  case PacketType::pubrel:
+    on_pubrel(frame);
+    break;
+  case PacketType::subscribe:
+    on_subscribe(frame);
+    break;
+  case PacketType::unsubscribe:
+    on_unsubscribe(frame);
+    break;
+  case PacketType::pingreq:
+    if (const auto ping = wire::decode_ping(frame); !ping) {
+      refuse(ping.error());
+    } else {
+      wire::append_pingresp(port_.output());
+      port_.sent();
+    }
+    break;
+  case PacketType::disconnect:
+    if (const auto packet = wire::decode_disconnect(frame, version_); !packet) {
+      refuse(packet.error());
+    } else {
+      state_ = State::closing;
+      port_.close();
+    }
+    break;
+  case PacketType::connect:
+    refuse(Reason::protocol_error, "a second CONNECT [MQTT-3.1.0-2]");
+    break;
+  default:
+    refuse(Reason::protocol_error,
+           std::string(name_of(frame.type)) + " is not expected from a client here");
+    break;
+  }
+  return true;
+}
+
+void MqttSession::on_connect(const wire::Frame& frame) {
+  const auto connect = wire::decode_connect(frame);
+  if (!connect) {
+    refuse_connect(frame, connect.error());
+    return;
+  }
+  version_ = connect->version;
+  if (connect->authentication_method) {
+    refuse(Reason::bad_authentication_method, "no enhanced authentication is configured");
+    return;
+  }
+  if (connect->client_id.empty() && version_ == Version::v311 && !connect->clean_start) {
+    refuse(Reason::client_identifier_not_valid,
+           "an empty client id needs Clean Session [MQTT-3.1.3-8]");
+    return;
+  }
+  welcome(*connect);
+}
+
+void MqttSession::welcome(const wire::Connect& connect) {
+  const SessionLimits& limits = context_.limits;
+  wire::Connack connack;
+  connack.version = version_;
+  client_id_ = connect.client_id;
+  if (client_id_.empty()) {
+    client_id_ = made_up_client_id(context_, slot_);
+    connack.assigned_client_id = client_id_;
+  }
+  keep_alive_s_ = connect.keep_alive_s;
+  if (version_ == Version::v5) {
+    if (keep_alive_s_ == 0 || keep_alive_s_ > limits.keep_alive_s_max) {
+      keep_alive_s_ = limits.keep_alive_s_max;
+      connack.server_keep_alive_s = keep_alive_s_;
+    }
+    if (connect.session_expiry_s != 0) {
+      connack.session_expiry_s = 0;
+    }
+    connack.receive_maximum = limits.receive_maximum;
+    connack.packet_bytes_max = static_cast<std::uint32_t>(limits.packet_bytes_max);
+    connack.topic_alias_maximum = limits.topic_alias_maximum;
+    connack.shared_subscription_available = false;
+    connack.user_properties.emplace_back("spate-durability", context_.durability);
+  }
+  state_ = State::connected;
+  port_.set_packet_bytes_max(limits.packet_bytes_max);
+  port_.claim(client_id_);
+  context_.counters.connects.add();
+  wire::append_connack(port_.output(), connack);
+  port_.sent();
+}
+
+void MqttSession::on_subscribe(const wire::Frame& frame) {
+  const auto packet = wire::decode_subscribe(frame, version_);
+  if (!packet) {
+    refuse(packet.error());
+    return;
+  }
+  if (!subscribed_) {
+    subscribed_ = std::make_unique<std::vector<std::string>>();
+  }
+  wire::SubscribeAck answer;
+  answer.packet_id = packet->packet_id;
+  for (const wire::Subscription& wanted : packet->subscriptions) {
+    const bool known =
+        std::find(subscribed_->begin(), subscribed_->end(), wanted.filter) != subscribed_->end();
+    if (wanted.filter.starts_with("$share/")) {
+      answer.reasons.push_back(Reason::shared_subscriptions_not_supported);
+    } else if (!known && subscribed_->size() >= context_.limits.subscriptions_max) {
+      answer.reasons.push_back(Reason::quota_exceeded);
+    } else {
+      if (!known) {
+        subscribed_->emplace_back(wanted.filter);
+      }
+      answer.reasons.push_back(static_cast<Reason>(wanted.qos)); // Granted QoS 0, 1 or 2.
+    }
+  }
+  wire::append_subscribe_ack(port_.output(), answer, version_);
+  port_.sent();
+}
+
+void MqttSession::on_unsubscribe(const wire::Frame& frame) {
+  const auto packet = wire::decode_unsubscribe(frame, version_);
+  if (!packet) {
+    refuse(packet.error());
+    return;
+  }
+  wire::SubscribeAck answer;
+  answer.type = PacketType::unsuback;
+  answer.packet_id = packet->packet_id;
+  for (const std::string_view filter : packet->filters) {
+    const bool removed = subscribed_ && std::erase(*subscribed_, filter) > 0;
+    answer.reasons.push_back(removed ? Reason::success : Reason::no_subscription_existed);
+  }
+  wire::append_subscribe_ack(port_.output(), answer, version_);
+  port_.sent();
+}
+
+void MqttSession::on_taken_over() {
+  if (state_ != State::closing) {
+    context_.counters.taken_over.add();
+    refuse(Reason::session_taken_over, "another connection uses this client id");
+  }
+}
+
+void MqttSession::on_shutdown() {
+  if (state_ != State::closing) {
+    refuse(Reason::server_shutting_down, "the server is stopping");
+  }
+}
+
+std::uint64_t MqttSession::on_timer(std::uint64_t now_ms) {
+  if (state_ == State::closing) {
+    return kIdleTimerMs;
+  }
+  const std::uint64_t allowed_ms =
+      state_ == State::waiting ? context_.limits.connect_timeout_ms : grace_ms(keep_alive_s_);
+  if (allowed_ms == 0) {
+    return kIdleTimerMs; // 3.1.1 with keep-alive 0: TCP's own keep-alive finds dead peers.
+  }
+  const std::uint64_t silent_ms = now_ms - active_ms_;
+  // A connection that we do not read is not silent: its bytes wait in the kernel.
+  if (silent_ms < allowed_ms || paused_ || context_.loop.reading_paused()) {
+    return allowed_ms - std::min(silent_ms, allowed_ms - 1);
+  }
+  refuse(Reason::keep_alive_timeout, state_ == State::waiting
+                                         ? "no CONNECT within the connect timeout"
+                                         : "nothing was heard for 1.5 x keep-alive");
+  return kIdleTimerMs;
+}
+
+void MqttSession::refuse(Reason reason, std::string_view detail) {
+  if (state_ == State::closing) {
+    return;
+  }
+  context_.counters.refused[static_cast<std::size_t>(reason)].add();
+  log_refusal(reason, detail);
+  const std::string_view words = detail.substr(0, kReasonStringBytesMax);
+  if (state_ == State::connected && version_ == Version::v5) {
+    wire::Disconnect packet;
+    packet.reason = reason;
+    packet.reason_string = words;
+    wire::append_disconnect(port_.output(), packet, version_);
+    port_.sent();
+  } else if (state_ == State::waiting && answers_in_connack(reason)) {
+    wire::Connack connack;
+    connack.version = version_;
+    connack.reason = reason;
+    connack.reason_string = words;
+    wire::append_connack(port_.output(), connack);
+    port_.sent();
+  }
+  state_ = State::closing;
+  port_.close();
+}
+
+/// A CONNECT that can not be decoded is answered in the sender's version where that can be told.
+void MqttSession::refuse_connect(const wire::Frame& frame, const Error& error) {
+  const std::uint8_t level = protocol_level(frame);
+  if (level >= 5) {
+    version_ = Version::v5;
+    wire::Connack connack;
+    connack.version = version_;
+    connack.reason = wire::reason_for(error.code);
+    connack.reason_string = std::string_view(error.detail).substr(0, kReasonStringBytesMax);
+    wire::append_connack(port_.output(), connack);
+    port_.sent();
+    context_.counters.refused[static_cast<std::size_t>(connack.reason)].add();
+    log_refusal(connack.reason, error.detail);
+    state_ = State::closing;
+    port_.close();
+    return;
+  }
+  refuse(wire::reason_for(error.code), error.detail);
+}
+
+void MqttSession::log_refusal(Reason reason, std::string_view detail) {
+  if (reason == Reason::server_shutting_down || !context_.log_limit.allow(steady_ns())) {
+    return;
+  }
+  const std::string address = port_.remote_address();
+  log::warn("session-refused", detail,
+            {{"client_id", std::string_view(client_id_)},
+             {"remote", std::string_view(address)},
+             {"reason", name_of(reason)},
+             {"not_logged", context_.log_limit.take_suppressed()}});
+}
+
+} // namespace spate::actors

@@ -1,0 +1,156 @@
+// Spate - one MQTT session: packets in, records to the shards, acknowledgements out. Logic only, no
+// I/O.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/in_flight.hpp"
+#include "actors/presence.hpp"
+#include "actors/shard_writer.hpp"
+#include "engine/base/counters.hpp"
+#include "engine/base/log.hpp"
+#include "engine/telemetry/parser.hpp"
+#include "engine/telemetry/route.hpp"
+#include "engine/wire/codec.hpp"
+
+namespace spate::actors {
+
+struct SessionLimits {
+  std::size_t packet_bytes_max = 1u << 20; ///< Told to MQTT 5 clients as Maximum Packet Size.
+  std::size_t connect_bytes_max =
+      8u << 10; ///< Of the CONNECT packet: all that a stranger may make us hold.
+  std::uint16_t receive_maximum = 1000; ///< Unacknowledged QoS 1 and 2 messages of one client.
+  std::uint16_t topic_alias_maximum = 16;
+  std::uint16_t keep_alive_s_max =
+      3600; ///< A longer or absent keep-alive is set to this in MQTT 5.
+  std::uint32_t connect_timeout_ms = 5000; ///< From accept to CONNECT.
+  std::size_t subscriptions_max = 100;
+};
+
+/// What the MQTT sessions of one loop counted.
+struct SessionCounters {
+  Counter connections; ///< Now.
+  Counter accepted;
+  Counter connects; ///< CONNECTs answered with success.
+  Counter taken_over;
+  Counter packets;
+  Counter bytes;
+  std::array<Counter, 3> publishes; ///< By QoS.
+  Counter acknowledged;
+  std::array<Counter, 256> refused; ///< By the reason code that we told or would have told.
+  std::array<Counter, 6> closed;    ///< By net::CloseReason.
+};
+
+/// The session's way to its connection and its actor. Loop thread.
+class SessionPort {
+public:
+  virtual ~SessionPort() = default;
+  /// Encode into it, then call sent().
+  [[nodiscard]] virtual std::string& output() = 0;
+  virtual void sent() = 0;
+  virtual void pause_reading(bool paused) = 0;
+  /// Largest packet that may be incomplete.
+  virtual void set_packet_bytes_max(std::size_t bytes) = 0;
+  /// Writes what is left, then closes. on_bytes() is not called again.
+  virtual void close() = 0;
+  /// Makes this session the holder of the client id; whoever held it is told that it is taken over.
+  virtual void claim(std::string_view client_id) = 0;
+  [[nodiscard]] virtual std::string remote_address() const = 0;
+};
+
+/// What all sessions of a loop share. Everything is borrowed and belongs to the loop's thread, but
+/// for the store and the presence, which any thread may use.
+struct SessionContext {
+  storage::Store& store;
+  ShardWriter& writer;
+  telemetry::Parser& parser;
+  const telemetry::RouteTable& routes;
+  Presence& presence;
+  net::Loop& loop;
+  SessionLimits limits;
+  std::string_view durability; ///< Told to MQTT 5 clients: "fsync", "os" or "memory".
+  SessionCounters counters;
+  log::RateLimit log_limit;
+  std::vector<telemetry::RecordFault> faults; ///< Scratch of ingest().
+};
+
+/// Protocol state of one client: MQTT 3.1.1 and 5.0, server side, inbound.
+///
+/// Thread:   its loop's.
+/// Acks:     PUBACK and PUBREC only after the record's commit, in the order of the PUBLISH packets
+///           [MQTT-4.6.0-2], and also when the payload was refused, once its rejection is on disk.
+/// Limits:   SessionLimits; a 3.1.1 client with too much in flight is not read, a 5.0 client is
+/// disconnected with
+///           0x93, since it was told the limit.
+/// Sessions: end with their connection: the server answers Session Present 0 and Session Expiry
+/// Interval 0.
+class MqttSession {
+public:
+  /// All borrowed; they outlive the session. `slot` and `generation` come back in receipts.
+  MqttSession(SessionContext& context, SessionPort& port, std::uint32_t slot,
+              std::uint32_t generation);
+  ~MqttSession();
+  MqttSession(const MqttSession&) = delete;
+  MqttSession& operator=(const MqttSession&) = delete;
+
+  /// Uses all complete packets and returns how many bytes they took.
+  std::size_t on_bytes(std::string_view bytes);
+  void on_receipt(const model::TelemetryBlock& block, const model::Message& message);
+
+  void on_taken_over();
+  void on_shutdown();
+  /// The server's clock: milliseconds until the next call is wanted. Closes what has been silent
+  /// for too long.
+  std::uint64_t on_timer(std::uint64_t now_ms);
+
+  [[nodiscard]] bool connected() const noexcept { return state_ == State::connected; }
+  [[nodiscard]] const std::string& client_id() const noexcept { return client_id_; }
+  [[nodiscard]] std::size_t in_flight() const noexcept;
+
+private:
+  enum class State : std::uint8_t { waiting, connected, closing };
+  struct Publishing;
+
+  bool on_frame(const wire::Frame& frame);
+  void on_connect(const wire::Frame& frame);
+  void welcome(const wire::Connect& connect);
+  bool on_publish(const wire::Frame& frame);
+  void on_pubrel(const wire::Frame& frame);
+  void on_subscribe(const wire::Frame& frame);
+  void on_unsubscribe(const wire::Frame& frame);
+
+  bool may_take_one_more();
+  bool resolve_alias(wire::Publish& publish);
+  void aim_at(std::string_view topic);
+  void ingest(const wire::Publish& publish);
+  void reject(model::TelemetryBlock& block, model::Message& message, const wire::Publish& publish,
+              std::string_view topic);
+  void settle(std::uint32_t sequence, wire::Reason reason);
+  void acknowledge(const InFlight::Entry& entry);
+
+  /// Ends the connection, telling why in the protocol's words.
+  void refuse(wire::Reason reason, std::string_view detail);
+  void refuse(const Error& error) { refuse(wire::reason_for(error.code), error.detail); }
+  void refuse_connect(const wire::Frame& frame, const Error& error);
+  void log_refusal(wire::Reason reason, std::string_view detail);
+
+  SessionContext& context_;
+  SessionPort& port_;
+  const std::uint32_t slot_;
+  const std::uint32_t generation_;
+  wire::Version version_ = wire::Version::v311;
+  State state_ = State::waiting;
+  bool paused_ = false; ///< Not read, since too much is in flight.
+  std::uint16_t keep_alive_s_ = 0;
+  std::uint64_t active_ms_ = 0; ///< When bytes last came.
+  std::string client_id_;
+  std::unique_ptr<Publishing> publishing_;               ///< From the first PUBLISH on.
+  std::unique_ptr<std::vector<std::string>> subscribed_; ///< Filters, from the first SUBSCRIBE on.
+};
+
+} // namespace spate::actors

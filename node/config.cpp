@@ -1,0 +1,441 @@
+#include "node/config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <limits>
+#include <set>
+#include <sstream>
+#include <thread>
+#include <utility>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+namespace spate::node {
+
+namespace {
+
+constexpr std::array<std::pair<std::string_view, storage::Durability>, 3> kDurabilities = {
+    {{"fsync", storage::Durability::fsync},
+     {"os", storage::Durability::os},
+     {"memory", storage::Durability::memory}}};
+constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels = {
+    {{"debug", log::Level::debug},
+     {"info", log::Level::info},
+     {"warn", log::Level::warn},
+     {"error", log::Level::error}}};
+constexpr std::array<std::pair<std::string_view, log::Format>, 2> kFormats = {
+    {{"human", log::Format::human}, {"json", log::Format::json}}};
+
+template <class T, std::size_t N>
+std::optional<T> look_up(const std::array<std::pair<std::string_view, T>, N>& names,
+                         std::string_view name) noexcept {
+  for (const auto& [text, value] : names) {
+    if (text == name) {
+      return value;
+    }
+  }
+  return std::nullopt;
+}
+
+template <class T, std::size_t N>
+std::string choices(const std::array<std::pair<std::string_view, T>, N>& names) {
+  std::string text;
+  for (const auto& [name, value] : names) {
+    text.append(text.empty() ? "" : ", ").append(name);
+  }
+  return text;
+}
+
+/// Reads one table: each get() takes a key, done() complains about keys that nobody took. The first
+/// error is kept and everything after it is skipped, so callers read straight through.
+class TableReader {
+public:
+  TableReader(const toml::table* table, std::string name, const std::string& file,
+              std::optional<Error>& error)
+      : table_(table), name_(std::move(name)), file_(file), error_(error) {}
+
+  template <class Int>
+  void get(std::string_view key, Int& out, std::uint64_t least, std::uint64_t most) {
+    const toml::node* node = take(key);
+    if (node == nullptr) {
+      return;
+    }
+    const auto value = node->value_exact<std::int64_t>();
+    if (!value || *value < 0 || static_cast<std::uint64_t>(*value) < least ||
+        static_cast<std::uint64_t>(*value) > most) {
+      complain(*node, key,
+               "takes an integer from " + std::to_string(least) + " to " + std::to_string(most));
+      return;
+    }
+    out = static_cast<Int>(*value);
+  }
+
+  void get(std::string_view key, bool& out) {
+    if (const toml::node* node = take(key)) {
+      if (const auto value = node->value_exact<bool>()) {
+        out = *value;
+      } else {
+        complain(*node, key, "takes true or false");
+      }
+    }
+  }
+
+  /// `read(text)` gives a Result; its error's detail becomes part of ours.
+  template <class Read>
+  void get_text(std::string_view key, Read&& read) {
+    const toml::node* node = take(key);
+    if (node == nullptr) {
+      return;
+    }
+    const auto value = node->value_exact<std::string>();
+    if (!value) {
+      complain(*node, key, "takes a text in quotes");
+      return;
+    }
+    if (const Result<void> taken = read(*value); !taken) {
+      complain(*node, key, taken.error().detail);
+    }
+  }
+
+  template <class T, std::size_t N>
+  void get_choice(std::string_view key, T& out,
+                  const std::array<std::pair<std::string_view, T>, N>& names) {
+    get_text(key, [&](const std::string& text) -> Result<void> {
+      const auto value = look_up(names, text);
+      if (!value) {
+        return fail(Errc::config_invalid, "takes one of: " + choices(names));
+      }
+      out = *value;
+      return {};
+    });
+  }
+
+  void get_texts(std::string_view key, std::vector<std::string>& out) {
+    const toml::node* node = take(key);
+    if (node == nullptr) {
+      return;
+    }
+    const toml::array* array = node->as_array();
+    std::vector<std::string> texts;
+    for (std::size_t i = 0; array != nullptr && i < array->size(); ++i) {
+      if (const auto text = array->get(i)->value_exact<std::string>()) {
+        texts.push_back(*text);
+      }
+    }
+    if (array == nullptr || texts.size() != array->size() || texts.empty()) {
+      complain(*node, key, "takes a list of texts in quotes");
+      return;
+    }
+    out = std::move(texts);
+  }
+
+  [[nodiscard]] const toml::node* take(std::string_view key) {
+    if (table_ == nullptr || error_) {
+      return nullptr;
+    }
+    taken_.emplace(key);
+    return table_->get(key);
+  }
+
+  void complain(const toml::node& node, std::string_view key, std::string_view what) {
+    complain(node.source(),
+             std::string(name_.empty() ? "" : name_ + ".").append(key) + " " + std::string(what));
+  }
+
+  void done() {
+    if (table_ == nullptr || error_) {
+      return;
+    }
+    for (auto&& [key, node] : *table_) {
+      if (!taken_.contains(std::string(key.str()))) {
+        std::string known;
+        for (const std::string& name : taken_) {
+          known.append(known.empty() ? "" : ", ").append(name);
+        }
+        complain(key.source(), "unknown key '" + std::string(key.str()) + "'" +
+                                   (name_.empty() ? "" : " in [" + name_ + "]") +
+                                   "; known are: " + known);
+        return;
+      }
+    }
+  }
+
+private:
+  void complain(const toml::source_region& where, const std::string& what) {
+    if (!error_) {
+      error_ = Error{Errc::config_invalid, file_ + ":" + std::to_string(where.begin.line) + ":" +
+                                               std::to_string(where.begin.column) + ": " + what};
+    }
+  }
+
+  const toml::table* table_;
+  std::string name_;
+  const std::string& file_;
+  std::optional<Error>& error_;
+  std::set<std::string> taken_;
+};
+
+/// One document: its tables and routes.
+class Reader {
+public:
+  Reader(const toml::table& root, const std::string& file, Config& config)
+      : root_(&root), file_(file), config_(config) {}
+
+  Result<void> read() {
+    TableReader top(root_, "", file_, error_);
+    top.get("allow_insecure", config_.allow_insecure);
+    top.get("loops", config_.loops, 0, 256);
+    top.get("memory_limit_bytes", config_.memory_limit_bytes, 0, 1ull << 50);
+    read_mqtt(table(top, "mqtt"));
+    read_http(table(top, "http"));
+    read_store(table(top, "store"));
+    read_telemetry(table(top, "telemetry"));
+    read_log(table(top, "log"));
+    read_routes(top);
+    top.done();
+    if (error_) {
+      return fail(std::move(*error_));
+    }
+    return {};
+  }
+
+private:
+  TableReader table(TableReader& top, const char* name) {
+    const toml::node* node = top.take(name);
+    if (node != nullptr && !node->is_table()) {
+      top.complain(*node, name, "is a table: write [" + std::string(name) + "] above its keys");
+    }
+    return {node == nullptr ? nullptr : node->as_table(), name, file_, error_};
+  }
+
+  static auto address_into(net::Address& out) {
+    return [&out](const std::string& text) -> Result<void> {
+      auto address = net::parse_address(text);
+      if (!address) {
+        return fail(std::move(address.error()));
+      }
+      out = *address;
+      return {};
+    };
+  }
+
+  void read_mqtt(TableReader mqtt) {
+    actors::SessionLimits& limits = config_.session;
+    mqtt.get_text("listen", address_into(config_.mqtt));
+    mqtt.get("connections_max", config_.connections_max, 0, 10'000'000);
+    mqtt.get("packet_bytes_max", limits.packet_bytes_max, 1024, 64u << 20);
+    mqtt.get("connect_bytes_max", limits.connect_bytes_max, 256, 1u << 20);
+    mqtt.get("receive_maximum", limits.receive_maximum, 1, 65535);
+    mqtt.get("topic_alias_maximum", limits.topic_alias_maximum, 0, 65535);
+    mqtt.get("keep_alive_s_max", limits.keep_alive_s_max, 1, 65535);
+    mqtt.get("connect_timeout_ms", limits.connect_timeout_ms, 100, 600'000);
+    mqtt.get("subscriptions_max", limits.subscriptions_max, 0, 100'000);
+    mqtt.done();
+  }
+
+  void read_http(TableReader http) {
+    http.get_text("listen", address_into(config_.http));
+    http.get("body_bytes_max", config_.http_body_bytes_max, 1024, 1u << 30);
+    http.done();
+  }
+
+  void read_store(TableReader store) {
+    storage::StoreOptions& options = config_.store;
+    store.get_texts("data_dirs", options.data_dirs);
+    store.get("shards", options.shards, 1, 1024);
+    store.get_choice("durability", options.durability, kDurabilities);
+    store.get("devices_max", options.devices_max, 1, 0xffff'fffe);
+    store.get("shapes_per_device_max", options.shapes_per_device_max, 1, 65535);
+    store.get("seal_rows", options.seal_rows, 1, 4096);
+    store.get("seal_age_ms", options.seal_age_ms, 1000, 30ull * 86'400'000);
+    store.get("rejections_max", options.rejections_max, 0, 100'000'000);
+    store.get("disk_free_min_bytes", options.disk_free_min_bytes, 0, 1ull << 50);
+    store.done();
+  }
+
+  void read_telemetry(TableReader telemetry) {
+    telemetry::ParserLimits& limits = config_.parser;
+    telemetry.get("payload_bytes_max", limits.payload_bytes_max, 2, 64u << 20);
+    telemetry.get("fields_max", limits.fields_max, 1, 65535);
+    telemetry.get("records_max", limits.records_max, 1, 1'000'000);
+    telemetry.done();
+  }
+
+  void read_log(TableReader log) {
+    log.get_choice("level", config_.log_level, kLevels);
+    log.get_choice("format", config_.log_format, kFormats);
+    log.done();
+  }
+
+  void read_routes(TableReader& top) {
+    const toml::node* node = top.take("route");
+    if (node == nullptr) {
+      return;
+    }
+    const toml::array* tables = node->as_array();
+    if (tables == nullptr || !tables->is_array_of_tables()) {
+      top.complain(*node, "route", "is a list of tables: write [[route]] above each");
+      return;
+    }
+    config_.routes.clear();
+    for (std::size_t i = 0; i < tables->size(); ++i) {
+      read_route(*tables->get(i)->as_table());
+    }
+  }
+
+  void read_route(const toml::table& table) {
+    telemetry::Route route;
+    route.pattern.clear();
+    TableReader reader(&table, "route", file_, error_);
+    reader.get_text("topic", [&](const std::string& text) -> Result<void> {
+      telemetry::Route probe;
+      probe.pattern = text;
+      if (auto compiled = telemetry::RouteTable::compile({probe}); !compiled) {
+        return fail(std::move(compiled.error()));
+      }
+      route.pattern = text;
+      return {};
+    });
+    reader.get_text("format", [&](const std::string& text) -> Result<void> {
+      const auto format = telemetry::format_of(text);
+      if (!format) {
+        return fail(Errc::config_invalid, "takes one of: auto, flat, text");
+      }
+      route.format = *format;
+      return {};
+    });
+    reader.get_text("time_field", [&](const std::string& text) -> Result<void> {
+      route.time_field = text;
+      return {};
+    });
+    reader.get_text("time_unit", [&](const std::string& text) -> Result<void> {
+      const auto unit = telemetry::time_unit_of(text);
+      if (!unit) {
+        return fail(Errc::config_invalid, "takes one of: auto, s, ms, us, ns, rfc3339");
+      }
+      route.time_unit = *unit;
+      return {};
+    });
+    reader.get("future_max_ms", route.future_max_ms, 0, 100ull * 365 * 86'400'000);
+    reader.done();
+    if (route.pattern.empty() && !error_) {
+      reader.complain(table, "topic", "is missing: which topics does this route take?");
+    }
+    config_.routes.push_back(std::move(route));
+  }
+
+  const toml::table* root_;
+  const std::string& file_;
+  Config& config_;
+  std::optional<Error> error_;
+};
+
+} // namespace
+
+Result<Config> parse_config(std::string_view toml, const std::string& file_name) {
+  const toml::parse_result parsed = toml::parse(toml);
+  if (!parsed) {
+    const toml::parse_error& error = parsed.error();
+    const auto where = error.source().begin;
+    return fail(Errc::config_invalid, file_name + ":" + std::to_string(where.line) + ":" +
+                                          std::to_string(where.column) + ": " +
+                                          std::string(error.description()));
+  }
+  Config config;
+  if (auto read = Reader(parsed.table(), file_name, config).read(); !read) {
+    return fail(std::move(read.error()));
+  }
+  return config;
+}
+
+Result<Config> load_config(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return fail(Errc::file_unreadable, "can not read the configuration file " + path);
+  }
+  return parse_config(text.str(), path);
+}
+
+Result<void> validate(const Config& config) {
+  const std::pair<const char*, const net::Address*> doors[] = {{"MQTT", &config.mqtt},
+                                                               {"HTTP", &config.http}};
+  for (const auto& [name, address] : doors) {
+    if (!address->loopback() && !config.allow_insecure) {
+      return fail(Errc::config_invalid,
+                  std::string(name) + " would listen on " + address->text() +
+                      ", where others reach it, but this version has neither TLS nor "
+                      "authentication: listen on "
+                      "127.0.0.1, or say --allow-insecure if the network itself is trusted");
+    }
+  }
+  if (config.mqtt.port != 0 && config.mqtt.port == config.http.port &&
+      config.mqtt.host == config.http.host) {
+    return fail(Errc::config_invalid, "MQTT and HTTP can not both listen on " + config.mqtt.text());
+  }
+  std::set<std::string> directories(config.store.data_dirs.begin(), config.store.data_dirs.end());
+  if (config.store.data_dirs.empty() || directories.size() != config.store.data_dirs.size()) {
+    return fail(Errc::config_invalid, config.store.data_dirs.empty()
+                                          ? "no data directory: give --data-dir DIR"
+                                          : "a data directory is named twice");
+  }
+  if (config.store.shards < config.store.data_dirs.size()) {
+    return fail(Errc::config_invalid, std::to_string(config.store.data_dirs.size()) +
+                                          " data directories need at least as many shards; " +
+                                          std::to_string(config.store.shards) + " are set");
+  }
+  if (auto routes = telemetry::RouteTable::compile(config.routes); !routes) {
+    return fail(std::move(routes.error()));
+  }
+  return {};
+}
+
+void settle_defaults(Config& config) {
+  if (config.loops == 0) {
+    config.loops = std::max(1u, std::thread::hardware_concurrency() - 1);
+  }
+  if (config.memory_limit_bytes == 0) {
+    config.memory_limit_bytes = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                                static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE)) / 4;
+  }
+  if (config.connections_max == 0) {
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    constexpr rlim_t kForOthers = 1000; // The store's files, HTTP, logs.
+    config.connections_max = static_cast<std::uint32_t>(std::clamp<rlim_t>(
+        files.rlim_cur > kForOthers ? files.rlim_cur - kForOthers : 64, 64, 10'000'000));
+  }
+  // Of the limit: 1/8 tails, 1/8 log (the same rows once more), 1/16 queued blocks, 1/16 blocks of
+  // the loops; the rest is for connections, RocksDB's own buffers and the allocator's slack. Never
+  // more than what helps.
+  const std::uint64_t share = config.memory_limit_bytes / 8 / config.store.data_dirs.size();
+  const auto part = [](std::uint64_t bytes, std::uint64_t most) {
+    return static_cast<std::size_t>(std::clamp<std::uint64_t>(bytes, 1u << 20, most));
+  };
+  config.store.tail_bytes_max = part(share, 96u << 20);
+  config.store.log_bytes_max = part(share, 128u << 20);
+  config.store.queue_bytes_max = part(share / 2, 64u << 20);
+}
+
+std::optional<storage::Durability> durability_of(std::string_view name) noexcept {
+  return look_up(kDurabilities, name);
+}
+
+std::string_view name_of(storage::Durability durability) noexcept {
+  return kDurabilities[static_cast<std::size_t>(durability)].first;
+}
+
+std::optional<log::Level> log_level_of(std::string_view name) noexcept {
+  return look_up(kLevels, name);
+}
+
+std::optional<log::Format> log_format_of(std::string_view name) noexcept {
+  return look_up(kFormats, name);
+}
+
+} // namespace spate::node

@@ -176,9 +176,9 @@ void PinnedActor::enqueue(caf::mailbox_element_ptr message, caf::execution_unit*
   }
 }
 
-void PinnedActor::enqueue(caf::strong_actor_ptr sender, caf::message_id id, caf::message content,
+void PinnedActor::enqueue(caf::strong_actor_ptr from, caf::message_id id, caf::message content,
                           caf::execution_unit* host) {
-  enqueue(caf::make_mailbox_element(std::move(sender), id, {}, std::move(content)), host);
+  enqueue(caf::make_mailbox_element(std::move(from), id, {}, std::move(content)), host);
 }
 
 } // namespace spate::actors

@@ -77,8 +77,8 @@ public:
   explicit PinnedActor(caf::actor_config& config);
 
   using caf::event_based_actor::enqueue;
-  void enqueue(caf::mailbox_element_ptr message, caf::execution_unit* sender) override;
-  void enqueue(caf::strong_actor_ptr sender, caf::message_id id, caf::message content,
+  void enqueue(caf::mailbox_element_ptr message, caf::execution_unit* host) override;
+  void enqueue(caf::strong_actor_ptr from, caf::message_id id, caf::message content,
                caf::execution_unit* host) override;
   /// How the executor tells its own from CAF's other resumables.
   subtype_t subtype() const override { return io_actor; }

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "engine/net/connection.hpp"
 #include "tests/actors/fake_store.hpp"
 
 namespace spate::actors {
@@ -379,8 +380,8 @@ TEST_SUITE("actors.mqtt_session") {
   }
 
   TEST_CASE("packets that only a server sends end the connection") {
-    for (const unsigned char first : {0x20, 0x90, 0xb0, 0xd0, 0x40, 0x50, 0x70, 0xf0}) {
-      CAPTURE(static_cast<int>(first));
+    for (const int first : {0x20, 0x90, 0xb0, 0xd0, 0x40, 0x50, 0x70, 0xf0}) {
+      CAPTURE(first);
       Fixture f;
       f.connect(Version::v5);
       f.connack(Version::v5);

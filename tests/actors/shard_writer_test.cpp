@@ -45,7 +45,7 @@ struct Fixture {
       block.values.push_back('\1');
     }
     for (std::uint32_t i = 0; i < rejected; ++i) {
-      block.rejections.push_back({.reason = model::RejectReason::no_values});
+      block.rejections.emplace_back().reason = model::RejectReason::no_values;
     }
     writer.add(id, message);
   }

@@ -1,0 +1,236 @@
+#include "node/node.hpp"
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+#include "node/version.hpp"
+
+namespace spate::node {
+
+namespace {
+
+/// A loop turns at least once a second; one that has not for this long does not serve its devices.
+constexpr std::uint64_t kStuckMs = 10'000;
+
+/// CAF's scheduler runs no hot path here; by default its idle workers would poll away 5 % of a
+/// core.
+void tune(caf::actor_system_config& config) {
+  config.set("scheduler.max-threads", 1u);
+  config.set("work-stealing.aggressive-poll-attempts", 1u);
+  config.set("work-stealing.moderate-poll-attempts", 1u);
+  config.set("work-stealing.relaxed-sleep-duration", caf::timespan{std::chrono::milliseconds(20)});
+}
+
+bool is_stuck(const net::Loop& loop) {
+  const auto now_ms = static_cast<std::uint64_t>(steady_ns() / 1'000'000);
+  const std::uint64_t turned_ms = loop.last_turn_ms();
+  return turned_ms != 0 && now_ms > turned_ms + kStuckMs;
+}
+
+} // namespace
+
+Node::Node(Config config) : config_(std::move(config)), started_ms_(wall_ms()) {
+  tune(caf_config_);
+}
+
+Node::~Node() {
+  stop(std::chrono::milliseconds(0));
+}
+
+Result<std::unique_ptr<Node>> Node::start(Config config) {
+  settle_defaults(config);
+  std::unique_ptr<Node> node(new Node(std::move(config)));
+  if (auto opened = node->open(); !opened) {
+    return fail(std::move(opened.error()));
+  }
+  return node;
+}
+
+Result<void> Node::open() {
+  auto routes = telemetry::RouteTable::compile(config_.routes);
+  if (!routes) {
+    return fail(std::move(routes.error()));
+  }
+  routes_ = std::move(*routes);
+  auto store = storage::Store::open(config_.store, shapes_);
+  if (!store) {
+    return fail(std::move(store.error()));
+  }
+  store_ = std::move(*store);
+  caf_ = std::make_unique<caf::actor_system>(caf_config_);
+  if (auto mqtt = open_mqtt(); !mqtt) {
+    return fail(std::move(mqtt.error()));
+  }
+  if (auto http = open_http(); !http) {
+    return fail(std::move(http.error()));
+  }
+  for (auto& loop : device_loops_) {
+    loop->start();
+  }
+  api_thread_ = std::thread([this] { api_loop_.run(); });
+  phase_ = api::Phase::running;
+  return {};
+}
+
+Result<void> Node::open_mqtt() {
+  actors::DeviceLoopOptions options;
+  options.session = config_.session;
+  options.parser = config_.parser;
+  options.durability = name_of(config_.store.durability);
+  options.connections_max = std::max(1u, config_.connections_max / config_.loops);
+  options.writer.in_flight_bytes_max =
+      std::clamp<std::size_t>(config_.memory_limit_bytes / 16 / config_.loops, 1u << 20, 32u << 20);
+  const actors::DeviceLoopServices services{*caf_,    *store_,   shapes_,
+                                            *routes_, registry_, presence_};
+  mqtt_ = config_.mqtt;
+  for (std::uint32_t i = 0; i < config_.loops; ++i) {
+    auto& loop =
+        device_loops_.emplace_back(std::make_unique<actors::DeviceLoop>(services, options));
+    auto address = loop->listen(mqtt_, config_.loops > 1);
+    if (!address) {
+      return fail(std::move(address.error()));
+    }
+    mqtt_ = *address; // Port 0 is chosen by the first and shared by the others.
+  }
+  return {};
+}
+
+Result<void> Node::open_http() {
+  api_ = std::make_unique<api::Server>(api_loop_, services());
+  auto address = api_->open(config_.http);
+  if (!address) {
+    return fail(std::move(address.error()));
+  }
+  http_ = *address;
+  return {};
+}
+
+api::Services Node::services() {
+  api::Services services{.store = *store_, .shapes = shapes_};
+  services.durability = config_.store.durability;
+  services.ledger = [this] { return ledger(); };
+  services.phase = [this] { return phase_.load(); };
+  services.stuck = [this] { return stuck(); };
+  services.connectivity = [this](std::string_view device) -> std::optional<api::Connectivity> {
+    if (const auto found = presence_.find(device)) {
+      return api::Connectivity{true, found->protocol, found->since_ms};
+    }
+    return std::nullopt;
+  };
+  services.metrics = [this](std::vector<api::Metric>& out) { add_metrics(out); };
+  services.version = {std::string(version()), std::string(commit()), built_ms()};
+  services.started_ms = started_ms_;
+  services.loopback = config_.http.loopback();
+  services.limits.http.request.body_bytes_max = config_.http_body_bytes_max;
+  services.limits.parser = config_.parser;
+  return services;
+}
+
+model::LedgerCounts Node::ledger() const {
+  model::LedgerCounts sum = api_->ledger().snapshot();
+  for (const auto& loop : device_loops_) {
+    sum += loop->ledger();
+  }
+  return sum;
+}
+
+std::optional<std::string> Node::stuck() const {
+  for (std::size_t i = 0; i < device_loops_.size(); ++i) {
+    if (is_stuck(device_loops_[i]->loop())) {
+      return "loop " + std::to_string(i) + " has not moved for more than 10 s";
+    }
+  }
+  return std::nullopt;
+}
+
+void Node::add_metrics(std::vector<api::Metric>& out) const {
+  using Kind = api::Metric::Kind;
+  const auto sum = [this](auto&& pick) {
+    std::uint64_t total = 0;
+    for (const auto& loop : device_loops_) {
+      total += pick(loop->counters()).get();
+    }
+    return static_cast<double>(total);
+  };
+  const auto plain = [&](Kind kind, const char* name, const char* help, auto member) {
+    out.push_back(
+        {kind, name, help, {}, sum([member](const actors::SessionCounters& c) -> const Counter& {
+           return c.*member;
+         })});
+  };
+  using C = actors::SessionCounters;
+  plain(Kind::gauge, "spate_mqtt_connections", "MQTT connections that are open", &C::connections);
+  plain(Kind::counter, "spate_mqtt_accepted_total", "TCP connections accepted", &C::accepted);
+  plain(Kind::counter, "spate_mqtt_connects_total", "CONNECTs answered with success", &C::connects);
+  plain(Kind::counter, "spate_mqtt_taken_over_total",
+        "Sessions ended by a newer connection of their client id", &C::taken_over);
+  plain(Kind::counter, "spate_mqtt_packets_total", "MQTT packets received", &C::packets);
+  plain(Kind::counter, "spate_mqtt_received_bytes_total", "Bytes of MQTT packets received",
+        &C::bytes);
+  plain(Kind::counter, "spate_mqtt_acknowledged_total", "PUBACKs and PUBRECs sent",
+        &C::acknowledged);
+  for (std::size_t qos = 0; qos < 3; ++qos) {
+    out.push_back({Kind::counter,
+                   "spate_mqtt_publishes_total",
+                   "PUBLISH packets received",
+                   {{"qos", std::to_string(qos)}},
+                   sum([qos](const C& c) -> const Counter& { return c.publishes[qos]; })});
+  }
+  for (std::size_t i = 0; i < 256; ++i) {
+    const double count = sum([i](const C& c) -> const Counter& { return c.refused[i]; });
+    if (count > 0) {
+      out.push_back({Kind::counter,
+                     "spate_mqtt_refused_total",
+                     "Connections ended or refused by the server",
+                     {{"reason", std::string(wire::name_of(static_cast<wire::Reason>(i)))}},
+                     count});
+    }
+  }
+  for (std::size_t i = 0; i < 6; ++i) {
+    out.push_back({Kind::counter,
+                   "spate_mqtt_closed_total",
+                   "MQTT connections that ended",
+                   {{"cause", std::string(net::name_of(static_cast<net::CloseReason>(i)))}},
+                   sum([i](const C& c) -> const Counter& { return c.closed[i]; })});
+  }
+}
+
+bool Node::stop(std::chrono::milliseconds patience) {
+  if (phase_.exchange(api::Phase::draining) == api::Phase::draining) {
+    return true;
+  }
+  bool answered = true;
+  if (api_thread_.joinable()) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    std::vector<std::future<void>> drained;
+    const auto drain = [&drained](auto& part) {
+      auto done = std::make_shared<std::promise<void>>();
+      drained.push_back(done->get_future());
+      part.drain([done] { done->set_value(); });
+    };
+    for (auto& loop : device_loops_) {
+      drain(*loop);
+    }
+    drain(*api_);
+    for (auto& future : drained) {
+      answered = future.wait_until(deadline) == std::future_status::ready && answered;
+    }
+  }
+  if (store_) {
+    store_->stop(); // Answers whatever is still queued, so that no block is left behind.
+  }
+  for (auto& loop : device_loops_) {
+    loop->stop();
+  }
+  if (api_thread_.joinable()) {
+    api_loop_.stop();
+    api_thread_.join();
+  }
+  device_loops_.clear();
+  api_.reset();
+  caf_.reset();
+  return answered;
+}
+
+} // namespace spate::node

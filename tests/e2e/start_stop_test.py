@@ -1,0 +1,126 @@
+"""Starting, refusing to start, and stopping."""
+import json
+import socket
+import subprocess
+import tempfile
+import unittest
+
+from spate_node import BIN, Directory, Node, connect, publish, read_packet
+
+
+def run(*args):
+    return subprocess.run([str(BIN / "spate"), *map(str, args)], capture_output=True, text=True, timeout=60)
+
+
+class Refusals(unittest.TestCase):
+    def refused(self, code, *args):
+        done = run(*args)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done.stderr
+
+    def test_off_the_loopback_it_wants_to_be_told(self):
+        with Directory() as directory:
+            why = self.refused(2, "serve", "--data-dir", directory, "--mqtt", "0.0.0.0:0")
+            self.assertIn("--allow-insecure", why)
+            self.assertIn("0.0.0.0", why)
+
+    def test_configuration_errors_name_file_line_and_column(self):
+        cases = {
+            "[mqtt]\nlisten = 5\n": ":2:10: mqtt.listen takes a text",
+            "[mqtt]\nlisten = \"nowhere\"\n": ":2:10: mqtt.listen 'nowhere' has no port",
+            "[mqtt]\nlissten = \"127.0.0.1:1\"\n": ":2:1: unknown key 'lissten' in [mqtt]; known are:",
+            "[store]\nshards = 0\n": ":2:10: store.shards takes an integer from 1 to 1024",
+            "[store\n": ":1:",
+            "[[route]]\nformat = \"auto\"\n": "route.topic is missing",
+            "[[route]]\ntopic = \"a/{device}/{device}\"\n": ":2:9: route.topic",
+            "[[route]]\ntopic = \"a\"\nformat = \"xml\"\n": ":3:10: route.format takes one of: auto, flat, text",
+            "[log]\nlevel = \"loud\"\n": ":2:9: log.level takes one of: debug, info, warn, error",
+        }
+        for text, wanted in cases.items():
+            with self.subTest(text), tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+                file.write(text)
+                file.flush()
+                why = self.refused(2, "config", "check", file.name)
+                self.assertIn(file.name + (wanted if wanted.startswith(":") else ""), why)
+                self.assertIn(wanted, why)
+
+    def test_the_documented_example_is_valid(self):
+        done = run("config", "check", BIN.parent.parent.parent / "examples" / "spate.toml")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("4 route(s)", done.stdout)
+
+    def test_help_and_usage_errors(self):
+        self.assertEqual(run("--help").returncode, 0)
+        self.assertIn("--durability", run("serve", "--help").stdout)
+        self.assertRegex(run("--version").stdout, r"^spate \d+\.\d+\.\d+")
+        self.assertEqual(run().returncode, 2)
+        self.assertEqual(run("serve", "--durability", "maybe").returncode, 2)
+
+    def test_an_address_in_use_is_named(self):
+        with Directory() as directory, socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            why = self.refused(1, "serve", "--data-dir", directory, "--mqtt", address, "--http", "127.0.0.1:0")
+            self.assertIn(address, why)
+
+    def test_a_directory_of_a_running_node_is_refused(self):
+        with Directory() as directory:
+            node = Node(directory).wait_ready()
+            why = self.refused(1, "serve", "--data-dir", directory, "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0")
+            self.assertIn(str(directory), why)
+            self.assertEqual(node.terminate(), 0)
+
+    def test_another_number_of_shards_is_refused(self):
+        with Directory() as directory:
+            self.assertEqual(Node(directory, "--shards", "2").wait_ready().terminate(), 0)
+            why = self.refused(1, "serve", "--data-dir", directory, "--shards", "3", "--mqtt", "127.0.0.1:0", "--http",
+                               "127.0.0.1:0")
+            self.assertIn("--shards 2", why)
+            self.assertEqual(Node(directory, "--shards", "2").wait_ready().terminate(), 0)
+
+
+class Stop(unittest.TestCase):
+    def test_sigterm_acknowledges_what_was_read_and_says_goodbye(self):
+        with Directory() as directory:
+            node = Node(directory).wait_ready()
+            client = node.connect()
+            client.sendall(connect("stopper", 5))
+            self.assertEqual(read_packet(client)[0], 0x20)
+            count = 500
+            client.sendall(b"".join(publish("devices/stopper/telemetry", '{"ts":%d,"a":1}' % (1700000000000 + i), i, 1, 5)
+                                    for i in range(1, count + 1)))
+            self.assertEqual(read_packet(client)[0], 0x40)
+            node.process.terminate()
+            acknowledged = 1
+            while (found := read_packet(client)) is not None:
+                if found[0] == 0x40:
+                    acknowledged += 1
+                else:
+                    self.assertEqual((found[0], found[1][0]), (0xE0, 0x8B))
+            client.close()
+            self.assertEqual(node.terminate(), 0)
+            again = Node(directory).wait_ready()
+            stored = again.get("/api/v1/devices/stopper/telemetry")[1]["records"]
+            self.assertGreaterEqual(len(stored), acknowledged)
+            self.assertEqual(again.terminate(), 0)
+
+    def test_the_log_is_json_lines_if_asked_for(self):
+        with Directory() as directory:
+            node = Node(directory).wait_ready()
+            self.assertEqual(node.terminate(), 0)
+            events = [json.loads(line)["event_code"] for line in node.log]
+            self.assertIn("ready", events)
+            self.assertEqual(events[-1], "stopped")
+
+    def test_environment_variables_count_less_than_options(self):
+        with Directory() as directory:
+            node = Node(directory, "--durability", "fsync", env={"SPATE_DURABILITY": "os", "SPATE_SHARDS": "2"}).wait_ready()
+            ready = next(json.loads(line) for line in node.log if '"ready"' in line)
+            self.assertEqual(ready["durability"], "fsync")
+            status, body = node.get("/readyz?verbose=true")
+            self.assertEqual(status, 200)
+            self.assertEqual(len([c for c in body["checks"] if c["name"].startswith("shard-")]), 2)
+            self.assertEqual(node.terminate(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

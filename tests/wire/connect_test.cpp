@@ -60,7 +60,8 @@ TEST_CASE("connect flags that contradict each other are malformed") {
 
 TEST_CASE("a password needs a user name in 3.1.1 alone") {
   CHECK(refusal(connect(4, 0x42, str("id") + str("secret"))) == Errc::malformed_packet);
-  const auto packet = decoded(connect(5, 0x42, "\0"s + str("id") + str("secret")));
+  const std::string body = connect(5, 0x42, "\0"s + str("id") + str("secret"));
+  const auto packet = decoded(body);
   REQUIRE(packet);
   CHECK(packet->password == "secret");
   CHECK_FALSE(packet->user_name);

@@ -7,11 +7,8 @@ namespace spate {
 
 namespace {
 
-/// Bytes that follow a lead byte, or -1 where it can not lead.
+/// Bytes that follow a lead byte beyond ASCII, or -1 where it can not lead.
 int continuation_bytes(unsigned char lead) noexcept {
-  if (lead < 0x80) {
-    return 0;
-  }
   if (lead >= 0xc2 && lead <= 0xdf) {
     return 1;
   }
@@ -56,6 +53,10 @@ bool is_utf8(std::string_view text) noexcept {
       continue;
     }
     const auto lead = static_cast<unsigned char>(text[i]);
+    if (lead < 0x80) {
+      ++i;
+      continue;
+    }
     const int more = continuation_bytes(lead);
     if (more < 0 || text.size() - i <= static_cast<std::size_t>(more)) {
       return false;

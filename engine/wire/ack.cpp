@@ -55,7 +55,7 @@ Result<void> decode_ping(const Frame& frame) {
   PacketReader in(frame, frame.type == PacketType::pingresp ? frame.type : PacketType::pingreq);
   in.check_end();
   if (!in.ok()) {
-    return fail(in.error());
+    return in.failure();
   }
   return {};
 }

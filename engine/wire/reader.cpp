@@ -65,8 +65,8 @@ void PacketReader::cut_off(const char* field) noexcept {
          "is cut off by the end of the packet [MQTT-4.8.0-1, MQTT5-4.13.1]");
 }
 
-Error PacketReader::error() const {
-  return Error{code_, std::string(field_) + ' ' + why_};
+tl::unexpected<Error> PacketReader::failure() const {
+  return fail(code_, std::string(field_) + ' ' + why_);
 }
 
 } // namespace spate::wire

@@ -96,7 +96,7 @@ public:
   /// Takes over what `part`, a piece of this packet, was refused for.
   void adopt(const PacketReader& part) noexcept;
 
-  [[nodiscard]] Error error() const;
+  [[nodiscard]] tl::unexpected<Error> failure() const;
 
 private:
   static constexpr std::uint8_t reserved_flags(PacketType type) noexcept {
@@ -137,8 +137,8 @@ Result<Packet> decode(const Frame& frame, PacketType expected, Version version, 
     parse(in, *result);
     in.check_end();
   }
-  if (!in.ok()) {
-    result = fail(in.error());
+  if (!in.ok()) [[unlikely]] {
+    result = in.failure();
   }
   return result;
 }

@@ -24,7 +24,8 @@ const char* common_fault(std::string_view topic) noexcept {
   if (topic.find('\0') != std::string_view::npos) {
     return "holds U+0000 [MQTT-1.5.3-2, MQTT5-1.5.4-2]";
   }
-  if (static_cast<std::size_t>(std::count(topic.begin(), topic.end(), '/')) >= kTopicLevelsMax) {
+  if (topic.size() >= kTopicLevelsMax &&
+      static_cast<std::size_t>(std::count(topic.begin(), topic.end(), '/')) >= kTopicLevelsMax) {
     return "has more than 128 levels, the limit here [MQTT-4.7.1, MQTT5-4.7.1]";
   }
   return nullptr;
@@ -71,9 +72,9 @@ const char* topic_name_fault(std::string_view topic) noexcept {
   if (const char* why = common_fault(topic)) {
     return why;
   }
-  return topic.find_first_of("+#") == std::string_view::npos
-             ? nullptr
-             : "holds a wildcard [MQTT-3.3.2-2, MQTT5-3.3.2-2]";
+  const bool wildcard =
+      topic.find('+') != std::string_view::npos || topic.find('#') != std::string_view::npos;
+  return wildcard ? "holds a wildcard [MQTT-3.3.2-2, MQTT5-3.3.2-2]" : nullptr;
 }
 
 const char* plain_filter_fault(std::string_view filter) noexcept {

@@ -8,12 +8,9 @@
 
 #include <rapidjson/writer.h>
 
-namespace spate::json {
+#include "engine/json/utf8.hpp"
 
-/// Strict UTF-8 (RFC 3629).
-[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
-/// Appends `text` with every byte that is not part of well-formed UTF-8 replaced by U+FFFD.
-void append_utf8_lossy(std::string& out, std::string_view text);
+namespace spate::json {
 
 /// The stream that RapidJSON writes to: a std::string grown in steps and cut to size by Flush(), so
 /// that a character costs a store and no call.

@@ -1,4 +1,4 @@
-#include "engine/json/writer.hpp"
+#include "engine/json/utf8.hpp"
 
 #include <simdjson.h>
 

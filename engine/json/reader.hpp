@@ -1,0 +1,263 @@
+// Spate - JSON in: walks one document as a row of tokens.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/json/number.hpp"
+
+namespace spate::json {
+
+enum class Token : std::uint8_t {
+  object_begin,
+  object_end,
+  array_begin,
+  array_end,
+  key,    ///< text() is the member's name.
+  string, ///< text()
+  number, ///< number()
+  true_value,
+  false_value,
+  null_value,
+  end,   ///< The document was whole and valid.
+  fault, ///< It is not; see fault_kind() and fault_detail().
+};
+
+enum class FaultKind : std::uint8_t {
+  none,
+  syntax, ///< Not JSON (RFC 8259).
+  depth,  ///< Nested deeper than the limit.
+  utf8,   ///< Not UTF-8.
+};
+
+/// Pulls tokens out of a document: simdjson's first stage finds the structural characters and
+/// checks UTF-8, quotes and control characters for the whole text at once; this class then walks
+/// them and checks the grammar of every value, asked for or not. (simdjson's on-demand front end
+/// checks only what is asked for; bench/parser_bench.cpp compares the two.)
+///
+/// Flow:   payload -> Reader -> telemetry::Parser
+/// Thread: one at a time; keep the object, since its buffers are reused: a warm reader allocates
+/// nothing. Memory: 5 bytes for each byte of the largest document that it has seen. Errors: a token
+/// `fault`, once; a document is valid only if `end` was reached.
+///
+///     for (Token t = reader.open(text); t != Token::end; t = reader.next()) ...
+class Reader {
+public:
+  /// Bytes behind the document that must be readable, whatever they hold.
+  static constexpr std::size_t kPaddingBytes = 64;
+  static constexpr unsigned kDepthMax = 64;
+
+  /// `depth_max`: how many objects and arrays may lie in each other, at most kDepthMax.
+  explicit Reader(unsigned depth_max = kDepthMax);
+  ~Reader();
+  Reader(Reader&&) noexcept;
+  Reader& operator=(Reader&&) noexcept;
+
+  /// Starts a document and gives its first token. `document` must stay until the last use of a view
+  /// from here, and be followed by kPaddingBytes readable bytes.
+  Token open(std::string_view document);
+  Token next();
+
+  /// Of the last key or string, unescaped; valid until the next open(), and 8 bytes behind are
+  /// readable.
+  [[nodiscard]] std::string_view text() const noexcept { return text_; }
+  [[nodiscard]] const Number& number() const noexcept { return number_; }
+  /// Objects and arrays that are open now.
+  [[nodiscard]] unsigned depth() const noexcept { return depth_; }
+  /// Where the last token stands in the document.
+  [[nodiscard]] std::size_t offset() const noexcept { return offset_; }
+
+  [[nodiscard]] FaultKind fault_kind() const noexcept { return fault_kind_; }
+  /// For people, with byte offsets from 0: "`}` at byte 87 after the end of the document". At most
+  /// a few characters of the document are quoted, never control characters.
+  [[nodiscard]] const std::string& fault_detail() const noexcept { return fault_detail_; }
+
+private:
+  struct Index; ///< simdjson's parser.
+  enum class State : std::uint8_t {
+    value,       ///< A value must come.
+    first_value, ///< A value or `]`.
+    key,         ///< A key must come.
+    first_key,   ///< A key or `}`.
+    after_value, ///< A comma or the closing bracket; at depth 0 the end.
+    done,
+  };
+
+  [[nodiscard]] bool in_object() const noexcept { return ((objects_ >> (depth_ - 1)) & 1) != 0; }
+  /// The text from the current structural character up to the next one, without white space behind.
+  [[nodiscard]] std::string_view stretch() const noexcept {
+    const char* const begin = document_.data() + at_[0];
+    const char* last = document_.data() + at_[1];
+    while (last != begin && is_space(last[-1])) {
+      --last;
+    }
+    return {begin, static_cast<std::size_t>(last - begin)};
+  }
+  static bool is_space(char c) noexcept { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+  Token read_value(char first);
+  Token read_key();
+  Token open_container(bool object);
+  bool take_string();
+  bool unescape(std::string_view raw);
+  Token read_literal(char first);
+
+  Token stop(FaultKind kind, std::size_t offset, std::string detail);
+  Token stop_expecting(const char* what);
+  Token stop_in_value(std::string_view stretch);
+  Token stop_in_index(int code);
+
+  const std::uint32_t* at_ = nullptr;  ///< Offset of the next structural character.
+  const std::uint32_t* end_ = nullptr; ///< One past the last; *end_ is the size of the document.
+  std::string_view document_;
+  std::string_view text_;
+  std::uint64_t objects_ = 0; ///< Bit i: the container at depth i + 1 is an object.
+  std::size_t offset_ = 0;
+  unsigned depth_ = 0;
+  unsigned depth_max_;
+  State state_ = State::done;
+  bool escapes_ = false; ///< A backslash is somewhere in the document.
+  FaultKind fault_kind_ = FaultKind::none;
+  Number number_;
+  std::unique_ptr<char[]> unescaped_; ///< Strings that held escapes; as large as the document.
+  std::size_t unescaped_bytes_ = 0;
+  std::size_t unescaped_capacity_ = 0;
+  std::string fault_detail_;
+  std::unique_ptr<Index> index_;
+};
+
+inline Token Reader::open_container(bool object) {
+  if (depth_ == depth_max_) {
+    return stop(FaultKind::depth, offset_,
+                "nested deeper than " + std::to_string(depth_max_) + " levels at byte " +
+                    std::to_string(offset_));
+  }
+  objects_ = (objects_ & ~(std::uint64_t{1} << depth_)) | (std::uint64_t{object} << depth_);
+  ++depth_;
+  state_ = object ? State::first_key : State::first_value;
+  return object ? Token::object_begin : Token::array_begin;
+}
+
+inline bool Reader::take_string() {
+  const std::string_view quoted = stretch();
+  const std::string_view raw = quoted.substr(1, quoted.size() - 2);
+  if (escapes_ && std::memchr(raw.data(), '\\', raw.size()) != nullptr) {
+    return unescape(raw);
+  }
+  text_ = raw;
+  return true;
+}
+
+inline Token Reader::read_key() {
+  if (at_ == end_ || document_[*at_] != '"') {
+    return stop_expecting("a key in quotes");
+  }
+  offset_ = *at_;
+  if (!take_string()) {
+    return Token::fault;
+  }
+  ++at_;
+  if (at_ == end_ || document_[*at_] != ':') {
+    return stop_expecting("`:`");
+  }
+  ++at_;
+  state_ = State::value;
+  return Token::key;
+}
+
+inline Token Reader::read_value(char first) {
+  state_ = State::after_value;
+  switch (first) {
+  case '"':
+    if (!take_string()) {
+      return Token::fault;
+    }
+    ++at_;
+    return Token::string;
+  case '{':
+    ++at_;
+    return open_container(true);
+  case '[':
+    ++at_;
+    return open_container(false);
+  case '-':
+  case '0':
+  case '1':
+  case '2':
+  case '3':
+  case '4':
+  case '5':
+  case '6':
+  case '7':
+  case '8':
+  case '9':
+    if (!read_number(stretch(), number_)) {
+      return stop_in_value(stretch());
+    }
+    ++at_;
+    return Token::number;
+  default:
+    return read_literal(first);
+  }
+}
+
+inline Token Reader::next() {
+  for (;;) {
+    if (at_ == end_) {
+      if (state_ == State::after_value && depth_ == 0) {
+        state_ = State::done;
+        return Token::end;
+      }
+      if (state_ == State::done) {
+        return fault_kind_ == FaultKind::none ? Token::end : Token::fault;
+      }
+      return stop_expecting("more");
+    }
+    const char c = document_[*at_];
+    switch (state_) {
+    case State::after_value:
+      if (depth_ == 0) {
+        return stop_expecting("the end of the document");
+      }
+      if (c == ',') {
+        ++at_;
+        state_ = in_object() ? State::key : State::value;
+        continue;
+      }
+      if (c == (in_object() ? '}' : ']')) {
+        offset_ = *at_++;
+        --depth_;
+        return c == '}' ? Token::object_end : Token::array_end;
+      }
+      return stop_expecting(in_object() ? "`,` or `}`" : "`,` or `]`");
+    case State::first_key:
+      if (c == '}') {
+        offset_ = *at_++;
+        --depth_;
+        state_ = State::after_value;
+        return Token::object_end;
+      }
+      return read_key();
+    case State::key:
+      return read_key();
+    case State::first_value:
+      if (c == ']') {
+        offset_ = *at_++;
+        --depth_;
+        state_ = State::after_value;
+        return Token::array_end;
+      }
+      offset_ = *at_;
+      return read_value(c);
+    case State::value:
+      offset_ = *at_;
+      return read_value(c);
+    case State::done: // Then at_ is end_.
+      return Token::fault;
+    }
+  }
+}
+
+} // namespace spate::json

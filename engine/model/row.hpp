@@ -42,6 +42,35 @@ inline constexpr std::size_t kNumberTextBytesMax = 128;
 /// only the text itself can give the number back exactly.
 [[nodiscard]] bool parse_decimal(std::string_view text, Decimal& out) noexcept;
 
+/// The same onto a buffer that has room, for those who build a whole row: they give where it ends.
+/// A decimal takes at most kDecimalBytesMax, a text at most kTextHeadBytesMax more than its own
+/// size.
+inline constexpr std::size_t kDecimalBytesMax = 11;
+inline constexpr std::size_t kTextHeadBytesMax = 11;
+[[nodiscard]] inline char* write_varint(char* at, std::uint64_t value) noexcept {
+  for (; value >= 0x80; value >>= 7) {
+    *at++ = static_cast<char>(value | 0x80);
+  }
+  *at++ = static_cast<char>(value);
+  return at;
+}
+[[nodiscard]] inline char* write_boolean(char* at, bool value) noexcept {
+  *at++ = value ? '\1' : '\0';
+  return at;
+}
+[[nodiscard]] inline char* write_string(char* at, std::string_view value) noexcept {
+  at = write_varint(at, value.size());
+  return at + value.copy(at, value.size());
+}
+[[nodiscard]] inline char* write_decimal(char* at, Decimal value) noexcept {
+  *at++ = static_cast<char>(value.scale);
+  return write_varint(at, zigzag(value.mantissa));
+}
+[[nodiscard]] inline char* write_number_text(char* at, std::string_view text) noexcept {
+  *at++ = static_cast<char>(kNumberTextHead);
+  return write_string(at, text);
+}
+
 void append_boolean(std::string& row, bool value);
 void append_string(std::string& row, std::string_view value);
 void append_decimal(std::string& row, Decimal value);

@@ -262,7 +262,7 @@ void MqttSession::on_receipt(const model::TelemetryBlock& block, const model::Me
     break;
   default:
     if (awaited) {
-      refuse(Reason::server_unavailable, block.status_detail);
+      refuse(Reason::implementation_specific_error, block.status_detail);
     }
     break;
   }

@@ -29,8 +29,8 @@ enum class FrameStatus : std::uint8_t {
 
 struct FrameResult {
   FrameStatus status = FrameStatus::partial;
-  std::size_t bytes =
-      0; ///< Of the whole packet when complete or too_large, once known when partial (else 0).
+  /// Of the whole packet when complete or too_large; when partial as soon as known, else 0.
+  std::size_t bytes = 0;
   Frame frame;
 };
 
@@ -55,9 +55,8 @@ Result<Connect> decode_connect(const Frame& frame);
 /// In which form a CONNACK reaches the sender of a CONNECT that decode_connect() refused: v5 for
 /// the levels 5 to 127, else 3.1.1 (a bridge sets the high bit of its level and reads 3.1.1).
 [[nodiscard]] Version connack_version(const Frame& connect) noexcept;
-/// A Subscription Identifier is decoded whoever sent it: a server refuses those of clients
-/// (MQTT5-3.3.4-6). The hot path: allocates nothing unless there are subscription identifiers or
-/// user properties.
+/// The hot path: allocates nothing unless there are subscription identifiers or user properties.
+/// The former are decoded whoever sent them; a server refuses those of clients (MQTT5-3.3.4-6).
 Result<Publish> decode_publish(const Frame& frame, Version version);
 Result<Ack> decode_ack(const Frame& frame, Version version);
 Result<Subscribe> decode_subscribe(const Frame& frame, Version version);

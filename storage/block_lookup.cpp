@@ -1,0 +1,88 @@
+#include "storage/block_lookup.hpp"
+
+#include <limits>
+
+#include "engine/model/row.hpp"
+#include "storage/tail.hpp"
+
+namespace spate::storage {
+
+namespace {
+
+/// Late blocks are few; a device that made many of them gets its repeats sorted out by the readers.
+constexpr int kLateBlocksMax = 16;
+
+std::string_view view_of(const rocksdb::Slice& slice) noexcept {
+  return {slice.data(), slice.size()};
+}
+
+} // namespace
+
+std::unique_ptr<rocksdb::Iterator> block_iterator(rocksdb::DB& db,
+                                                  rocksdb::ColumnFamilyHandle* blocks,
+                                                  const rocksdb::Snapshot* snapshot) {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot;
+  options.total_order_seek = true;
+  return std::unique_ptr<rocksdb::Iterator>(db.NewIterator(options, blocks));
+}
+
+bool holds_row(std::string_view bytes, const model::Shape& shape, std::int64_t time_ns,
+               std::string_view values) noexcept {
+  RowCursor cursor(bytes);
+  for (RowView row; cursor.next(row);) {
+    if (row.time_ns == time_ns && row.source == model::TsSource::device &&
+        model::same_values(shape, row.values, values)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Result<std::int64_t> BlockLookup::sealed_max(std::uint32_t device, std::uint32_t shape) {
+  const auto at = block_iterator(*db_, blocks_, nullptr);
+  at->SeekForPrev(
+      block_key({device, shape, BlockKind::main, std::numeric_limits<std::int64_t>::max(),
+                 std::numeric_limits<std::uint64_t>::max()}));
+  BlockKey key;
+  if (at->Valid() && parse_block_key(view_of(at->key()), key) && key.device == device &&
+      key.shape == shape && key.kind == BlockKind::main) {
+    return key.last_time_ns;
+  }
+  if (!at->status().ok()) {
+    return fail(Errc::storage_io, at->status().ToString());
+  }
+  return Tail::kNever;
+}
+
+Result<bool> BlockLookup::holds(std::uint32_t device, std::uint32_t number,
+                                const model::Shape& shape, std::int64_t time_ns,
+                                std::string_view values) {
+  const auto at = block_iterator(*db_, blocks_, nullptr);
+  for (const BlockKind kind : {BlockKind::main, BlockKind::late}) {
+    int looked = 0;
+    BlockKey key;
+    for (at->Seek(block_key({device, number, kind, time_ns, 0}));
+         at->Valid() && parse_block_key(view_of(at->key()), key) && key.device == device &&
+         key.shape == number && key.kind == kind;
+         at->Next()) {
+      const auto header = decode_header(view_of(at->value()));
+      if (!header) {
+        return fail(header.error());
+      }
+      if (header->first_time_ns <= time_ns && holds_row(header->body, shape, time_ns, values)) {
+        return true;
+      }
+      // Main blocks are disjoint: only the first that ends at or after the time can hold it.
+      if (kind == BlockKind::main || ++looked == kLateBlocksMax) {
+        break;
+      }
+    }
+  }
+  if (!at->status().ok()) {
+    return fail(Errc::storage_io, at->status().ToString());
+  }
+  return false;
+}
+
+} // namespace spate::storage

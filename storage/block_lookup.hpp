@@ -1,0 +1,46 @@
+// Spate - finding sealed blocks of one device and shape.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <rocksdb/db.h>
+
+#include "engine/base/result.hpp"
+#include "engine/model/shape.hpp"
+#include "storage/block.hpp"
+#include "storage/keys.hpp"
+
+namespace spate::storage {
+
+/// An iterator over the blocks, which stays inside one device. `snapshot` may be null: the newest
+/// state.
+[[nodiscard]] std::unique_ptr<rocksdb::Iterator> block_iterator(rocksdb::DB& db,
+                                                                rocksdb::ColumnFamilyHandle* blocks,
+                                                                const rocksdb::Snapshot* snapshot);
+
+/// The questions that a commit asks about what was sealed before. Committer thread; each costs a
+/// seek and perhaps a read from the disk, so the commit bounds how many it asks.
+class BlockLookup {
+public:
+  BlockLookup() = default;
+  BlockLookup(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks) : db_(&db), blocks_(blocks) {}
+
+  /// Newest time in main blocks; Tail::kNever if there are none. Error: storage_io.
+  Result<std::int64_t> sealed_max(std::uint32_t device, std::uint32_t shape);
+  /// Whether a device-stamped row with this time and the same values is in a block. Looks at no
+  /// more than a few blocks: false where it gives up. Errors: storage_io, storage_corrupt.
+  Result<bool> holds(std::uint32_t device, std::uint32_t number, const model::Shape& shape,
+                     std::int64_t time_ns, std::string_view values);
+
+private:
+  rocksdb::DB* db_ = nullptr; ///< Borrowed.
+  rocksdb::ColumnFamilyHandle* blocks_ = nullptr;
+};
+
+/// Whether a device-stamped row of `bytes` (as a tail holds them) has this time and the same
+/// values.
+[[nodiscard]] bool holds_row(std::string_view bytes, const model::Shape& shape,
+                             std::int64_t time_ns, std::string_view values) noexcept;
+
+} // namespace spate::storage

@@ -1,0 +1,330 @@
+#include "storage/commit_builder.hpp"
+
+#include <algorithm>
+
+#include "engine/model/device_id.hpp"
+#include "engine/model/row.hpp"
+
+namespace spate::storage {
+
+namespace {
+
+/// Rows of a block that is cut from a larger tail.
+constexpr std::size_t kBlockRowsMax = 512;
+/// Look-ups of sealed rows a commit; what comes back beyond them is left to the readers.
+constexpr int kVerificationsMax = 256;
+/// Memory that an unusually large commit may keep for the next one.
+constexpr std::size_t kLogKeptBytes = 4u << 20;
+
+} // namespace
+
+CommitBuilder::CommitBuilder(DirectoryState& state, RejectionRing& ring, const CommitLimits& limits,
+                             std::atomic<std::uint64_t>& devices_total)
+    : state_(state), ring_(ring), limits_(limits), devices_total_(devices_total) {}
+
+Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
+                                  rocksdb::ColumnFamilyHandle* log) {
+  batch_.Clear();
+  accepted_.clear();
+  resolved_.clear();
+  seals_.clear();
+  duplicates_ = blocks_sealed_ = 0;
+  verifications_left_ = kVerificationsMax;
+  log_.shrink(kLogKeptBytes);
+
+  std::size_t rows = 0;
+  const model::Row* first = nullptr;
+  for (const auto& block : blocks) {
+    rows += block->rows.size();
+    first = first == nullptr && !block->rows.empty() ? block->rows.data() : first;
+  }
+  state_.choose_seals(rows, now_ms, sealing_);
+  for (Tail* tail : sealing_) {
+    seal(*tail);
+  }
+  log_.begin(state_.next_tie, first == nullptr ? 0 : first->time_ns, now_ms, seals_);
+  for (const auto& block : blocks) {
+    for (const model::Message& message : block->messages) {
+      if (auto added = add_message(*block, message, block->rows); !added) {
+        return added;
+      }
+    }
+    for (const model::Rejection& rejection : block->rejections) {
+      ring_.add(batch_, rejection);
+    }
+  }
+  if (!accepted_.empty() || !seals_.empty()) {
+    batch_.Put(log, number_key(state_.sequence + 1),
+               rocksdb::Slice(log_.bytes().data(), log_.bytes().size()));
+  }
+  return {};
+}
+
+void CommitBuilder::seal(Tail& tail) {
+  seals_.push_back({tail.device, tail.shape, tail.kind});
+  block_value_.clear();
+  if (tail.ascending() && tail.rows() <= kBlockRowsMax) {
+    encode_block(block_value_, tail.rows(), tail.first_time_ns(), tail.max_time_ns(), tail.bytes());
+    put_block(tail, block_value_, tail.max_time_ns());
+  } else {
+    sorted_.clear();
+    RowCursor cursor(tail.bytes());
+    for (RowView row; cursor.next(row);) {
+      sorted_.push_back(row);
+    }
+    std::sort(sorted_.begin(), sorted_.end(), earlier);
+    for (std::size_t begin = 0; begin < sorted_.size();) {
+      // Rows of one time stay in one block: the next one begins behind it.
+      std::size_t end = std::min(begin + kBlockRowsMax, sorted_.size());
+      while (end < sorted_.size() && sorted_[end].time_ns == sorted_[end - 1].time_ns) {
+        ++end;
+      }
+      block_value_.clear();
+      encode_block(block_value_, {sorted_.begin() + static_cast<std::ptrdiff_t>(begin),
+                                  sorted_.begin() + static_cast<std::ptrdiff_t>(end)});
+      put_block(tail, block_value_, sorted_[end - 1].time_ns);
+      begin = end;
+    }
+  }
+  if (tail.kind == BlockKind::main) {
+    // Rows of this very commit are already compared with what it seals.
+    tail.sealed_max = std::max(tail.sealed_max, tail.max_time_ns());
+  }
+  const Device* device = state_.devices.at(static_cast<model::DeviceNumber>(tail.device));
+  std::string last_seen;
+  put_be(last_seen, static_cast<std::uint64_t>(device->last_seen_ms));
+  batch_.Put(families_.meta, meta::number_key(meta::kLastSeen, tail.device), last_seen);
+}
+
+void CommitBuilder::put_block(Tail& tail, std::string_view value, std::int64_t last_time_ns) {
+  batch_.Put(families_.blocks,
+             block_key({tail.device, tail.shape, tail.kind, last_time_ns, state_.sequence + 1}),
+             rocksdb::Slice(value.data(), value.size()));
+  ++blocks_sealed_;
+}
+
+Result<void> CommitBuilder::add_message(const model::TelemetryBlock& block,
+                                        const model::Message& message,
+                                        std::vector<model::Row>& rows) {
+  auto reason = model::RejectReason::none;
+  const auto number = message.rows == 0 ? message.device : resolve(block, message, reason);
+  resolved_.push_back(number);
+  Device* device = state_.devices.at(number);
+  for (std::uint32_t i = 0; i < message.rows; ++i) {
+    model::Row& row = rows[message.rows_begin + i];
+    if (device == nullptr) {
+      reject(message, row, reason, block.name(message));
+      continue;
+    }
+    if (auto added = add_row(number, *device, row, message.received_ms, block.values_of(row));
+        !added) {
+      return added;
+    }
+    if (row.outcome == model::RowOutcome::rejected) {
+      reject(message, row, row.reject_reason, device->name);
+    }
+  }
+  return {};
+}
+
+model::DeviceNumber CommitBuilder::resolve(const model::TelemetryBlock& block,
+                                           const model::Message& message,
+                                           model::RejectReason& reason) {
+  if (message.device != model::DeviceNumber::unknown &&
+      state_.devices.at(message.device) != nullptr) {
+    return message.device;
+  }
+  const std::string_view name = block.name(message);
+  if (model::device_id_fault(name) != nullptr) {
+    reason = model::RejectReason::invalid_device_id;
+    return model::DeviceNumber::unknown;
+  }
+  if (const auto found = state_.devices.find(name); found != model::DeviceNumber::unknown) {
+    return found;
+  }
+  if (devices_total_.load(std::memory_order_relaxed) >= limits_.devices_max) {
+    reason = model::RejectReason::too_many_devices;
+    return model::DeviceNumber::unknown;
+  }
+  devices_total_.fetch_add(1, std::memory_order_relaxed);
+  const std::scoped_lock lock(state_.mutex);
+  return state_.devices.add(name, message.received_ms);
+}
+
+Result<void> CommitBuilder::add_row(model::DeviceNumber number, Device& device, model::Row& row,
+                                    std::int64_t received_ms, std::string_view values) {
+  Tail* main = main_tail(number, device, *row.shape);
+  if (main == nullptr) {
+    row.outcome = model::RowOutcome::rejected;
+    row.reject_reason = model::RejectReason::too_many_shapes;
+    return {};
+  }
+  if (!main->sealed_known) {
+    const auto sealed_max = lookup_.sealed_max(main->device, main->shape);
+    if (!sealed_max) {
+      return fail(sealed_max.error());
+    }
+    main->sealed_known = true;
+    main->sealed_max = *sealed_max;
+    main->seen_max = std::max(main->seen_max, *sealed_max);
+  }
+  if (row.time_ns > main->seen_max) { // Newer than all before it: nothing to compare with.
+    accept(*main, device, row, received_ms, values);
+    return {};
+  }
+  Tail& tail = row.time_ns > main->sealed_max ? *main : late_tail(number, device, main->shape);
+  const auto repeated = duplicate(*main, tail, row, values);
+  if (!repeated) {
+    return fail(repeated.error());
+  }
+  if (*repeated) {
+    row.outcome = model::RowOutcome::duplicate;
+    ++duplicates_;
+    return {};
+  }
+  accept(tail, device, row, received_ms, values);
+  return {};
+}
+
+Tail* CommitBuilder::main_tail(model::DeviceNumber number, Device& device,
+                               const model::Shape& shape) {
+  const std::uint32_t known = state_.shapes.find(shape);
+  if (known != 0) {
+    if (Tail* found = DirectoryState::find_tail(device, known, BlockKind::main); found != nullptr) {
+      return found;
+    }
+  }
+  if (device.shapes >= limits_.shapes_per_device_max ||
+      state_.device_shapes >= limits_.device_shapes_max) {
+    return nullptr;
+  }
+  const std::uint32_t numbered = known != 0 ? known : shape_number(shape);
+  batch_.Put(families_.meta, meta::device_shape_key(static_cast<std::uint32_t>(number), numbered),
+             {});
+  const std::scoped_lock lock(state_.mutex);
+  Tail& made = state_.add_tail(number, numbered, BlockKind::main);
+  made.sealed_known = true; // The pair is new: nothing of it was ever sealed.
+  return &made;
+}
+
+Tail& CommitBuilder::late_tail(model::DeviceNumber number, Device& device, std::uint32_t shape) {
+  if (Tail* found = DirectoryState::find_tail(device, shape, BlockKind::late); found != nullptr) {
+    return *found;
+  }
+  const std::scoped_lock lock(state_.mutex);
+  return state_.add_tail(number, shape, BlockKind::late);
+}
+
+std::uint32_t CommitBuilder::shape_number(const model::Shape& shape) {
+  std::string definition;
+  model::ShapeTable::encode(shape, definition);
+  const std::scoped_lock lock(state_.mutex);
+  const std::uint32_t number = state_.shapes.add(shape);
+  batch_.Put(families_.meta, meta::number_key(meta::kShape, number), definition);
+  return number;
+}
+
+/// `tail` is where the row would go: `main` itself or its late tail.
+Result<bool> CommitBuilder::duplicate(const Tail& main, const Tail& tail, const model::Row& row,
+                                      std::string_view values) {
+  if (row.source != model::TsSource::device) {
+    return false;
+  }
+  const model::Shape& shape = *row.shape;
+  for (std::uint32_t i = tail.last_pending; i != Tail::kNoRow; i = accepted_[i].previous) {
+    const Accepted& other = accepted_[i];
+    if (other.time_ns == row.time_ns && other.source == model::TsSource::device &&
+        model::same_values(shape, values_of(other), values)) {
+      return true;
+    }
+  }
+  if (holds_row(tail.bytes(), shape, row.time_ns, values)) {
+    return true;
+  }
+  if (&tail == &main) {
+    return false; // Newer than all that is sealed.
+  }
+  // What this commit seals is not in the database yet, but still in its tail.
+  if (main.sealing && holds_row(main.bytes(), shape, row.time_ns, values)) {
+    return true;
+  }
+  if (verifications_left_ == 0 || !state_.recent.may_hold(main.device, main.shape, row.time_ns)) {
+    return false;
+  }
+  --verifications_left_;
+  auto held = lookup_.holds(main.device, main.shape, shape, row.time_ns, values);
+  if (!held && held.error().code == Errc::storage_corrupt) {
+    return false; // A damaged block must not stop what is new; whoever reads it is told.
+  }
+  return held;
+}
+
+void CommitBuilder::accept(Tail& tail, Device& device, model::Row& row, std::int64_t received_ms,
+                           std::string_view values) {
+  if (!device.durable) {
+    std::string value;
+    put_be(value, tail.device);
+    put_be(value, static_cast<std::uint64_t>(device.first_seen_ms));
+    batch_.Put(families_.meta, meta::device_key(device.name), value);
+    device.durable = true;
+  }
+  const RowView view{row.time_ns, received_ms, 0, row.source, values};
+  const std::size_t begin = log_.add(tail.device, tail.shape, tail.kind == BlockKind::late, view);
+  accepted_.push_back({&tail, &device, row.time_ns, received_ms, begin, row.values_bytes,
+                       tail.last_pending, row.source});
+  tail.last_pending = static_cast<std::uint32_t>(accepted_.size() - 1);
+  tail.seen_max = std::max(tail.seen_max, row.time_ns);
+  row.outcome = model::RowOutcome::stored;
+}
+
+void CommitBuilder::reject(const model::Message& message, model::Row& row,
+                           model::RejectReason reason, std::string_view device) {
+  row.outcome = model::RowOutcome::rejected;
+  row.reject_reason = reason;
+  model::Rejection rejection;
+  rejection.received_ms = message.received_ms;
+  rejection.reason = reason;
+  rejection.device = device;
+  switch (reason) {
+  case model::RejectReason::too_many_devices:
+    rejection.detail = "the store holds as many devices as devices_max allows (" +
+                       std::to_string(limits_.devices_max) + ")";
+    break;
+  case model::RejectReason::too_many_shapes:
+    rejection.detail = "this device has sent as many different sets of fields as allowed (" +
+                       std::to_string(limits_.shapes_per_device_max) + ")";
+    break;
+  default:
+    rejection.detail = "the device id can not name a device";
+    break;
+  }
+  ring_.add(batch_, rejection);
+}
+
+void CommitBuilder::apply() {
+  if (!accepted_.empty() || !seals_.empty()) {
+    ++state_.sequence;
+  }
+  for (Tail* tail : sealing_) {
+    state_.sealed(*tail);
+  }
+  for (const Accepted& row : accepted_) {
+    row.tail->last_pending = Tail::kNoRow;
+    state_.append(*row.tail,
+                  {row.time_ns, row.received_ms, state_.next_tie++, row.source, values_of(row)});
+    row.device->last_seen_ms = std::max(row.device->last_seen_ms, row.received_ms);
+  }
+  state_.log_position += log_.bytes().size();
+  state_.devices_visible = state_.devices.highest();
+}
+
+void CommitBuilder::name_devices(const Blocks& blocks) const noexcept {
+  std::size_t next = 0;
+  for (const auto& block : blocks) {
+    for (model::Message& message : block->messages) {
+      message.device = resolved_[next++];
+    }
+  }
+}
+
+} // namespace spate::storage

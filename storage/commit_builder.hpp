@@ -1,0 +1,121 @@
+// Spate - turns the blocks of one turn into one WriteBatch, and into the changes to memory that
+// follow it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <rocksdb/write_batch.h>
+
+#include "engine/model/telemetry_block.hpp"
+#include "storage/block_lookup.hpp"
+#include "storage/commit_queue.hpp"
+#include "storage/directory_state.hpp"
+#include "storage/log_codec.hpp"
+#include "storage/rejection_ring.hpp"
+
+namespace spate::storage {
+
+/// The column families that a commit writes to, beside the log.
+struct Families {
+  rocksdb::ColumnFamilyHandle* meta = nullptr;
+  rocksdb::ColumnFamilyHandle* rejections = nullptr;
+  rocksdb::ColumnFamilyHandle* blocks = nullptr;
+};
+
+struct CommitLimits {
+  std::uint64_t devices_max = 1'000'000; ///< Of all data directories together.
+  std::uint32_t shapes_per_device_max = 256;
+  std::uint64_t device_shapes_max = 4'000'000; ///< Pairs in one data directory: each has a tail.
+};
+
+/// Flow:    build() -> the caller writes batch() -> apply(). If the write fails, the whole state is
+/// thrown
+///          away, so build() may already note in it what only the committer sees.
+/// Thread:  committer.
+class CommitBuilder {
+public:
+  /// All borrowed. `devices_total` counts the devices of all data directories.
+  CommitBuilder(DirectoryState& state, RejectionRing& ring, const CommitLimits& limits,
+                std::atomic<std::uint64_t>& devices_total);
+  /// Before the first build().
+  void attach(BlockLookup lookup, const Families& families) noexcept {
+    lookup_ = lookup;
+    families_ = families;
+  }
+
+  /// Decides what happens to each row (Row::outcome), fills the batch; `log` is the active window.
+  /// Errors: storage_io, storage_corrupt from look-ups.
+  Result<void> build(const Blocks& blocks, std::int64_t now_ms, rocksdb::ColumnFamilyHandle* log);
+  /// Nothing is to be written: all rows are duplicates or refused without trace.
+  [[nodiscard]] bool empty() const noexcept { return batch_.Count() == 0; }
+  [[nodiscard]] rocksdb::WriteBatch& batch() noexcept { return batch_; }
+  /// After the write: the rows become visible. State's mutex held.
+  void apply();
+  /// Fills Message::device of the blocks that were built.
+  void name_devices(const Blocks& blocks) const noexcept;
+
+  [[nodiscard]] std::size_t rows_stored() const noexcept { return accepted_.size(); }
+  [[nodiscard]] std::size_t rows_duplicate() const noexcept { return duplicates_; }
+  [[nodiscard]] std::size_t blocks_sealed() const noexcept { return blocks_sealed_; }
+  [[nodiscard]] std::size_t log_bytes() const noexcept { return log_.bytes().size(); }
+  [[nodiscard]] bool sealed() const noexcept { return !sealing_.empty(); }
+
+private:
+  struct Accepted {
+    Tail* tail;
+    Device* device;
+    std::int64_t time_ns;
+    std::int64_t received_ms;
+    std::size_t values_begin; ///< In the log's bytes, so that blocks may go before apply().
+    std::uint32_t values_bytes;
+    std::uint32_t previous; ///< The row before it that goes to the same tail.
+    model::TsSource source;
+  };
+
+  void seal(Tail& tail);
+  void put_block(Tail& tail, std::string_view value, std::int64_t last_time_ns);
+  Result<void> add_message(const model::TelemetryBlock& block, const model::Message& message,
+                           std::vector<model::Row>& rows);
+  model::DeviceNumber resolve(const model::TelemetryBlock& block, const model::Message& message,
+                              model::RejectReason& reason);
+  Result<void> add_row(model::DeviceNumber number, Device& device, model::Row& row,
+                       std::int64_t received_ms, std::string_view values);
+  Tail* main_tail(model::DeviceNumber number, Device& device, const model::Shape& shape);
+  Tail& late_tail(model::DeviceNumber number, Device& device, std::uint32_t shape);
+  std::uint32_t shape_number(const model::Shape& shape);
+  Result<bool> duplicate(const Tail& main, const Tail& tail, const model::Row& row,
+                         std::string_view values);
+  void accept(Tail& tail, Device& device, model::Row& row, std::int64_t received_ms,
+              std::string_view values);
+  void reject(const model::Message& message, model::Row& row, model::RejectReason reason,
+              std::string_view device);
+  [[nodiscard]] std::string_view values_of(const Accepted& row) const noexcept {
+    return log_.bytes().substr(row.values_begin, row.values_bytes);
+  }
+
+  DirectoryState& state_;
+  BlockLookup lookup_;
+  RejectionRing& ring_;
+  Families families_;
+  const CommitLimits limits_;
+  std::atomic<std::uint64_t>& devices_total_;
+
+  // Of one commit; kept for their capacity.
+  rocksdb::WriteBatch batch_;
+  LogEncoder log_;
+  std::vector<Accepted> accepted_;
+  std::vector<Tail*> sealing_;
+  std::vector<SealRecord> seals_;
+  std::vector<model::DeviceNumber> resolved_; ///< By message, over all blocks.
+  std::vector<RowView> sorted_;
+  std::string block_value_;
+  std::size_t duplicates_ = 0;
+  std::size_t blocks_sealed_ = 0;
+  int verifications_left_ = 0;
+};
+
+} // namespace spate::storage

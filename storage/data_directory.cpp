@@ -1,0 +1,273 @@
+#include "storage/data_directory.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/clock.hpp"
+#include "engine/base/log.hpp"
+
+namespace spate::storage {
+
+namespace {
+
+constexpr std::uint64_t kFreeMinBytes = 1u << 30;
+constexpr std::uint64_t kFreeMinShare = 20; ///< A twentieth of the disk.
+
+std::string mebibytes(std::uint64_t bytes) {
+  return std::to_string(bytes >> 20) + " MiB";
+}
+
+} // namespace
+
+DataDirectory::DataDirectory(DataDirectoryOptions options, DirectoryLock lock,
+                             model::ShapeTable& shapes, std::atomic<std::uint64_t>& devices_total)
+    : options_(std::move(options)), lock_(std::move(lock)), shapes_(shapes),
+      devices_total_(devices_total) {}
+
+DataDirectory::~DataDirectory() {
+  stop();
+}
+
+Result<std::unique_ptr<DataDirectory>>
+DataDirectory::open(DataDirectoryOptions options, DirectoryLock lock, model::ShapeTable& shapes,
+                    std::atomic<std::uint64_t>& devices_total) {
+  std::unique_ptr<DataDirectory> made(
+      new DataDirectory(std::move(options), std::move(lock), shapes, devices_total));
+  if (auto prepared = prepare_database(made->options_.path); !prepared) {
+    return fail(std::move(prepared.error()));
+  }
+  if (auto opened = made->open_live(nullptr, !has_database(made->options_.path)); !opened) {
+    return fail(std::move(opened.error()));
+  }
+  made->check_space();
+  made->thread_ = std::thread([directory = made.get()] { directory->run(); });
+  return made;
+}
+
+Result<void> DataDirectory::open_live(const DeviceTable* earlier, bool create) {
+  LiveOptions options = options_.live;
+  options.create = create;
+  auto live = LiveDirectory::open(options, shapes_, earlier, devices_total_,
+                                  [this](const rocksdb::Status& s) { on_background_error(s); });
+  if (!live) {
+    return fail(std::move(live.error()));
+  }
+  const std::scoped_lock lock(open_mutex_);
+  live_ = std::move(*live);
+  open_.store(true, std::memory_order_release);
+  return {};
+}
+
+void DataDirectory::run() {
+  next_tick_ = CommitQueue::Clock::now() + options_.internals.tick;
+  for (;;) {
+    const bool stopping =
+        queue_.stopping(); // Asked first: what was submitted before stop() is taken.
+    queue_.take(taken_, next_tick_);
+    if (auto error = take_background_error()) {
+      recover(describe(*error), error->IsNoSpace());
+    }
+    if (CommitQueue::Clock::now() >= next_tick_) {
+      tick();
+    }
+    if (live_ != nullptr && !taken_.empty()) {
+      commit_taken();
+    } else if (stopping) {
+      break;
+    }
+  }
+  queue_.refuse(turn_, taken_, model::CommitStatus::unavailable, "the node is stopping");
+  open_.store(false, std::memory_order_release);
+  const std::scoped_lock lock(open_mutex_);
+  if (live_ != nullptr && options_.live.durability != Durability::fsync) {
+    live_->database().SyncWAL(); // A clean stop keeps everything, whatever was promised.
+  }
+  live_.reset();
+}
+
+void DataDirectory::commit_taken() {
+  taken_next_ = 0;
+  while (next_turn()) {
+    if (full_) {
+      queue_.answer(turn_, model::CommitStatus::full, full_reason_);
+    } else if (!commit_turn()) {
+      return;
+    }
+  }
+  taken_.clear();
+}
+
+/// Moves the next blocks into turn_, as many as one commit may take.
+bool DataDirectory::next_turn() {
+  std::size_t rows = 0;
+  std::size_t bytes = 0;
+  while (taken_next_ < taken_.size() && rows < options_.internals.turn_rows_max &&
+         bytes < options_.internals.turn_bytes_max) {
+    auto& block = taken_[taken_next_++];
+    rows += block->rows.size();
+    bytes += block->bytes();
+    turn_.push_back(std::move(block));
+  }
+  return !turn_.empty();
+}
+
+/// False if the database failed; then everything is answered and the directory open again, or
+/// stopping.
+bool DataDirectory::commit_turn() {
+  const auto give_up = [this](std::string reason, bool no_space) {
+    taken_.erase(taken_.begin(), taken_.begin() + static_cast<std::ptrdiff_t>(taken_next_));
+    recover(std::move(reason), no_space);
+    return false;
+  };
+  if (const auto built = live_->build(turn_, options_.internals.now_ms()); !built) {
+    return give_up(built.error().detail, false);
+  }
+  const bool before_write = options_.live.durability == Durability::memory;
+  if (before_write) {
+    live_->last().name_devices(turn_);
+    queue_.answer(turn_, model::CommitStatus::committed);
+  }
+  if (const auto written = live_->write(); !written.ok()) {
+    return give_up(describe(written), written.IsNoSpace());
+  }
+  const CommitBuilder& commit = live_->last();
+  {
+    const std::scoped_lock lock(status_mutex_);
+    ++stats_.commits;
+    stats_.rows_stored += commit.rows_stored();
+    stats_.rows_duplicate += commit.rows_duplicate();
+    stats_.log_bytes += commit.rows_stored() != 0 ? commit.log_bytes() : 0;
+    stats_.blocks_sealed += commit.blocks_sealed();
+    stats_.commit_rows.record(commit.rows_stored());
+    if (options_.live.durability == Durability::fsync && live_->last_write_us() != 0) {
+      stats_.sync_us.record(live_->last_write_us());
+    }
+  }
+  if (!before_write) {
+    commit.name_devices(turn_);
+    queue_.answer(turn_, model::CommitStatus::committed);
+  }
+  return true;
+}
+
+void DataDirectory::tick() {
+  next_tick_ = CommitQueue::Clock::now() + options_.internals.tick;
+  check_space();
+  taken_next_ = 0;
+  // A node that nobody sends to still seals what has become old.
+  if (live_ != nullptr && !full_ && taken_.empty() && live_->aged(options_.internals.now_ms())) {
+    commit_turn();
+  }
+}
+
+void DataDirectory::check_space() {
+  std::string why;
+  const bool full = below_floor(why);
+  if (full != full_) {
+    if (full) {
+      log::warn("disk-full", why + "; telemetry is refused until there is more",
+                {{"data_dir", std::string_view(options_.path)}});
+    } else {
+      log::info("disk-space-back", "there is space again; telemetry is taken",
+                {{"data_dir", std::string_view(options_.path)}});
+    }
+  }
+  full_ = full;
+  full_reason_ = why;
+  set_fault(std::move(why));
+}
+
+bool DataDirectory::below_floor(std::string& why) {
+  const auto space = options_.internals.disk_space(options_.path);
+  if (!space) {
+    return false;
+  }
+  const std::uint64_t floor = options_.disk_free_min_bytes != 0
+                                  ? options_.disk_free_min_bytes
+                                  : std::max(kFreeMinBytes, space->total_bytes / kFreeMinShare);
+  if (space->free_bytes >= floor) {
+    return false;
+  }
+  why = "free space of " + mebibytes(space->free_bytes) + " is below the floor of " +
+        mebibytes(floor);
+  return true;
+}
+
+void DataDirectory::recover(std::string reason, bool no_space) {
+  const auto status = no_space ? model::CommitStatus::full : model::CommitStatus::unavailable;
+  set_fault(reason + "; reopening");
+  log::error("data-dir-failed", "a data directory failed and is reopened",
+             {{"data_dir", std::string_view(options_.path)}, {"reason", std::string_view(reason)}});
+  queue_.refuse(turn_, taken_, status, reason);
+  open_.store(false, std::memory_order_release);
+  DeviceTable devices;
+  {
+    const std::scoped_lock lock(open_mutex_);
+    devices = live_->take_devices();
+    live_.reset();
+  }
+  auto pause = options_.internals.reopen_pause_min;
+  while (!queue_.stopping()) {
+    std::string why;
+    if (no_space && below_floor(why)) {
+      set_fault(std::move(why));
+    } else {
+      (void)take_background_error(); // What the closed database said.
+      auto opened = open_live(&devices, false);
+      if (opened) {
+        const std::scoped_lock lock(status_mutex_);
+        ++stats_.reopens;
+        break;
+      }
+      no_space = opened.error().code == Errc::storage_full;
+      set_fault(opened.error().detail + "; reopening");
+      log::error("data-dir-reopen-failed", opened.error().detail,
+                 {{"data_dir", std::string_view(options_.path)}});
+    }
+    queue_.take(taken_, CommitQueue::Clock::now() + pause);
+    pause = std::min(2 * pause, options_.internals.reopen_pause_max);
+  }
+  if (live_ == nullptr) {
+    return;
+  }
+  log::info("data-dir-reopened", "a data directory works again",
+            {{"data_dir", std::string_view(options_.path)}});
+  check_space();
+  queue_.accept();
+}
+
+void DataDirectory::on_background_error(const rocksdb::Status& status) {
+  {
+    const std::scoped_lock lock(status_mutex_);
+    if (!background_error_) {
+      background_error_ = status;
+    }
+  }
+  queue_.poke();
+}
+
+std::optional<rocksdb::Status> DataDirectory::take_background_error() {
+  const std::scoped_lock lock(status_mutex_);
+  return std::exchange(background_error_, std::nullopt);
+}
+
+void DataDirectory::set_fault(std::string fault) {
+  const std::scoped_lock lock(status_mutex_);
+  fault_ = std::move(fault);
+}
+
+std::string DataDirectory::fault() const {
+  const std::scoped_lock lock(status_mutex_);
+  return fault_;
+}
+
+void DataDirectory::stop() {
+  const std::scoped_lock lock(stop_mutex_);
+  if (thread_.joinable()) {
+    queue_.stop();
+    thread_.join();
+    set_fault("stopped");
+  }
+}
+
+} // namespace spate::storage

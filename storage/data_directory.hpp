@@ -1,0 +1,126 @@
+// Spate - one data directory at work: its committer thread, its failures and its return from them.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/base/result.hpp"
+#include "storage/commit_queue.hpp"
+#include "storage/directory_format.hpp"
+#include "storage/live_directory.hpp"
+#include "storage/store.hpp"
+#include "storage/store_internals.hpp"
+
+namespace spate::storage {
+
+struct DataDirectoryOptions {
+  std::string path;
+  LiveOptions live;
+  std::uint64_t disk_free_min_bytes = 0; ///< As StoreOptions.
+  StoreInternals internals;
+};
+
+/// Flow:    submit() -> queue -> committer: build, write, sync, apply -> receipts.
+/// Thread:  one committer; submit(), health(), add_to() from any thread and never wait for the
+/// disk; reads
+///          from any thread that may wait.
+/// Failure: after a failed write or sync everything queued is refused, the database is closed and
+/// opened
+///          again with growing pauses, on the committer's thread. Nothing is retried on the open
+///          database: a second fdatasync may report success for data that the first one lost.
+/// Locks:   open_mutex_ before LiveDirectory's own; status_mutex_ and the queue's mutex are leaves.
+class DataDirectory {
+public:
+  /// `devices_total` counts over all data directories. Blocks until the log is replayed.
+  /// Errors: storage_io, storage_full, storage_corrupt.
+  static Result<std::unique_ptr<DataDirectory>> open(DataDirectoryOptions options,
+                                                     DirectoryLock lock, model::ShapeTable& shapes,
+                                                     std::atomic<std::uint64_t>& devices_total);
+  ~DataDirectory();
+  DataDirectory(const DataDirectory&) = delete;
+  DataDirectory& operator=(const DataDirectory&) = delete;
+
+  void submit(std::unique_ptr<model::TelemetryBlock> block) { queue_.submit(std::move(block)); }
+  [[nodiscard]] std::size_t queued_bytes() const noexcept { return queue_.bytes(); }
+  /// Empty while blocks are taken, else why not.
+  [[nodiscard]] std::string fault() const;
+  void add_to(StoreStats& stats) const;
+
+  Result<ScanPage> scan(const ScanRequest& request);
+  Result<std::vector<StoredRecord>> last(const std::string& device);
+  Result<DevicePage> devices(const std::string& after, std::size_t limit);
+
+  struct NumberedRejection {
+    std::uint64_t number = 0;
+    model::Rejection rejection;
+  };
+  struct Rejections {
+    std::vector<NumberedRejection> entries; ///< Newest first.
+    std::uint64_t dropped = 0;
+    std::uint64_t next = 0; ///< Number that the next one gets.
+  };
+  /// At most `limit` entries below `below` that fit the query.
+  Result<Rejections> rejections(const RejectionQuery& query, std::uint64_t below,
+                                std::size_t limit);
+
+  /// Commits and answers what was submitted, then closes. Idempotent.
+  void stop();
+
+private:
+  DataDirectory(DataDirectoryOptions options, DirectoryLock lock, model::ShapeTable& shapes,
+                std::atomic<std::uint64_t>& devices_total);
+
+  Result<void> open_live(const DeviceTable* earlier, bool create);
+  void run();
+  void commit_taken();
+  bool commit_turn();
+  bool next_turn();
+  void tick();
+  void check_space();
+  /// Refuses everything, closes, and opens again as soon as that works. Returns at stop() too.
+  void recover(std::string reason, bool no_space);
+  void on_background_error(const rocksdb::Status& status);
+  [[nodiscard]] std::optional<rocksdb::Status> take_background_error();
+  void set_fault(std::string fault);
+  [[nodiscard]] bool below_floor(std::string& why);
+  /// Runs `read(live)` while the database is kept open. Error: storage_unavailable, or read's own.
+  template <class T, class Read>
+  Result<T> with_live(Read&& read);
+
+  const DataDirectoryOptions options_;
+  const DirectoryLock lock_;
+  model::ShapeTable& shapes_;
+  std::atomic<std::uint64_t>& devices_total_;
+  CommitQueue queue_;
+
+  mutable std::shared_mutex
+      open_mutex_; ///< Held shared while live_ is read, alone while it changes.
+  std::unique_ptr<LiveDirectory> live_;
+  std::atomic<bool> open_{false}; ///< Readers turn away before they queue up on open_mutex_.
+
+  // Committer.
+  Blocks taken_;
+  std::size_t taken_next_ = 0;
+  Blocks turn_;
+  CommitQueue::Clock::time_point next_tick_{};
+  bool full_ = false;
+  std::string full_reason_;
+
+  mutable std::mutex status_mutex_;
+  std::string fault_;
+  std::optional<rocksdb::Status> background_error_;
+  StoreStats stats_; ///< Counts only.
+
+  std::mutex stop_mutex_;
+  std::thread thread_;
+};
+
+} // namespace spate::storage

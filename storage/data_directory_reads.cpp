@@ -1,0 +1,164 @@
+// The reading half of DataDirectory: on the caller's thread, while the database is kept open.
+#include <algorithm>
+
+#include "storage/data_directory.hpp"
+#include "storage/device_scan.hpp"
+#include "storage/keys.hpp"
+
+namespace spate::storage {
+
+namespace {
+
+std::string_view view_of(const rocksdb::Slice& slice) noexcept {
+  return {slice.data(), slice.size()};
+}
+
+bool fits(const RejectionQuery& query, const model::Rejection& rejection) {
+  return (!query.device || rejection.device == *query.device) &&
+         (!query.reason || rejection.reason == *query.reason) &&
+         rejection.received_ms >= query.from_ms && rejection.received_ms < query.to_ms;
+}
+
+} // namespace
+
+template <class T, class Read>
+Result<T> DataDirectory::with_live(Read&& read) {
+  if (open_.load(std::memory_order_acquire)) {
+    const std::shared_lock lock(open_mutex_);
+    if (live_ != nullptr) {
+      auto result = read(*live_);
+      if (!result && result.error().detail.find(options_.path) == std::string::npos) {
+        result.error().detail = options_.path + ": " + result.error().detail;
+      }
+      return result;
+    }
+  }
+  const std::string why = fault();
+  return fail(Errc::storage_unavailable, options_.path + ": " + (why.empty() ? "closed" : why));
+}
+
+Result<ScanPage> DataDirectory::scan(const ScanRequest& request) {
+  return with_live<ScanPage>([&](LiveDirectory& live) -> Result<ScanPage> {
+    const auto view = live.view(request.device);
+    if (view == nullptr) {
+      return fail(Errc::device_unknown, "no device " + request.device);
+    }
+    return scan_device(live.database(), live.families().blocks, *view, request);
+  });
+}
+
+Result<std::vector<StoredRecord>> DataDirectory::last(const std::string& device) {
+  using Records = std::vector<StoredRecord>;
+  return with_live<Records>([&](LiveDirectory& live) -> Result<Records> {
+    const auto view = live.view(device);
+    if (view == nullptr) {
+      return fail(Errc::device_unknown, "no device " + device);
+    }
+    return last_of_device(live.database(), live.families().blocks, *view);
+  });
+}
+
+Result<DevicePage> DataDirectory::devices(const std::string& after, std::size_t limit) {
+  return with_live<DevicePage>([&](LiveDirectory& live) -> Result<DevicePage> {
+    DevicePage page;
+    std::vector<std::uint32_t> numbers;
+    rocksdb::ReadOptions options;
+    options.total_order_seek = true;
+    const std::unique_ptr<rocksdb::Iterator> at(
+        live.database().NewIterator(options, live.families().meta));
+    const std::string prefix = meta::device_key({});
+    const std::string start = after.empty() ? prefix : meta::device_key(after).append(1, '\0');
+    for (at->Seek(start); at->Valid(); at->Next()) {
+      const std::string_view key = view_of(at->key());
+      if (key.substr(0, prefix.size()) != prefix) {
+        break;
+      }
+      if (page.devices.size() == limit) {
+        page.more = true;
+        break;
+      }
+      ByteReader value(view_of(at->value()));
+      numbers.push_back(value.be<std::uint32_t>());
+      const auto first_seen = static_cast<std::int64_t>(value.be<std::uint64_t>());
+      if (!value.ok()) {
+        return fail(Errc::storage_corrupt, "an entry of the device register can not be read");
+      }
+      page.devices.push_back({std::string(key.substr(prefix.size())), first_seen, first_seen});
+    }
+    if (!at->status().ok()) {
+      return fail(Errc::storage_io, describe(at->status()));
+    }
+    std::vector<std::int64_t> last_seen;
+    live.last_seen(numbers, last_seen);
+    for (std::size_t i = 0; i < page.devices.size(); ++i) {
+      page.devices[i].last_seen_ms = std::max(page.devices[i].last_seen_ms, last_seen[i]);
+    }
+    return page;
+  });
+}
+
+Result<DataDirectory::Rejections>
+DataDirectory::rejections(const RejectionQuery& query, std::uint64_t below, std::size_t limit) {
+  return with_live<Rejections>([&](LiveDirectory& live) -> Result<Rejections> {
+    const RejectionRing::Range range = live.rejections();
+    Rejections found;
+    found.dropped = range.oldest - 1;
+    found.next = range.next;
+    below = std::min(below, range.next);
+    if (below <= range.oldest || limit == 0) {
+      return found;
+    }
+    rocksdb::ReadOptions options;
+    options.total_order_seek = true;
+    const std::unique_ptr<rocksdb::Iterator> at(
+        live.database().NewIterator(options, live.families().rejections));
+    for (at->SeekForPrev(number_key(below - 1)); at->Valid(); at->Prev()) {
+      const std::string_view key = view_of(at->key());
+      const auto number =
+          key.size() == sizeof(std::uint64_t) ? get_be<std::uint64_t>(key.data()) : 0;
+      auto rejection = RejectionRing::decode(view_of(at->value()));
+      if (number < range.oldest || !rejection) {
+        if (number < range.oldest) {
+          break;
+        }
+        return fail(std::move(rejection.error()));
+      }
+      if (!fits(query, *rejection)) {
+        continue;
+      }
+      found.entries.push_back({number, std::move(*rejection)});
+      if (found.entries.size() == limit) {
+        break;
+      }
+    }
+    if (!at->status().ok()) {
+      return fail(Errc::storage_io, describe(at->status()));
+    }
+    return found;
+  });
+}
+
+void DataDirectory::add_to(StoreStats& stats) const {
+  {
+    const std::scoped_lock lock(status_mutex_);
+    stats.commits += stats_.commits;
+    stats.rows_stored += stats_.rows_stored;
+    stats.rows_duplicate += stats_.rows_duplicate;
+    stats.log_bytes += stats_.log_bytes;
+    stats.blocks_sealed += stats_.blocks_sealed;
+    stats.reopens += stats_.reopens;
+    stats.sync_us.merge(stats_.sync_us);
+    stats.commit_rows.merge(stats_.commit_rows);
+  }
+  stats.queue_bytes += queue_.bytes();
+  // Not waiting for a reopening: it may last.
+  const std::shared_lock lock(open_mutex_, std::try_to_lock);
+  if (lock.owns_lock() && live_ != nullptr) {
+    live_->add_to(stats);
+  }
+  if (const auto space = options_.internals.disk_space(options_.path)) {
+    stats.disk_free_bytes = std::min(stats.disk_free_bytes, space->free_bytes);
+  }
+}
+
+} // namespace spate::storage

@@ -1,0 +1,23 @@
+// Spate - reads the records of one device in time order from its tails and sealed blocks.
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include "engine/base/result.hpp"
+#include "storage/live_directory.hpp"
+#include "storage/store.hpp"
+
+namespace spate::storage {
+
+/// A page of `view`'s records. Repeats of a device-stamped record (same time, shape and values)
+/// that the commit did not recognise are left out: the first to arrive stands. Thread: any; the
+/// database stays open meanwhile. Memory: a page, one block for each shape, and all records that
+/// share one time. Errors: storage_io, storage_corrupt.
+Result<ScanPage> scan_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks,
+                             const DeviceView& view, const ScanRequest& request);
+
+/// The newest record of each shape. Errors as scan_device().
+Result<std::vector<StoredRecord>>
+last_of_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks, const DeviceView& view);
+
+} // namespace spate::storage

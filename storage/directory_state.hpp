@@ -1,0 +1,76 @@
+// Spate - what a data directory keeps in memory: devices, shapes, tails. Rebuilt from disk at every
+// open.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "storage/device_table.hpp"
+#include "storage/log_codec.hpp"
+#include "storage/recent_keys.hpp"
+#include "storage/shape_numbers.hpp"
+#include "storage/tail.hpp"
+
+namespace spate::storage {
+
+/// When a tail is sealed.
+struct SealPolicy {
+  std::uint32_t rows = 64;
+  std::size_t bytes = 64u << 10; ///< Of one tail.
+  std::size_t log_bytes_max = 128u << 20;
+  std::size_t tail_bytes_max = 96u << 20;
+  std::int64_t age_ms = 3'600'000;
+};
+
+/// Thread: the committer changes it, holding `mutex` where readers look; readers hold `mutex`. The
+/// committer reads without it. Nothing here touches the disk.
+struct DirectoryState {
+  explicit DirectoryState(const SealPolicy& policy_, std::size_t recent_keys_max)
+      : policy(policy_), recent(recent_keys_max) {}
+
+  const SealPolicy policy;
+  mutable std::mutex mutex;
+  DeviceTable devices;
+  ShapeNumbers shapes;
+  std::uint32_t devices_visible = 0; ///< Devices with higher numbers wait for their first commit.
+  std::size_t tail_bytes = 0;
+  std::size_t tail_rows = 0;
+
+  // Committer.
+  RecentKeys recent;
+  std::uint64_t sequence = 0;     ///< Of the last commit.
+  std::uint64_t next_tie = 1;     ///< Of the next row.
+  std::uint64_t log_position = 0; ///< Log bytes since the oldest window.
+  std::size_t device_shapes = 0;  ///< Pairs, so main tails.
+
+  [[nodiscard]] static Tail* find_tail(const Device& device, std::uint32_t shape,
+                                       BlockKind kind) noexcept;
+  /// Mutex held. The pair must be new; for a late tail its main tail exists.
+  Tail& add_tail(model::DeviceNumber number, std::uint32_t shape, BlockKind kind);
+
+  /// Mutex held. Adds a committed row; the tail is due for sealing when it is full.
+  void append(Tail& tail, const RowView& row);
+  /// Mutex held. The rows are in a block now: remembers their keys and frees them.
+  void sealed(Tail& tail);
+
+  /// Tails to be sealed with the next commit of `rows` rows: all that are full, and some of the
+  /// oldest if the log lags, memory is short or they are old. Marks them as sealing.
+  void choose_seals(std::size_t rows, std::int64_t now_ms, std::vector<Tail*>& out);
+  /// Whether the oldest tail has reached its age.
+  [[nodiscard]] bool aged(std::int64_t now_ms) const noexcept;
+
+  /// The commit that holds the oldest row in a tail; the log below it is not needed.
+  [[nodiscard]] std::uint64_t floor() const noexcept {
+    return unsealed_.oldest() == nullptr ? sequence + 1 : unsealed_.oldest()->first_sequence;
+  }
+
+private:
+  std::deque<Tail> tails_; ///< Addresses stay.
+  TailList unsealed_;
+  std::vector<Tail*> full_;
+};
+
+} // namespace spate::storage

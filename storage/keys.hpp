@@ -1,0 +1,91 @@
+// Spate - the keys of the database. Big-endian, so that byte order is the order of reading.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "engine/base/bytes.hpp"
+#include "engine/model/ids.hpp"
+
+namespace spate::storage {
+
+/// Main blocks of a device and shape are disjoint in time; rows that come after their time was
+/// sealed go to late blocks, which may overlap anything.
+enum class BlockKind : std::uint8_t { main = 0, late = 1 };
+
+/// BE32 device | BE32 shape | u8 kind | BE64 last time with its sign flipped | BE64 sequence of the
+/// seal. By the last time: seeking t finds the first main block that can hold t.
+struct BlockKey {
+  std::uint32_t device = 0;
+  std::uint32_t shape = 0;
+  BlockKind kind = BlockKind::main;
+  std::int64_t last_time_ns = 0;
+  std::uint64_t sequence = 0;
+};
+inline constexpr std::size_t kBlockKeyBytes = 25;
+
+[[nodiscard]] constexpr std::uint64_t ordered(std::int64_t time) noexcept {
+  return static_cast<std::uint64_t>(time) ^ (std::uint64_t{1} << 63);
+}
+
+inline void append_block_key(std::string& out, const BlockKey& key) {
+  put_be(out, key.device);
+  put_be(out, key.shape);
+  out.push_back(static_cast<char>(key.kind));
+  put_be(out, ordered(key.last_time_ns));
+  put_be(out, key.sequence);
+}
+[[nodiscard]] inline std::string block_key(const BlockKey& key) {
+  std::string out;
+  out.reserve(kBlockKeyBytes);
+  append_block_key(out, key);
+  return out;
+}
+/// False if `bytes` is no block key.
+[[nodiscard]] inline bool parse_block_key(std::string_view bytes, BlockKey& key) noexcept {
+  if (bytes.size() != kBlockKeyBytes || static_cast<unsigned char>(bytes[8]) > 1) {
+    return false;
+  }
+  key.device = get_be<std::uint32_t>(bytes.data());
+  key.shape = get_be<std::uint32_t>(bytes.data() + 4);
+  key.kind = static_cast<BlockKind>(bytes[8]);
+  key.last_time_ns =
+      static_cast<std::int64_t>(get_be<std::uint64_t>(bytes.data() + 9) ^ (std::uint64_t{1} << 63));
+  key.sequence = get_be<std::uint64_t>(bytes.data() + 17);
+  return true;
+}
+
+/// A commit in a log window, an entry in the ring of rejections.
+[[nodiscard]] inline std::string number_key(std::uint64_t number) {
+  std::string out;
+  put_be(out, number);
+  return out;
+}
+
+/// Keys of the column family `meta` begin with one of these letters.
+namespace meta {
+inline constexpr char kDevice = 'D'; ///< D tenant NUL id -> BE32 number, BE64 first seen
+inline constexpr char kLastSeen =
+    'L'; ///< L BE32 device -> BE64 receive time of its newest sealed row
+inline constexpr char kDeviceShape = 'P'; ///< P BE32 device BE32 shape -> nothing
+inline constexpr char kShape = 'S';       ///< S BE32 shape -> definition
+
+[[nodiscard]] inline std::string device_key(std::string_view id) {
+  std::string out(1, kDevice);
+  out.append(model::kDefaultTenant).push_back('\0');
+  return out.append(id);
+}
+[[nodiscard]] inline std::string number_key(char letter, std::uint32_t number) {
+  std::string out(1, letter);
+  put_be(out, number);
+  return out;
+}
+[[nodiscard]] inline std::string device_shape_key(std::uint32_t device, std::uint32_t shape) {
+  std::string out = number_key(kDeviceShape, device);
+  put_be(out, shape);
+  return out;
+}
+} // namespace meta
+
+} // namespace spate::storage

@@ -1,0 +1,137 @@
+#include "storage/log_windows.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace spate::storage {
+
+LogWindows::LogWindows(rocksdb::DB& db, rocksdb::ColumnFamilyOptions options,
+                       std::vector<rocksdb::ColumnFamilyHandle*> pinning, Limits limits,
+                       ErrorHandler on_error)
+    : db_(db), options_(std::move(options)), pinning_(std::move(pinning)), limits_(limits),
+      on_error_(std::move(on_error)), next_id_(limits.next_id) {}
+
+LogWindows::~LogWindows() {
+  if (thread_.joinable()) {
+    {
+      const std::scoped_lock lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+  for (const auto& list : {windows_, spare_}) {
+    for (const Window& window : list) {
+      db_.DestroyColumnFamilyHandle(window.handle);
+    }
+  }
+}
+
+void LogWindows::adopt(rocksdb::ColumnFamilyHandle* handle) {
+  windows_.push_back({handle});
+  active_ = handle;
+}
+
+void LogWindows::replayed(std::size_t index, std::uint64_t last_sequence, std::size_t bytes) {
+  windows_[index].last_sequence = last_sequence;
+  windows_[index].bytes = bytes;
+}
+
+Result<void> LogWindows::start() {
+  if (windows_.empty()) {
+    Window first;
+    if (const auto created = create(first); !created.ok()) {
+      return fail(Errc::storage_io, created.ToString());
+    }
+    windows_.push_back(first);
+    active_ = first.handle;
+  }
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+void LogWindows::wrote(std::uint64_t sequence, std::size_t bytes) {
+  const std::scoped_lock lock(mutex_);
+  Window& window = windows_.back();
+  window.last_sequence = sequence;
+  window.bytes += bytes;
+  // A spare that is not ready yet is not waited for: this window just grows a little more.
+  if (window.bytes >= limits_.window_bytes && !spare_.empty()) {
+    windows_.push_back(spare_.front());
+    spare_.pop_front();
+    active_ = windows_.back().handle;
+    wake_.notify_one();
+  }
+}
+
+void LogWindows::released(std::uint64_t floor) {
+  const std::scoped_lock lock(mutex_);
+  floor_ = floor;
+  if (front_releasable()) {
+    wake_.notify_one();
+  }
+}
+
+std::size_t LogWindows::size() const {
+  const std::scoped_lock lock(mutex_);
+  return windows_.size();
+}
+
+bool LogWindows::front_releasable() const noexcept {
+  // A later window must hold a commit: then it, not this one, keeps the newest sequence.
+  return windows_.size() > 1 && windows_.front().last_sequence < floor_ &&
+         std::any_of(windows_.begin() + 1, windows_.end(),
+                     [](const Window& later) { return later.last_sequence != 0; });
+}
+
+void LogWindows::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return stopping_ || spare_.empty() || front_releasable(); });
+    if (stopping_) {
+      return;
+    }
+    const bool create_one = spare_.empty();
+    std::vector<Window> old;
+    while (front_releasable()) {
+      old.push_back(windows_.front());
+      windows_.pop_front();
+    }
+    lock.unlock();
+    Window made;
+    rocksdb::Status status = create_one ? create(made) : rocksdb::Status::OK();
+    if (status.ok() && !old.empty()) {
+      status = drop(old);
+    }
+    for (const Window& window : old) {
+      db_.DestroyColumnFamilyHandle(window.handle);
+    }
+    lock.lock();
+    if (made.handle != nullptr) {
+      spare_.push_back(made);
+    }
+    if (!status.ok()) {
+      lock.unlock();
+      on_error_(status);
+      return;
+    }
+  }
+}
+
+rocksdb::Status LogWindows::create(Window& window) {
+  return db_.CreateColumnFamily(options_, std::string(kWindowPrefix) + std::to_string(next_id_++),
+                                &window.handle);
+}
+
+rocksdb::Status LogWindows::drop(const std::vector<Window>& windows) {
+  rocksdb::Status status = db_.SyncWAL();
+  if (status.ok()) {
+    status = db_.Flush(rocksdb::FlushOptions(), pinning_);
+  }
+  for (std::size_t i = 0; i < windows.size() && status.ok(); ++i) {
+    status = db_.DropColumnFamily(windows[i].handle);
+  }
+  return status;
+}
+
+} // namespace spate::storage

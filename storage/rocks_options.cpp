@@ -1,0 +1,145 @@
+#include "storage/rocks_options.hpp"
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <utility>
+
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/slice_transform.h>
+#include <rocksdb/table.h>
+
+#include "engine/base/log.hpp"
+
+namespace spate::storage {
+
+namespace {
+
+/// Debian's RocksDB has its asserts on, and its own LOG file meeting a full disk ends the process
+/// by one of them. So it gets no file: warnings go to our log.
+class ForwardingLogger final : public rocksdb::Logger {
+public:
+  explicit ForwardingLogger(std::string directory)
+      : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL), directory_(std::move(directory)) {}
+
+  using rocksdb::Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    Logv(rocksdb::InfoLogLevel::INFO_LEVEL, format, arguments);
+  }
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    if (level < rocksdb::InfoLogLevel::WARN_LEVEL || level > rocksdb::InfoLogLevel::FATAL_LEVEL) {
+      return;
+    }
+    char line[512];
+    std::vsnprintf(line, sizeof line, format, arguments);
+    std::string_view text = line;
+    text = text.substr(0, text.find_last_not_of(" \n") + 1);
+    log::write(level == rocksdb::InfoLogLevel::WARN_LEVEL ? log::Level::warn : log::Level::error,
+               "rocksdb", text, {{"data_dir", std::string_view(directory_)}});
+  }
+
+private:
+  const std::string directory_;
+};
+
+class ErrorListener final : public rocksdb::EventListener {
+public:
+  explicit ErrorListener(std::function<void(const rocksdb::Status&)> on_error)
+      : on_error_(std::move(on_error)) {}
+
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    on_error_(*status);
+  }
+  /// Recovery in place (Resume) trips over an assert: the directory is closed and opened instead.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+
+private:
+  const std::function<void(const rocksdb::Status&)> on_error_;
+};
+
+constexpr std::size_t kBlockCacheBytes = 32u << 20;
+constexpr std::size_t kMetaBufferBytes = 4u << 20;
+constexpr int kFilterBits = 10;
+constexpr int kOpenFilesMax = 512;
+
+} // namespace
+
+RocksOptions rocks_options(const RocksLimits& limits, rocksdb::Env* env,
+                           const std::string& directory,
+                           std::function<void(const rocksdb::Status&)> on_background_error) {
+  RocksOptions options;
+  rocksdb::DBOptions& db = options.db;
+  db.create_if_missing = true;
+  db.create_missing_column_families = true;
+  if (env != nullptr) {
+    db.env = env;
+  }
+  db.info_log = std::make_shared<ForwardingLogger>(directory);
+  db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  db.listeners.push_back(std::make_shared<ErrorListener>(std::move(on_background_error)));
+  db.max_bgerror_resume_count = 0;
+  db.max_background_jobs = 2;
+  db.max_open_files = kOpenFilesMax;
+  db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  db.avoid_flush_during_recovery = true;
+  db.allow_concurrent_memtable_write = false; // There is one writer.
+  db.enable_write_thread_adaptive_yield = false;
+  db.stats_dump_period_sec = 0;
+  db.stats_persist_period_sec = 0;
+  db.skip_stats_update_on_db_open = true;
+  // A lower bound flushes windows that hold unsealed rows, which are dropped unread soon after.
+  db.max_total_wal_size = 4 * limits.log_bytes_max + 4 * limits.window_bytes;
+
+  rocksdb::BlockBasedTableOptions table;
+  table.block_size = 16u << 10;
+  table.format_version = 5;
+  table.checksum = rocksdb::kXXH3; // Debian's build has no CRC instructions.
+  table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  options.meta.write_buffer_size = kMetaBufferBytes;
+  options.meta.compression = rocksdb::kLZ4Compression;
+  options.meta.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.rejections = options.meta;
+
+  options.log.write_buffer_size = std::max<std::size_t>(8u << 20, 4 * limits.window_bytes);
+  options.log.max_write_buffer_number = 4;
+  options.log.compression = rocksdb::kNoCompression;
+  options.log.disable_auto_compactions = true;
+  options.log.level0_slowdown_writes_trigger = options.log.level0_stop_writes_trigger = 1 << 20;
+  options.log.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+
+  rocksdb::BlockBasedTableOptions filtered = table;
+  filtered.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBits));
+  filtered.whole_key_filtering = false;
+  options.blocks.write_buffer_size = limits.block_buffer_bytes;
+  options.blocks.compression = rocksdb::kLZ4Compression;
+  options.blocks.compaction_style = rocksdb::kCompactionStyleUniversal;
+  options.blocks.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(4)); // The device.
+  options.blocks.table_factory.reset(rocksdb::NewBlockBasedTableFactory(filtered));
+  return options;
+}
+
+std::string describe(const rocksdb::Status& status) {
+  const std::string text = status.ToString();
+  const auto holds = [&text](std::string_view part) {
+    return text.find(part) != std::string::npos;
+  };
+  const std::string what = holds("datasync") || holds("fsync") || holds("sync") ? "fdatasync: "
+                           : holds("append") || holds("write")                  ? "write: "
+                                                                                : "";
+  for (const std::string_view known : {"Input/output error", "No space left on device"}) {
+    if (holds(known)) {
+      return what + std::string(known);
+    }
+  }
+  if (status.IsNoSpace()) {
+    return what + "No space left on device";
+  }
+  return text;
+}
+
+} // namespace spate::storage

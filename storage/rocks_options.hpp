@@ -1,0 +1,36 @@
+// Spate - how RocksDB is set up, and its two ways of speaking to us: log lines and background
+// errors.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <rocksdb/options.h>
+
+namespace spate::storage {
+
+struct RocksLimits {
+  std::size_t log_bytes_max = 128u << 20; ///< As StoreOptions::log_bytes_max.
+  std::size_t window_bytes = 32u << 20;
+  std::size_t block_buffer_bytes = 16u << 20; ///< Memtable of the sealed blocks.
+};
+
+struct RocksOptions {
+  rocksdb::DBOptions db;
+  rocksdb::ColumnFamilyOptions meta;
+  rocksdb::ColumnFamilyOptions rejections;
+  rocksdb::ColumnFamilyOptions log;
+  rocksdb::ColumnFamilyOptions blocks;
+};
+
+/// `env` may be null. `on_background_error` is called from RocksDB's threads.
+[[nodiscard]] RocksOptions
+rocks_options(const RocksLimits& limits, rocksdb::Env* env, const std::string& directory,
+              std::function<void(const rocksdb::Status&)> on_background_error);
+
+/// What failed and why, for people: "fdatasync: Input/output error".
+[[nodiscard]] std::string describe(const rocksdb::Status& status);
+
+} // namespace spate::storage

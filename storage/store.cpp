@@ -1,0 +1,344 @@
+// Spate - the store: routes to data directories and merges what they answer.
+#include "storage/store.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <future>
+#include <random>
+
+#include "engine/base/hash.hpp"
+#include "storage/data_directory.hpp"
+#include "storage/store_internals.hpp"
+
+namespace spate::storage {
+
+namespace {
+
+class StoreOfDirectories final : public Store {
+public:
+  StoreOfDirectories(std::uint16_t shards, std::vector<std::unique_ptr<DataDirectory>> directories,
+                     std::unique_ptr<std::atomic<std::uint64_t>> devices_total)
+      : shards_(shards), tenant_seed_(hash_bytes(model::kDefaultTenant)),
+        devices_total_(std::move(devices_total)), directories_(std::move(directories)) {}
+  ~StoreOfDirectories() override { StoreOfDirectories::stop(); }
+
+  [[nodiscard]] model::ShardId shard_of(std::string_view device_id) const noexcept override {
+    return static_cast<model::ShardId>(hash_bytes(device_id, tenant_seed_) % shards_);
+  }
+  [[nodiscard]] std::uint16_t shards() const noexcept override { return shards_; }
+  void submit(std::unique_ptr<model::TelemetryBlock> block) override {
+    directory(block->shard).submit(std::move(block));
+  }
+  [[nodiscard]] std::size_t queued_bytes(model::ShardId shard) const noexcept override {
+    return directory(shard).queued_bytes();
+  }
+
+  [[nodiscard]] std::vector<ShardHealth> health() const override {
+    std::vector<ShardHealth> out;
+    for (std::uint16_t i = 0; i < shards_; ++i) {
+      const auto shard = static_cast<model::ShardId>(i);
+      std::string fault = directory(shard).fault();
+      const bool ok = fault.empty();
+      out.push_back({shard, ok, std::move(fault)});
+    }
+    return out;
+  }
+
+  [[nodiscard]] StoreStats stats() const override {
+    StoreStats out;
+    out.disk_free_bytes = ~std::uint64_t{0};
+    for (const auto& each : directories_) {
+      each->add_to(out);
+    }
+    return out;
+  }
+
+  Result<ScanPage> scan(const ScanRequest& request) override {
+    return directory(shard_of(request.device)).scan(request);
+  }
+  Result<std::vector<StoredRecord>> last(const std::string& device) override {
+    return directory(shard_of(device)).last(device);
+  }
+  Result<DevicePage> devices(const std::string& after, std::size_t limit) override;
+  Result<RejectionPage> rejections(const RejectionQuery& query) override;
+
+  void stop() override {
+    for (const auto& each : directories_) {
+      each->stop();
+    }
+  }
+
+private:
+  [[nodiscard]] DataDirectory& directory(model::ShardId shard) const noexcept {
+    return *directories_[static_cast<std::size_t>(shard) % directories_.size()];
+  }
+
+  const std::uint16_t shards_;
+  const std::uint64_t tenant_seed_;
+  const std::unique_ptr<std::atomic<std::uint64_t>> devices_total_;
+  const std::vector<std::unique_ptr<DataDirectory>> directories_;
+};
+
+Result<DevicePage> StoreOfDirectories::devices(const std::string& after, std::size_t limit) {
+  DevicePage merged;
+  for (const auto& each : directories_) {
+    auto page = each->devices(after, limit);
+    if (!page) {
+      return page;
+    }
+    merged.more |= page->more;
+    std::move(page->devices.begin(), page->devices.end(), std::back_inserter(merged.devices));
+  }
+  std::sort(merged.devices.begin(), merged.devices.end(),
+            [](const DeviceInfo& a, const DeviceInfo& b) { return a.id < b.id; });
+  if (merged.devices.size() > limit) {
+    merged.more = true;
+    merged.devices.resize(limit);
+  }
+  return merged;
+}
+
+/// A position is the number of each directory's last entry shown, joined by points: "120.87".
+std::string position_of(const std::vector<std::uint64_t>& below) {
+  std::string out;
+  for (const std::uint64_t number : below) {
+    out.append(out.empty() ? "" : ".").append(std::to_string(number));
+  }
+  return out;
+}
+
+Result<std::vector<std::uint64_t>> parse_position(const std::string& text,
+                                                  std::size_t directories) {
+  std::vector<std::uint64_t> below;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (below.size() < directories) {
+    std::uint64_t number = 0;
+    const auto parsed = std::from_chars(at, end, number);
+    if (parsed.ec != std::errc()) {
+      break;
+    }
+    below.push_back(number);
+    at = parsed.ptr;
+    if (at == end || *at != '.') {
+      break;
+    }
+    ++at;
+  }
+  if (below.size() != directories || at != end) {
+    return fail(Errc::cursor_invalid, "this position does not come from a list of rejections");
+  }
+  return below;
+}
+
+Result<RejectionPage> StoreOfDirectories::rejections(const RejectionQuery& query) {
+  std::vector<std::uint64_t> below(directories_.size(), ~std::uint64_t{0});
+  if (!query.after.empty()) {
+    auto parsed = parse_position(query.after, directories_.size());
+    if (!parsed) {
+      return fail(std::move(parsed.error()));
+    }
+    below = std::move(*parsed);
+  }
+  RejectionPage page;
+  std::vector<DataDirectory::Rejections> lists;
+  for (std::size_t i = 0; i < directories_.size(); ++i) {
+    auto list = directories_[i]->rejections(query, below[i], query.limit + 1);
+    if (!list) {
+      return fail(std::move(list.error()));
+    }
+    below[i] = std::min(below[i], list->next);
+    page.dropped += list->dropped;
+    lists.push_back(std::move(*list));
+  }
+  std::vector<std::size_t> next(lists.size());
+  for (;;) {
+    std::size_t newest = lists.size();
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+      if (next[i] < lists[i].entries.size() &&
+          (newest == lists.size() ||
+           lists[i].entries[next[i]].rejection.received_ms >
+               lists[newest].entries[next[newest]].rejection.received_ms)) {
+        newest = i;
+      }
+    }
+    if (newest == lists.size()) {
+      break;
+    }
+    if (page.rejections.size() == query.limit) {
+      page.more = true;
+      break;
+    }
+    auto& entry = lists[newest].entries[next[newest]++];
+    below[newest] = entry.number;
+    page.rejections.push_back(std::move(entry.rejection));
+  }
+  page.position = position_of(below);
+  return page;
+}
+
+Result<void> check_options(const StoreOptions& options) {
+  if (options.data_dirs.empty() || options.shards == 0 || options.seal_rows == 0) {
+    return fail(Errc::config_invalid,
+                "a store needs a data directory, a shard, and a row in a block at least");
+  }
+  if (options.shards < options.data_dirs.size()) {
+    return fail(Errc::config_invalid,
+                "there are more data directories than shards: give fewer --data-dir");
+  }
+  return {};
+}
+
+/// Refuses directories that are not the ones of one store in their order.
+Result<void> check_formats(const StoreOptions& options,
+                           const std::vector<std::optional<DirectoryFormat>>& formats) {
+  const auto count = options.data_dirs.size();
+  const std::string asked = std::to_string(options.shards);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string& path = options.data_dirs[i];
+    if (!formats[i]) {
+      return fail(
+          Errc::storage_format,
+          path + " is new while " + options.data_dirs[i == 0 ? 1 : 0] +
+              " belongs to a store already: give all directories of that store, or new ones");
+    }
+    const DirectoryFormat& format = *formats[i];
+    const std::string created = std::to_string(format.shards);
+    if (format.shards != options.shards) {
+      return fail(Errc::storage_shards_mismatch,
+                  path + " was created with " + created + " shards, asked for " + asked +
+                      ": start with --shards " + created + ", or give a new --data-dir");
+    }
+    if (format.count != count) {
+      return fail(Errc::storage_format, path + " belongs to a store of " +
+                                            std::to_string(format.count) +
+                                            " data directories, asked for " +
+                                            std::to_string(count) + ": give --data-dir for each");
+    }
+    if (format.store != formats[0]->store) {
+      return fail(Errc::storage_format, path + " and " + options.data_dirs[0] +
+                                            " belong to different stores: give the directories "
+                                            "of one store");
+    }
+    if (format.index != i) {
+      return fail(Errc::storage_format, path + " is directory " + std::to_string(format.index + 1) +
+                                            " of its store but was given as number " +
+                                            std::to_string(i + 1) +
+                                            ": give --data-dir in the order of creation");
+    }
+  }
+  return {};
+}
+
+/// Reads the formats; a store that is new, or whose creation was interrupted, gets them written.
+Result<void> prepare_formats(const StoreOptions& options) {
+  std::vector<std::optional<DirectoryFormat>> formats;
+  bool used = false;
+  bool all = true;
+  for (const std::string& path : options.data_dirs) {
+    auto format = read_format(path);
+    if (!format) {
+      return fail(std::move(format.error()));
+    }
+    used = used || has_database(path);
+    all = all && format->has_value();
+    formats.push_back(*format);
+  }
+  if (used || all) {
+    return check_formats(options, formats);
+  }
+  std::random_device random;
+  DirectoryFormat format;
+  format.shards = options.shards;
+  format.count = static_cast<std::uint32_t>(options.data_dirs.size());
+  format.store = (static_cast<std::uint64_t>(random()) << 32) | random();
+  for (const std::string& path : options.data_dirs) {
+    if (auto written = write_format(path, format); !written) {
+      return written;
+    }
+    ++format.index;
+  }
+  return {};
+}
+
+DataDirectoryOptions directory_options(const StoreOptions& options, const std::string& path,
+                                       const StoreInternals& internals) {
+  DataDirectoryOptions out;
+  out.path = path;
+  out.disk_free_min_bytes = options.disk_free_min_bytes;
+  out.internals = internals;
+  LiveOptions& live = out.live;
+  live.path = database_path(path);
+  live.name = path;
+  live.durability = options.durability;
+  live.policy.rows = options.seal_rows;
+  live.policy.log_bytes_max = options.log_bytes_max;
+  live.policy.tail_bytes_max = options.tail_bytes_max;
+  live.policy.age_ms = options.seal_age_ms;
+  live.limits.devices_max = options.devices_max;
+  live.limits.shapes_per_device_max = options.shapes_per_device_max;
+  live.limits.device_shapes_max = 4 * options.devices_max;
+  live.rocks.log_bytes_max = options.log_bytes_max;
+  live.rocks.window_bytes =
+      internals.window_bytes != 0
+          ? internals.window_bytes
+          : std::clamp<std::size_t>(options.log_bytes_max / 4, 1u << 20, 32u << 20);
+  live.rocks.block_buffer_bytes = internals.block_buffer_bytes;
+  live.rejections_max = options.rejections_max;
+  live.recent_keys_max = internals.recent_keys_max;
+  live.env = internals.env;
+  return out;
+}
+
+} // namespace
+
+Result<std::unique_ptr<Store>> open_store(StoreOptions options, model::ShapeTable& shapes,
+                                          StoreInternals internals) {
+  if (auto checked = check_options(options); !checked) {
+    return fail(std::move(checked.error()));
+  }
+  std::vector<DirectoryLock> locks;
+  for (const std::string& path : options.data_dirs) {
+    auto lock = DirectoryLock::take(path);
+    if (!lock) {
+      return fail(std::move(lock.error()));
+    }
+    locks.push_back(std::move(*lock));
+  }
+  if (auto prepared = prepare_formats(options); !prepared) {
+    return fail(std::move(prepared.error()));
+  }
+  auto devices_total = std::make_unique<std::atomic<std::uint64_t>>(0);
+  // Logs are replayed side by side.
+  std::vector<std::future<Result<std::unique_ptr<DataDirectory>>>> opening;
+  for (std::size_t i = 0; i < options.data_dirs.size(); ++i) {
+    opening.push_back(
+        std::async(std::launch::async,
+                   [&shapes, &total = *devices_total, lock = std::move(locks[i]),
+                    each = directory_options(options, options.data_dirs[i], internals)]() mutable {
+                     return DataDirectory::open(std::move(each), std::move(lock), shapes, total);
+                   }));
+  }
+  std::vector<std::unique_ptr<DataDirectory>> directories;
+  std::optional<Error> error;
+  for (auto& each : opening) {
+    auto opened = each.get();
+    if (opened) {
+      directories.push_back(std::move(*opened));
+    } else if (!error) {
+      error = std::move(opened.error());
+    }
+  }
+  if (error) {
+    return fail(std::move(*error));
+  }
+  return std::unique_ptr<Store>(
+      new StoreOfDirectories(options.shards, std::move(directories), std::move(devices_total)));
+}
+
+Result<std::unique_ptr<Store>> Store::open(StoreOptions options, model::ShapeTable& shapes) {
+  return open_store(std::move(options), shapes, {});
+}
+
+} // namespace spate::storage

@@ -1,0 +1,75 @@
+#include "storage/tail.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+
+namespace spate::storage {
+
+namespace {
+
+/// With malloc's own 16 bytes a step fills two cache lines.
+constexpr std::size_t kStepBytes = 112;
+
+} // namespace
+
+void Tail::grow(std::size_t bytes) {
+  const std::size_t step = std::max(kStepBytes, std::size_t{capacity_} / 8);
+  const std::size_t capacity = (bytes + step - 1) / step * step;
+  auto* data = static_cast<char*>(std::realloc(data_, capacity));
+  if (data == nullptr) {
+    throw std::bad_alloc();
+  }
+  data_ = data;
+  capacity_ = static_cast<std::uint32_t>(capacity);
+}
+
+void Tail::append(const RowView& row) {
+  // Most rows need far less than the maximum, so they are written aside and copied: no slack is
+  // kept.
+  char head[kRowOverheadMax];
+  RowView bare = row;
+  bare.values = {};
+  char* end = write_row(head, base_, bare) - 1; // The length follows, with the values.
+  end = write_varint(end, row.values.size());
+  const auto head_bytes = static_cast<std::size_t>(end - head);
+  const std::size_t need = size_ + head_bytes + row.values.size();
+  if (need > capacity_) {
+    grow(need);
+  }
+  std::memcpy(data_ + size_, head, head_bytes);
+  if (!row.values.empty()) {
+    std::memcpy(data_ + size_ + head_bytes, row.values.data(), row.values.size());
+  }
+  size_ = static_cast<std::uint32_t>(need);
+  if (rows_++ == 0) {
+    first_time_ = row.time_ns;
+  }
+  ascending_ = ascending_ && row.time_ns >= max_time_;
+  max_time_ = std::max(max_time_, row.time_ns);
+}
+
+void Tail::clear() noexcept {
+  std::free(data_);
+  data_ = nullptr;
+  size_ = capacity_ = rows_ = 0;
+  ascending_ = true;
+  max_time_ = kNever;
+  base_ = {};
+  sealing = false;
+}
+
+void TailList::push_newest(Tail& tail) noexcept {
+  tail.older = newest_;
+  tail.newer = nullptr;
+  (newest_ != nullptr ? newest_->newer : oldest_) = &tail;
+  newest_ = &tail;
+}
+
+void TailList::remove(Tail& tail) noexcept {
+  (tail.older != nullptr ? tail.older->newer : oldest_) = tail.newer;
+  (tail.newer != nullptr ? tail.newer->older : newest_) = tail.older;
+  tail.older = tail.newer = nullptr;
+}
+
+} // namespace spate::storage

@@ -1,0 +1,87 @@
+// Spate - the rows of one device and shape that no sealed block holds yet.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+#include "storage/keys.hpp"
+#include "storage/row_codec.hpp"
+
+namespace spate::storage {
+
+/// One for each device and shape ever seen, and a second one for its late rows when it has some.
+/// The rows and their count are read under the state's mutex; everything marked "committer" is its
+/// thread's alone.
+///
+/// Memory: grows in small steps and is freed when sealed, since a hundred thousand of them exist.
+struct Tail {
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
+  static constexpr std::uint32_t kNoRow = 0xffffffff;
+
+  Tail(std::uint32_t device_, std::uint32_t shape_, BlockKind kind_) noexcept
+      : device(device_), shape(shape_), kind(kind_) {}
+  Tail(const Tail&) = delete;
+  Tail& operator=(const Tail&) = delete;
+  ~Tail() { clear(); }
+
+  [[nodiscard]] std::string_view bytes() const noexcept { return {data_, size_}; }
+  [[nodiscard]] std::uint32_t rows() const noexcept { return rows_; }
+  [[nodiscard]] bool empty() const noexcept { return rows_ == 0; }
+  [[nodiscard]] std::size_t memory() const noexcept { return capacity_; }
+  [[nodiscard]] std::int64_t first_time_ns() const noexcept { return first_time_; }
+  [[nodiscard]] std::int64_t max_time_ns() const noexcept { return max_time_; }
+  /// Whether the rows lie in time order, so that they are a block's body as they are.
+  [[nodiscard]] bool ascending() const noexcept { return ascending_; }
+
+  void append(const RowView& row);
+  /// Frees the rows.
+  void clear() noexcept;
+
+  const std::uint32_t device;
+  const std::uint32_t shape;
+  const BlockKind kind;
+
+  // Committer.
+  bool sealing = false;                ///< Chosen to be sealed; cleared with the rows.
+  bool sealed_known = false;           ///< sealed_max is looked up once after a start.
+  std::uint32_t last_pending = kNoRow; ///< Newest row of the commit being built that goes here.
+  std::int64_t sealed_max = kNever;    ///< Main tails: newest time in a sealed main block.
+  std::int64_t seen_max =
+      kNever; ///< Newest time anywhere: sealed, here, or in the commit being built.
+  std::uint64_t first_sequence = 0; ///< Commit of the oldest row here.
+  std::uint64_t first_log_position = 0;
+  std::int64_t first_received_ms = 0;
+  Tail* older = nullptr; ///< List of tails with rows, by first_sequence.
+  Tail* newer = nullptr;
+  Tail* next_of_device = nullptr; ///< Read under the mutex.
+
+private:
+  void grow(std::size_t bytes);
+
+  char* data_ = nullptr;
+  std::uint32_t size_ = 0;
+  std::uint32_t capacity_ = 0;
+  std::uint32_t rows_ = 0;
+  bool ascending_ = true;
+  std::int64_t first_time_ = 0;
+  std::int64_t max_time_ = kNever;
+  RowBase base_;
+};
+
+/// The tails that hold rows, the one with the oldest commit first. O(1) everything; borrows the
+/// tails.
+class TailList {
+public:
+  void push_newest(Tail& tail) noexcept;
+  void remove(Tail& tail) noexcept;
+  [[nodiscard]] Tail* oldest() const noexcept { return oldest_; }
+
+private:
+  Tail* oldest_ = nullptr;
+  Tail* newest_ = nullptr;
+};
+
+} // namespace spate::storage

@@ -34,9 +34,9 @@ class Scenario:
     default: bool = True
     against: dict = dataclasses.field(default_factory=dict)  # other server: highest ratio of spate to it
 
-    def options(self, seconds: float) -> list[str]:
+    def options(self, args) -> list[str]:
         how = ["--flood", "--window", str(self.window)] if self.window else ["--rate", str(self.rate)]
-        return ["--devices", str(self.connections), *how, "--duration", f"{seconds:g}s"]
+        return ["--devices", str(self.connections), *how, "--duration", f"{args.seconds:g}s", "--payload", args.payload]
 
 
 LOADS = {
@@ -54,7 +54,7 @@ IDLE_BYTES_MAX, CONNECT_US_MAX, FLOOR_ABOVE_NULL_US_MAX = 4096, 40.0, 2.5
 
 def measure_load(args, server, scenario: Scenario) -> dict:
     full = server.descriptors() + scenario.connections
-    generator = Generator(args, server, scenario.options(args.seconds))
+    generator = Generator(args, server, scenario.options(args))
     first = last = None
     try:
         while generator.running():
@@ -68,7 +68,7 @@ def measure_load(args, server, scenario: Scenario) -> dict:
     if not last or last[0] - first[0] < args.seconds * 0.8:
         raise Trouble(f"{server.name} did not hold {scenario.connections} connections for {args.seconds:g} s")
     seconds, cpu, generator_cpu, busy = (b - a for a, b in zip(first, last))
-    latency = report.get("latency_ms", {})
+    latency = report.get("latency_ms") or {}
     result = {
         "cpu_us": cpu * 1e6 / report["acked"], "rate": report["acked"] / seconds, "acked": report["acked"],
         "p50_ms": latency.get("p50"), "p99_ms": latency.get("p99"), "server_cores": cpu / seconds,
@@ -81,11 +81,11 @@ def measure_load(args, server, scenario: Scenario) -> dict:
 def limited_by(scenario: Scenario, result: dict, report: dict) -> str:
     if scenario.rate and result["rate"] >= 0.97 * scenario.rate:
         return "rate"
-    threads = report.get("generator", {}).get("threads") or 1
-    if result["generator_cores"] >= 0.9 * min(threads, os.cpu_count()):
-        return "generator"
     if sum(result[k] for k in ("server_cores", "generator_cores", "other_cores")) >= 0.93 * os.cpu_count():
         return "machine"
+    generator = report.get("generator", {})
+    if generator.get("saturated") or result["generator_cores"] >= 0.9 * (generator.get("threads") or 1):
+        return "generator"
     return "server" if result["server_cores"] >= 0.9 else "waiting"
 
 
@@ -218,6 +218,8 @@ def parse_arguments() -> argparse.Namespace:
                         help=f"scenarios out of {', '.join([*LOADS, IDLE])} (default %(default)s)")
     parser.add_argument("--repetitions", type=int, default=3, metavar="N")
     parser.add_argument("--seconds", type=float, default=10, help="length of a load (default %(default)s)")
+    parser.add_argument("--payload", default="env", help="of spate-loadgen: env (7 fields of a real sensor), small, a "
+                        "number of bytes, or a file (default %(default)s)")
     parser.add_argument("--idle", type=int, default=15_000, metavar="N", help="idle connections (default %(default)s)")
     parser.add_argument("--durability", default="fsync", choices=("fsync", "os", "memory"))
     parser.add_argument("--work-dir", default=str(ROOT / "build/bench-data"),
@@ -252,8 +254,8 @@ def main() -> int:
         results, troubles = run(args)
     except KeyboardInterrupt:
         return 130
-    print(f"Server CPU a message, {args.repetitions} repetition(s) of {args.seconds:g} s, durability {args.durability}, "
-          f"{os.cpu_count()} cores, Linux {platform.release()}. null and mosquitto store nothing.")
+    print(f"Server CPU a message, {args.repetitions} repetition(s) of {args.seconds:g} s, payload {args.payload}, durability "
+          f"{args.durability}, {os.cpu_count()} cores, Linux {platform.release()}. null and mosquitto store nothing.")
     for scenario in args.only:
         print_idle(args, results) if scenario == IDLE else print_load(args, results, scenario)
     met = goals(results)
@@ -266,7 +268,7 @@ def main() -> int:
     if args.json:
         pathlib.Path(args.json).write_text(json.dumps(
             {"repetitions": args.repetitions, "seconds": args.seconds, "durability": args.durability,
-             "cores": os.cpu_count(), "kernel": platform.release(), "idle_connections": args.idle,
+             "payload": args.payload, "cores": os.cpu_count(), "kernel": platform.release(), "idle_connections": args.idle,
              "results": results, "goals": met, "troubles": troubles}, indent=1) + "\n")
     return 1 if troubles or (args.gate and not all(g["met"] for g in met)) else 0
 

@@ -13,6 +13,8 @@ namespace {
 /// A loop turns at least once a second; one that has not for this long does not serve its devices.
 constexpr std::uint64_t kStuckMs = 10'000;
 
+constexpr std::uint64_t kDrainPollMs = 10;
+
 /// CAF's scheduler runs no hot path here; by default its idle workers would poll away 5 % of a
 /// core.
 void tune(caf::actor_system_config& config) {
@@ -98,11 +100,10 @@ Result<void> Node::open_mqtt() {
 
 Result<void> Node::open_http() {
   api_ = std::make_unique<api::Server>(api_loop_, services());
-  auto address = api_->open(config_.http);
-  if (!address) {
-    return fail(std::move(address.error()));
+  if (auto opened = api_->open(config_.http); !opened) {
+    return fail(std::move(opened.error()));
   }
-  http_ = *address;
+  http_ = api_->address();
   return {};
 }
 
@@ -196,6 +197,20 @@ void Node::add_metrics(std::vector<api::Metric>& out) const {
   }
 }
 
+std::future<void> Node::drain_api() {
+  auto done = std::make_shared<std::promise<void>>();
+  api_loop_.post([this, done] {
+    api_->drain();
+    auto told = std::make_shared<bool>(false);
+    api_loop_.every(kDrainPollMs, [this, done, told] {
+      if (api_->drained() && !std::exchange(*told, true)) {
+        done->set_value();
+      }
+    });
+  });
+  return done->get_future();
+}
+
 bool Node::stop(std::chrono::milliseconds patience) {
   if (phase_.exchange(api::Phase::draining) == api::Phase::draining) {
     return true;
@@ -204,15 +219,12 @@ bool Node::stop(std::chrono::milliseconds patience) {
   if (api_thread_.joinable()) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
     std::vector<std::future<void>> drained;
-    const auto drain = [&drained](auto& part) {
+    drained.push_back(drain_api());
+    for (auto& loop : device_loops_) {
       auto done = std::make_shared<std::promise<void>>();
       drained.push_back(done->get_future());
-      part.drain([done] { done->set_value(); });
-    };
-    for (auto& loop : device_loops_) {
-      drain(*loop);
+      loop->drain([done] { done->set_value(); });
     }
-    drain(*api_);
     for (auto& future : drained) {
       answered = future.wait_until(deadline) == std::future_status::ready && answered;
     }

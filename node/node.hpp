@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,8 @@ private:
   Result<void> open();
   Result<void> open_mqtt();
   Result<void> open_http();
+  /// Ready once all HTTP requests are answered and their connections closed.
+  [[nodiscard]] std::future<void> drain_api();
   [[nodiscard]] api::Services services();
   [[nodiscard]] model::LedgerCounts ledger() const;
   void add_metrics(std::vector<api::Metric>& out) const;

@@ -77,6 +77,10 @@ bool MqttSession::on_publish(const wire::Frame& frame) {
     refuse(publish.error());
     return true;
   }
+  if (!publish->subscription_ids.empty()) {
+    refuse(Reason::protocol_error, "a client may not send subscription ids [MQTT-3.3.4-6]");
+    return true;
+  }
   if (!publishing_) {
     publishing_ = std::make_unique<Publishing>();
   }

@@ -22,13 +22,6 @@ constexpr std::uint64_t kIdleTimerMs = 600'000;
 
 constexpr std::size_t kReasonStringBytesMax = 200;
 
-/// The protocol level that a CONNECT names, 0 where it is cut: for the answer to one that can not
-/// be decoded.
-std::uint8_t protocol_level(const wire::Frame& frame) {
-  constexpr std::size_t kLevelAt = 6; // Behind the length and the name "MQTT".
-  return frame.body.size() > kLevelAt ? static_cast<std::uint8_t>(frame.body[kLevelAt]) : 0;
-}
-
 /// Whether a connection that is refused before it is connected hears why: bytes that are no CONNECT
 /// get no answer [MQTT-3.1.4-1].
 bool answers_in_connack(Reason reason) {
@@ -129,6 +122,9 @@ bool MqttSession::on_frame(const wire::Frame& frame) {
   case PacketType::disconnect:
     if (const auto packet = wire::decode_disconnect(frame, version_); !packet) {
       refuse(packet.error());
+    } else if (!asked_for_expiry_ && packet->session_expiry_s.value_or(0) != 0) {
+      refuse(Reason::protocol_error,
+             "a session expiry that was 0 at CONNECT can not be raised [MQTT5-3.14.2.2.2]");
     } else {
       state_ = State::closing;
       port_.close();
@@ -156,11 +152,7 @@ void MqttSession::on_connect(const wire::Frame& frame) {
     refuse(Reason::bad_authentication_method, "no enhanced authentication is configured");
     return;
   }
-  if (connect->client_id.empty() && version_ == Version::v311 && !connect->clean_start) {
-    refuse(Reason::client_identifier_not_valid,
-           "an empty client id needs Clean Session [MQTT-3.1.3-8]");
-    return;
-  }
+  asked_for_expiry_ = connect->session_expiry_s != 0;
   welcome(*connect);
 }
 
@@ -288,7 +280,7 @@ void MqttSession::refuse(Reason reason, std::string_view detail) {
     packet.reason_string = words;
     wire::append_disconnect(port_.output(), packet, version_);
     port_.sent();
-  } else if (state_ == State::waiting && answers_in_connack(reason)) {
+  } else if (state_ == State::waiting && (version_ == Version::v5 || answers_in_connack(reason))) {
     wire::Connack connack;
     connack.version = version_;
     connack.reason = reason;
@@ -300,23 +292,9 @@ void MqttSession::refuse(Reason reason, std::string_view detail) {
   port_.close();
 }
 
-/// A CONNECT that can not be decoded is answered in the sender's version where that can be told.
+/// A CONNECT that can not be decoded is answered in the sender's version, if it can read that.
 void MqttSession::refuse_connect(const wire::Frame& frame, const Error& error) {
-  const std::uint8_t level = protocol_level(frame);
-  if (level >= 5) {
-    version_ = Version::v5;
-    wire::Connack connack;
-    connack.version = version_;
-    connack.reason = wire::reason_for(error.code);
-    connack.reason_string = std::string_view(error.detail).substr(0, kReasonStringBytesMax);
-    wire::append_connack(port_.output(), connack);
-    port_.sent();
-    context_.counters.refused[static_cast<std::size_t>(connack.reason)].add();
-    log_refusal(connack.reason, error.detail);
-    state_ = State::closing;
-    port_.close();
-    return;
-  }
+  version_ = wire::connack_version(frame);
   refuse(wire::reason_for(error.code), error.detail);
 }
 

@@ -145,7 +145,8 @@ private:
   const std::uint32_t generation_;
   wire::Version version_ = wire::Version::v311;
   State state_ = State::waiting;
-  bool paused_ = false; ///< Not read, since too much is in flight.
+  bool asked_for_expiry_ = false; ///< CONNECT had a Session Expiry Interval.
+  bool paused_ = false;           ///< Not read, since too much is in flight.
   std::uint16_t keep_alive_s_ = 0;
   std::uint64_t active_ms_ = 0; ///< When bytes last came.
   std::string client_id_;

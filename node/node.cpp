@@ -108,24 +108,23 @@ Result<void> Node::open_http() {
 }
 
 api::Services Node::services() {
-  api::Services services{.store = *store_, .shapes = shapes_};
-  services.durability = config_.store.durability;
-  services.ledger = [this] { return ledger(); };
-  services.phase = [this] { return phase_.load(); };
-  services.stuck = [this] { return stuck(); };
-  services.connectivity = [this](std::string_view device) -> std::optional<api::Connectivity> {
-    if (const auto found = presence_.find(device)) {
-      return api::Connectivity{true, found->protocol, found->since_ms};
-    }
-    return std::nullopt;
-  };
-  services.metrics = [this](std::vector<api::Metric>& out) { add_metrics(out); };
-  services.version = {std::string(version()), std::string(commit()), built_ms()};
-  services.started_ms = started_ms_;
-  services.loopback = config_.http.loopback();
-  services.limits.http.request.body_bytes_max = config_.http_body_bytes_max;
-  services.limits.parser = config_.parser;
-  return services;
+  api::ServiceLimits limits;
+  limits.http.request.body_bytes_max = config_.http_body_bytes_max;
+  limits.parser = config_.parser;
+  limits.store_queue_bytes_max = config_.store.queue_bytes_max;
+  return {.store = *store_,
+          .shapes = shapes_,
+          .route = {},
+          .durability = config_.store.durability,
+          .ledger = [this] { return ledger(); },
+          .phase = [this] { return phase_.load(); },
+          .stuck = [this] { return stuck(); },
+          .connectivity = [this](std::string_view device) { return presence_.find(device); },
+          .metrics = [this](std::vector<api::Metric>& out) { add_metrics(out); },
+          .version = {std::string(version()), std::string(commit()), built_ms()},
+          .started_ms = started_ms_,
+          .loopback = config_.http.loopback(),
+          .limits = limits};
 }
 
 model::LedgerCounts Node::ledger() const {

@@ -138,55 +138,68 @@ void Connection::Impl::set_deadline(std::uint64_t after_ms) {
 }
 
 void Connection::Impl::flush() {
-  if (closed || !opened || blocked) {
-    return; // A blocked write takes the rest with it when it is done.
+  if (closed || !opened) {
+    return;
   }
-  if (!out.empty()) {
-    auto* stream = reinterpret_cast<uv_stream_t*>(&tcp);
-    const uv_buf_t buffer = uv_buf_init(out.data(), static_cast<unsigned>(out.size()));
-    const int written = uv_try_write(stream, &buffer, 1);
-    if (written < 0 && written != UV_EAGAIN) {
-      finish(CloseReason::write_failed);
-      return;
-    }
-    const auto taken = static_cast<std::size_t>(std::max(written, 0));
-    if (taken == out.size()) {
-      out.clear();
-      if (out.capacity() > kKeptOutputBytes) {
-        out = {};
-      }
-    } else {
-      blocked = std::make_unique<Blocked>();
-      blocked->bytes.assign(out, taken);
-      out = {};
-      blocked->request.data = self;
-      if (!closing) {
-        set_deadline(kWriteTimeoutMs);
-      }
-      const uv_buf_t rest =
-          uv_buf_init(blocked->bytes.data(), static_cast<unsigned>(blocked->bytes.size()));
-      uv_write(&blocked->request, stream, &rest, 1, [](uv_write_t* request, int status) {
-        Impl& c = static_cast<Connection*>(request->data)->impl();
-        c.blocked.reset();
-        if (c.closed) {
-          return;
-        }
-        if (status < 0) {
-          c.finish(CloseReason::write_failed);
-          return;
-        }
-        if (!c.closing) {
-          c.deadline_ms = 0;
-        }
-        c.flush();
-      });
-    }
+  if (!blocked && !out.empty()) { // A blocked write takes the rest with it when it is done.
+    write_out();
+  }
+  if (closed) {
+    return;
   }
   paused_by_output = self->unsent_bytes() > kUnsentBytesMax;
   update_reading();
   if (closing && !shut && !blocked && out.empty()) {
     shut_down();
   }
+}
+
+void Connection::Impl::write_out() {
+  auto* stream = reinterpret_cast<uv_stream_t*>(&tcp);
+  const uv_buf_t buffer = uv_buf_init(out.data(), static_cast<unsigned>(out.size()));
+  const int written = uv_try_write(stream, &buffer, 1);
+  if (written < 0 && written != UV_EAGAIN) {
+    finish(CloseReason::write_failed);
+    return;
+  }
+  const auto taken = static_cast<std::size_t>(std::max(written, 0));
+  if (taken < out.size()) {
+    write_rest(taken);
+    return;
+  }
+  out.clear();
+  if (out.capacity() > kKeptOutputBytes) {
+    out = {};
+  }
+}
+
+/// The kernel's buffer is full: libuv writes the rest of `out` when there is room.
+void Connection::Impl::write_rest(std::size_t taken) {
+  blocked = std::make_unique<Blocked>();
+  blocked->bytes.assign(out, taken);
+  out = {};
+  blocked->request.data = self;
+  if (!closing) {
+    set_deadline(kWriteTimeoutMs);
+  }
+  const uv_buf_t rest =
+      uv_buf_init(blocked->bytes.data(), static_cast<unsigned>(blocked->bytes.size()));
+  uv_write(&blocked->request, reinterpret_cast<uv_stream_t*>(&tcp), &rest, 1,
+           [](uv_write_t* request, int status) {
+             Impl& c = static_cast<Connection*>(request->data)->impl();
+             c.blocked.reset();
+             if (c.closed) {
+               return;
+             }
+             if (status < 0) {
+               c.finish(CloseReason::write_failed);
+               return;
+             }
+             if (!c.closing) {
+               c.deadline_ms = 0;
+             }
+             c.flush();
+           });
 }
 
 /// Everything is written: say so to the peer, and wait for its end of the conversation. A plain

@@ -92,6 +92,8 @@ struct Connection::Impl final : HandleOwner {
   void begin(); ///< Starts reading, once open.
   void update_reading();
   void flush();
+  void write_out();
+  void write_rest(std::size_t taken);
   void finish(CloseReason why);
   void shut_down();
   void set_deadline(std::uint64_t after_ms);

@@ -1,4 +1,5 @@
 """Hostile and broken clients: each is answered or closed, counted, and nobody else suffers."""
+import itertools
 import socket
 import unittest
 
@@ -18,9 +19,11 @@ class Hostile(unittest.TestCase):
         cls.directory.__exit__()
         assert status == 0 and ledger["imbalance"] == 0, (status, ledger)
 
+    numbers = itertools.count()
+
     def session(self, level=4):
         connection = self.node.connect()
-        connection.sendall(connect(f"h-{self.id()}-{level}", level))
+        connection.sendall(connect(f"hostile-{next(self.numbers)}", level))
         first, body = read_packet(connection)
         self.assertEqual((first, body[1]), (0x20, 0))
         return connection

@@ -1,6 +1,9 @@
 #include "actors/device_loop.hpp"
 
+#include <string>
 #include <utility>
+
+#include "engine/base/thread.hpp"
 
 namespace spate::actors {
 
@@ -44,8 +47,9 @@ Result<net::Address> DeviceLoop::listen(const net::Address& address, bool shared
   return listener_->address();
 }
 
-void DeviceLoop::start() {
-  thread_ = std::thread([this] {
+void DeviceLoop::start(std::uint32_t number) {
+  thread_ = std::thread([this, number] {
+    name_this_thread(("loop-" + std::to_string(number)).c_str());
     loop_.run();
     while (
         executor_.run_ready()) { // The last words of actors whose connections the stop has closed.

@@ -45,7 +45,8 @@ public:
 
   /// Before start(). Error: bind_failed.
   Result<net::Address> listen(const net::Address& address, bool shared);
-  void start();
+  /// `number` names its thread.
+  void start(std::uint32_t number);
   /// Accepts no more and reads no more; calls `drained` on the loop once all that was read is
   /// answered.
   void drain(std::function<void()> drained);

@@ -4,6 +4,7 @@
 #include <future>
 #include <utility>
 
+#include "engine/base/thread.hpp"
 #include "node/version.hpp"
 
 namespace spate::node {
@@ -67,10 +68,13 @@ Result<void> Node::open() {
   if (auto http = open_http(); !http) {
     return fail(std::move(http.error()));
   }
-  for (auto& loop : device_loops_) {
-    loop->start();
+  for (std::uint32_t i = 0; i < device_loops_.size(); ++i) {
+    device_loops_[i]->start(i);
   }
-  api_thread_ = std::thread([this] { api_loop_.run(); });
+  api_thread_ = std::thread([this] {
+    name_this_thread("api");
+    api_loop_.run();
+  });
   phase_ = api::Phase::running;
   return {};
 }

@@ -35,18 +35,38 @@ namespace detail {
          32;
 }
 
-/// Takes digits from `at` up to `end` into `value` (modulo 2^64); gives where they stop.
+[[nodiscard]] inline std::uint64_t load_eight(const char* at) noexcept {
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, at, sizeof bytes);
+  return bytes;
+}
+
+inline constexpr std::uint64_t kPowersTo7[] = {1,      10,      100,       1'000,
+                                               10'000, 100'000, 1'000'000, 10'000'000};
+
+/// Takes digits from `at` up to `end` into `value` (modulo 2^64); gives where they stop. `Padded`:
+/// 8 bytes behind the end are readable.
+template <bool Padded>
 [[nodiscard]] inline const char* take_digits(const char* at, const char* end,
                                              std::uint64_t& value) noexcept {
   if constexpr (std::endian::native == std::endian::little) {
     while (end - at >= 8) {
-      std::uint64_t bytes = 0;
-      std::memcpy(&bytes, at, sizeof bytes);
+      const std::uint64_t bytes = load_eight(at);
       if (!eight_digits(bytes)) {
         break;
       }
       value = value * 100'000'000 + eight_digits_value(bytes);
       at += 8;
+    }
+    const auto left = static_cast<unsigned>(end - at);
+    if (Padded && left - 1 < 7) {
+      // The rest at once, if it is digits to the end: zeros move in from the front.
+      const std::uint64_t bytes =
+          (load_eight(at) << (64 - 8 * left)) | (0x3030303030303030 >> (8 * left));
+      if (eight_digits(bytes)) {
+        value = value * kPowersTo7[left] + eight_digits_value(bytes);
+        return end;
+      }
     }
   }
   for (; at != end; ++at) {
@@ -71,6 +91,8 @@ namespace detail {
 } // namespace detail
 
 /// Reads the whole of `text`. False if it is no number in the grammar of RFC 8259 section 6.
+/// `Padded`: 8 bytes behind the text are readable.
+template <bool Padded = false>
 [[nodiscard]] inline bool read_number(std::string_view text, Number& out) noexcept {
   const char* at = text.data();
   const char* const end = at + text.size();
@@ -80,7 +102,7 @@ namespace detail {
 
   const char* const integer = at;
   std::uint64_t mantissa = 0;
-  at = detail::take_digits(at, end, mantissa);
+  at = detail::take_digits<Padded>(at, end, mantissa);
   auto digits = static_cast<std::size_t>(at - integer);
   if (digits == 0 || (digits > 1 && *integer == '0')) {
     return false;
@@ -88,7 +110,7 @@ namespace detail {
   std::size_t scale = 0;
   if (at != end && *at == '.') {
     const char* const fraction = ++at;
-    at = detail::take_digits(at, end, mantissa);
+    at = detail::take_digits<Padded>(at, end, mantissa);
     scale = static_cast<std::size_t>(at - fraction);
     if (scale == 0) {
       return false;
@@ -101,7 +123,7 @@ namespace detail {
     at += at != end && (*at == '+' || *at == '-') ? 1 : 0;
     std::uint64_t ignored = 0;
     const char* const first = at;
-    at = detail::take_digits(at, end, ignored);
+    at = detail::take_digits<Padded>(at, end, ignored);
     if (at == first) {
       return false;
     }

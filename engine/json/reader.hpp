@@ -60,6 +60,13 @@ public:
   Token open(std::string_view document);
   Token next();
 
+  /// next(), for who knows where the document is: in an object behind `{` or a member's value
+  /// (gives key, object_end or fault); behind a key (gives what a value starts with); in an array
+  /// behind `[` or an element (the same, or array_end).
+  Token next_member();
+  Token next_value();
+  Token next_element();
+
   /// Of the last key or string, unescaped; valid until the next open(), and 8 bytes behind are
   /// readable.
   [[nodiscard]] std::string_view text() const noexcept { return text_; }
@@ -78,9 +85,7 @@ private:
   struct Index; ///< simdjson's parser.
   enum class State : std::uint8_t {
     value,       ///< A value must come.
-    first_value, ///< A value or `]`.
-    key,         ///< A key must come.
-    first_key,   ///< A key or `}`.
+    first,       ///< In a container just opened: its first member or element, or its end.
     after_value, ///< A comma or the closing bracket; at depth 0 the end.
     done,
   };
@@ -90,16 +95,16 @@ private:
   [[nodiscard]] std::string_view stretch() const noexcept {
     const char* const begin = document_.data() + at_[0];
     const char* last = document_.data() + at_[1];
-    while (last != begin && is_space(last[-1])) {
+    while (static_cast<unsigned char>(last[-1]) <= ' ' && last - 1 != begin && is_space(last[-1])) {
       --last;
     }
     return {begin, static_cast<std::size_t>(last - begin)};
   }
   static bool is_space(char c) noexcept { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
-  Token read_value(char first);
   Token read_key();
   Token open_container(bool object);
+  Token close(Token token);
   bool take_string();
   bool unescape(std::string_view raw);
   Token read_literal(char first);
@@ -136,13 +141,13 @@ inline Token Reader::open_container(bool object) {
   }
   objects_ = (objects_ & ~(std::uint64_t{1} << depth_)) | (std::uint64_t{object} << depth_);
   ++depth_;
-  state_ = object ? State::first_key : State::first_value;
+  state_ = State::first;
   return object ? Token::object_begin : Token::array_begin;
 }
 
 inline bool Reader::take_string() {
   const std::string_view quoted = stretch();
-  const std::string_view raw = quoted.substr(1, quoted.size() - 2);
+  const std::string_view raw(quoted.data() + 1, quoted.size() - 2);
   if (escapes_ && std::memchr(raw.data(), '\\', raw.size()) != nullptr) {
     return unescape(raw);
   }
@@ -167,8 +172,27 @@ inline Token Reader::read_key() {
   return Token::key;
 }
 
-inline Token Reader::read_value(char first) {
+inline Token Reader::close(Token token) {
+  offset_ = *at_++;
+  --depth_;
   state_ = State::after_value;
+  return token;
+}
+
+inline Token Reader::next_value() {
+  if (at_ == end_) {
+    return stop_expecting("more");
+  }
+  offset_ = *at_;
+  const char first = document_[*at_];
+  state_ = State::after_value;
+  if (first == '-' || static_cast<unsigned char>(first - '0') < 10) {
+    if (!read_number<true>(stretch(), number_)) {
+      return stop_in_value(stretch());
+    }
+    ++at_;
+    return Token::number;
+  }
   switch (first) {
   case '"':
     if (!take_string()) {
@@ -182,82 +206,63 @@ inline Token Reader::read_value(char first) {
   case '[':
     ++at_;
     return open_container(false);
-  case '-':
-  case '0':
-  case '1':
-  case '2':
-  case '3':
-  case '4':
-  case '5':
-  case '6':
-  case '7':
-  case '8':
-  case '9':
-    if (!read_number(stretch(), number_)) {
-      return stop_in_value(stretch());
-    }
-    ++at_;
-    return Token::number;
   default:
     return read_literal(first);
   }
 }
 
-inline Token Reader::next() {
-  for (;;) {
-    if (at_ == end_) {
-      if (state_ == State::after_value && depth_ == 0) {
-        state_ = State::done;
-        return Token::end;
-      }
-      if (state_ == State::done) {
-        return fault_kind_ == FaultKind::none ? Token::end : Token::fault;
-      }
-      return stop_expecting("more");
-    }
-    const char c = document_[*at_];
-    switch (state_) {
-    case State::after_value:
-      if (depth_ == 0) {
-        return stop_expecting("the end of the document");
-      }
-      if (c == ',') {
-        ++at_;
-        state_ = in_object() ? State::key : State::value;
-        continue;
-      }
-      if (c == (in_object() ? '}' : ']')) {
-        offset_ = *at_++;
-        --depth_;
-        return c == '}' ? Token::object_end : Token::array_end;
-      }
-      return stop_expecting(in_object() ? "`,` or `}`" : "`,` or `]`");
-    case State::first_key:
-      if (c == '}') {
-        offset_ = *at_++;
-        --depth_;
-        state_ = State::after_value;
-        return Token::object_end;
-      }
-      return read_key();
-    case State::key:
-      return read_key();
-    case State::first_value:
-      if (c == ']') {
-        offset_ = *at_++;
-        --depth_;
-        state_ = State::after_value;
-        return Token::array_end;
-      }
-      offset_ = *at_;
-      return read_value(c);
-    case State::value:
-      offset_ = *at_;
-      return read_value(c);
-    case State::done: // Then at_ is end_.
-      return Token::fault;
-    }
+inline Token Reader::next_member() {
+  if (at_ == end_) {
+    return stop_expecting("more");
   }
+  const char c = document_[*at_];
+  if (c == '}') {
+    return close(Token::object_end);
+  }
+  if (state_ == State::after_value) {
+    if (c != ',') {
+      return stop_expecting("`,` or `}`");
+    }
+    ++at_;
+  }
+  return read_key();
+}
+
+inline Token Reader::next_element() {
+  if (at_ == end_) {
+    return stop_expecting("more");
+  }
+  const char c = document_[*at_];
+  if (c == ']') {
+    return close(Token::array_end);
+  }
+  if (state_ == State::after_value) {
+    if (c != ',') {
+      return stop_expecting("`,` or `]`");
+    }
+    ++at_;
+  }
+  return next_value();
+}
+
+inline Token Reader::next() {
+  switch (state_) {
+  case State::value:
+    return next_value();
+  case State::first:
+  case State::after_value:
+    if (depth_ != 0) {
+      return in_object() ? next_member() : next_element();
+    }
+    if (at_ != end_) {
+      return stop_expecting("the end of the document");
+    }
+    state_ = State::done;
+    return Token::end;
+  case State::done:
+    break;
+  }
+  return fault_kind_ == FaultKind::none ? Token::end : Token::fault;
 }
 
 } // namespace spate::json

@@ -2,7 +2,9 @@
 // blocks.
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -43,8 +45,8 @@ inline constexpr std::size_t kNumberTextBytesMax = 128;
 [[nodiscard]] bool parse_decimal(std::string_view text, Decimal& out) noexcept;
 
 /// The same onto a buffer that has room, for those who build a whole row: they give where it ends.
-/// A decimal takes at most kDecimalBytesMax, a text at most kTextHeadBytesMax more than its own
-/// size.
+/// A decimal takes at most kDecimalBytesMax (and may overwrite as much), a text at most
+/// kTextHeadBytesMax more than its own size.
 inline constexpr std::size_t kDecimalBytesMax = 11;
 inline constexpr std::size_t kTextHeadBytesMax = 11;
 [[nodiscard]] inline char* write_varint(char* at, std::uint64_t value) noexcept {
@@ -53,6 +55,22 @@ inline constexpr std::size_t kTextHeadBytesMax = 11;
   }
   *at++ = static_cast<char>(value);
   return at;
+}
+/// The same where 8 bytes more than the varint takes may be overwritten.
+[[nodiscard]] inline char* write_varint_wide(char* at, std::uint64_t value) noexcept {
+  if constexpr (std::endian::native == std::endian::little) {
+    if (value < std::uint64_t{1} << 56) {
+      // Spreads seven bits to each byte in three steps, all bytes at once.
+      std::uint64_t x = (value & 0x0fffffff) | ((value & 0x00fffffff0000000) << 4);
+      x = (x & 0x00003fff00003fff) | ((x & 0x0fffc0000fffc000) << 2);
+      x = (x & 0x007f007f007f007f) | ((x & 0x3f803f803f803f80) << 1);
+      const auto last = (static_cast<unsigned>(std::bit_width(x | 1)) - 1) / 8;
+      x |= 0x8080808080808080 & ((std::uint64_t{1} << (8 * last)) - 1);
+      std::memcpy(at, &x, sizeof x);
+      return at + last + 1;
+    }
+  }
+  return write_varint(at, value);
 }
 [[nodiscard]] inline char* write_boolean(char* at, bool value) noexcept {
   *at++ = value ? '\1' : '\0';
@@ -64,7 +82,7 @@ inline constexpr std::size_t kTextHeadBytesMax = 11;
 }
 [[nodiscard]] inline char* write_decimal(char* at, Decimal value) noexcept {
   *at++ = static_cast<char>(value.scale);
-  return write_varint(at, zigzag(value.mantissa));
+  return write_varint_wide(at, zigzag(value.mantissa));
 }
 [[nodiscard]] inline char* write_number_text(char* at, std::string_view text) noexcept {
   *at++ = static_cast<char>(kNumberTextHead);

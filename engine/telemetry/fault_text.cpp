@@ -58,6 +58,11 @@ const char* expected_time(TimeUnit unit) noexcept {
   return "the route asks for RFC 3339 text";
 }
 
+std::string long_path_text(std::string_view path, std::size_t bytes_max) {
+  return "the path of " + quoted_name(path) + " is longer than " + std::to_string(bytes_max) +
+         " bytes";
+}
+
 std::string describe(model::RejectReason reason) {
   switch (reason) {
   case model::RejectReason::no_values:

@@ -18,6 +18,7 @@ namespace spate::telemetry {
 [[nodiscard]] std::string duration_text(std::int64_t ms);
 /// What a time field should hold.
 [[nodiscard]] const char* expected_time(TimeUnit unit) noexcept;
+[[nodiscard]] std::string long_path_text(std::string_view path, std::size_t bytes_max);
 /// Of reasons that need no more than their name.
 [[nodiscard]] std::string describe(model::RejectReason reason);
 

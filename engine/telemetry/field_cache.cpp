@@ -9,6 +9,11 @@ namespace spate::telemetry {
 
 namespace {
 
+constexpr std::size_t kRecordFormBytes = std::string_view("values.").size();
+
+/// The text of a root, with its padding.
+constexpr char kEmpty[PathTree::kKeyPaddingBytes] = {};
+
 bool needs_escape(char c) noexcept {
   return c == '.' || c == '\\';
 }
@@ -33,7 +38,7 @@ void PathTree::clear() {
   text_bytes_ = 0;
   table_.assign(1024, kNone);
   for (const Id root : {kRawRoot, kPathRoot}) {
-    nodes_.push_back({"", "", 0, 0, kNone, root, kNone, kNone, 0, 0, 0, true});
+    nodes_.push_back({kEmpty, kEmpty, 0, 0, kNone, root, kNone, kNone, 0, 0, 0, true, true});
   }
 }
 
@@ -77,9 +82,13 @@ PathTree::Id PathTree::add(Id parent, std::string_view key, std::uint64_t hash) 
     *out++ = c;
   }
   const auto id = static_cast<Id>(nodes_.size());
+  const bool well_formed = above.well_formed && (!verbatim || is_escaped_path(key));
+  // In the record form `values.` goes away, so that much more may be right; make_layout() looks
+  // closely.
+  const bool usable = well_formed && path_bytes <= path_bytes_max_ + kRecordFormBytes;
   nodes_.push_back({key_text, path_text, static_cast<std::uint32_t>(key.size()),
                     static_cast<std::uint32_t>(path_bytes), parent, at_root ? id : above.top, kNone,
-                    kNone, 0, 0, hash, above.well_formed && (!verbatim || is_escaped_path(key))});
+                    kNone, 0, 0, hash, well_formed, usable});
   return id;
 }
 
@@ -97,7 +106,7 @@ void PathTree::grow_table() {
   table_ = std::move(wider);
 }
 
-PathTree::Id PathTree::find_or_add(Id parent, Id after, std::string_view key) {
+PathTree::Id PathTree::child(Id parent, Id after, std::string_view key) {
   if (nodes_.size() * 2 > table_.size()) {
     grow_table();
   }

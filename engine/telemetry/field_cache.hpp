@@ -25,18 +25,21 @@ public:
   static constexpr Id kPathRoot = 1; ///< Keys are escaped paths already.
   static constexpr std::size_t kKeyPaddingBytes = 8;
 
-  PathTree() { clear(); }
+  /// Paths beyond `path_bytes_max` are not usable().
+  explicit PathTree(std::size_t path_bytes_max) : path_bytes_max_(path_bytes_max) { clear(); }
 
-  /// The node of `key` under `parent`. `after` is the node before it in the same container, or
-  /// kNone. 8 bytes behind the key must be readable.
-  [[nodiscard]] Id child(Id parent, Id after, std::string_view key) {
+  /// The node of `key` under `parent` if it is the one that is expected, else kNone. `after` is the
+  /// node before it in the same container, or kNone. 8 bytes behind the key must be readable.
+  [[nodiscard]] Id expected_child(Id parent, Id after, std::string_view key) const noexcept {
     const Id guess = after == kNone ? nodes_[parent].first : nodes_[after].next;
-    if (guess != kNone && nodes_[guess].key_bytes == key.size() &&
-        same_bytes(nodes_[guess].key, key.data(), key.size())) {
-      return guess;
-    }
-    return find_or_add(parent, after, key);
+    return guess != kNone && nodes_[guess].key_bytes == key.size() &&
+                   same_bytes(nodes_[guess].key, key.data(), key.size())
+               ? guess
+               : kNone;
   }
+  /// The node of `key` under `parent`, made if it is new.
+  [[nodiscard]] Id child(Id parent, Id after, std::string_view key);
+  [[nodiscard]] std::size_t size() const noexcept { return nodes_.size(); }
 
   [[nodiscard]] std::string_view path(Id id) const noexcept {
     return {nodes_[id].path, nodes_[id].path_bytes};
@@ -47,7 +50,11 @@ public:
   /// and `\\`).
   [[nodiscard]] bool well_formed(Id id) const noexcept { return nodes_[id].well_formed; }
 
-  [[nodiscard]] Id parent(Id id) const noexcept { return nodes_[id].parent; }
+  /// Whether its path is `path`; 8 bytes behind that must be readable.
+  [[nodiscard]] bool has_path(Id id, std::string_view path) const noexcept {
+    return nodes_[id].path_bytes == path.size() &&
+           same_bytes(nodes_[id].path, path.data(), path.size());
+  }
 
   /// Notes that `id` occurs in the record with this number; false if it did already.
   [[nodiscard]] bool mark_seen(Id id, std::uint32_t record) noexcept {
@@ -65,6 +72,9 @@ public:
     }
     return false;
   }
+
+  /// Whether a field may have this path: well_formed(), and not too long.
+  [[nodiscard]] bool usable(Id id) const noexcept { return nodes_[id].usable; }
 
   [[nodiscard]] bool full() const noexcept {
     return nodes_.size() > kNodesMax || text_bytes_ > kTextBytesMax;
@@ -90,33 +100,26 @@ private:
     std::uint32_t replaced; ///< The record in which a later occurrence replaced it.
     std::uint64_t hash;
     bool well_formed;
+    bool usable;
   };
 
   /// Both sides have 8 readable bytes behind them.
   static bool same_bytes(const char* a, const char* b, std::size_t size) noexcept {
-    if constexpr (std::endian::native == std::endian::little) {
-      std::uint64_t x = 0;
-      std::uint64_t y = 0;
-      for (; size > 8; size -= 8, a += 8, b += 8) {
-        std::memcpy(&x, a, 8);
-        std::memcpy(&y, b, 8);
-        if (x != y) {
-          return false;
-        }
-      }
-      std::memcpy(&x, a, 8);
-      std::memcpy(&y, b, 8);
-      return size == 0 || ((x ^ y) << (64 - 8 * size)) == 0;
-    } else {
+    if (std::endian::native != std::endian::little || size > 8) {
       return std::memcmp(a, b, size) == 0;
     }
+    std::uint64_t x = 0;
+    std::uint64_t y = 0;
+    std::memcpy(&x, a, 8);
+    std::memcpy(&y, b, 8);
+    return size == 0 || ((x ^ y) << (64 - 8 * size)) == 0;
   }
 
-  Id find_or_add(Id parent, Id after, std::string_view key);
   Id add(Id parent, std::string_view key, std::uint64_t hash);
   char* allocate(std::size_t bytes);
   void grow_table();
 
+  std::size_t path_bytes_max_;
   std::vector<Node> nodes_;
   std::vector<Id> table_; ///< Open addressing by hash of parent and key.
   std::vector<std::unique_ptr<char[]>> chunks_;

@@ -108,6 +108,8 @@ private:
 
   // Each of these is false if the record is refused.
   bool take_member(Frame& frame, std::string_view key, PathTree::Id& node);
+  bool take_new_member(Frame& frame, std::string_view key, PathTree::Id& node);
+  bool take_repeated_key(const Job& job, PathTree::Id node);
   bool take_key(const Job& job, Frame& frame, std::string_view key, PathTree::Id& node);
   bool take_index(Frame& frame, PathTree::Id& node);
   void enter_container(const Job& job, PathTree::Id node, bool at_root, bool object);
@@ -116,7 +118,7 @@ private:
   bool add_number(PathTree::Id node, const json::Number& number);
   bool add_string(PathTree::Id node, std::string_view text);
   bool refuse(model::RejectReason reason, std::string detail);
-  bool refuse_path(std::string_view path);
+  bool refuse_path(PathTree::Id node);
   void take_time(const Job& job, json::Token token);
   void begin_record();
 
@@ -142,7 +144,7 @@ private:
   std::uint32_t count_ = 0;
   std::uint64_t hash_ = 0;
   std::size_t row_bytes_max_ = 0;
-  std::size_t members_ = 0;
+  std::size_t nodes_before_ = 0; ///< Of the tree, when the record began.
   PathTree::Id values_node_ =
       PathTree::kNone; ///< The root's member `values`, if it was an object last.
   TimeState time_state_ = TimeState::absent;
@@ -150,6 +152,7 @@ private:
   model::RejectReason refusal_ = model::RejectReason::none;
   std::string refusal_detail_;
 
+  std::string time_path_; ///< Of the route at hand, where 8 bytes behind it can be read.
   std::array<Frame, json::Reader::kDepthMax + 1> frames_{};
   std::vector<char> row_;
   std::vector<model::FieldView> fields_;

@@ -53,7 +53,7 @@ Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
       ring_.add(batch_, rejection);
     }
   }
-  if (!accepted_.empty() || !seals_.empty()) {
+  if (logged()) {
     batch_.Put(log, number_key(state_.sequence + 1),
                rocksdb::Slice(log_.bytes().data(), log_.bytes().size()));
   }
@@ -302,7 +302,7 @@ void CommitBuilder::reject(const model::Message& message, model::Row& row,
 }
 
 void CommitBuilder::apply() {
-  if (!accepted_.empty() || !seals_.empty()) {
+  if (logged()) {
     ++state_.sequence;
   }
   for (Tail* tail : sealing_) {
@@ -314,7 +314,7 @@ void CommitBuilder::apply() {
                   {row.time_ns, row.received_ms, state_.next_tie++, row.source, values_of(row)});
     row.device->last_seen_ms = std::max(row.device->last_seen_ms, row.received_ms);
   }
-  state_.log_position += log_.bytes().size();
+  state_.log_position += logged() ? log_.bytes().size() : 0;
   state_.devices_visible = state_.devices.highest();
 }
 

@@ -64,7 +64,7 @@ void DataDirectory::run() {
     const bool stopping =
         queue_.stopping(); // Asked first: what was submitted before stop() is taken.
     queue_.take(taken_, next_tick_);
-    if (auto error = take_background_error()) {
+    if (auto error = take_background_error(); error && live_ != nullptr) {
       recover(describe(*error), error->IsNoSpace());
     }
     if (CommitQueue::Clock::now() >= next_tick_) {
@@ -80,7 +80,7 @@ void DataDirectory::run() {
   open_.store(false, std::memory_order_release);
   const std::scoped_lock lock(open_mutex_);
   if (live_ != nullptr && options_.live.durability != Durability::fsync) {
-    live_->database().SyncWAL(); // A clean stop keeps everything, whatever was promised.
+    live_->sync(); // A clean stop keeps everything, whatever was promised.
   }
   live_.reset();
 }
@@ -136,7 +136,7 @@ bool DataDirectory::commit_turn() {
     ++stats_.commits;
     stats_.rows_stored += commit.rows_stored();
     stats_.rows_duplicate += commit.rows_duplicate();
-    stats_.log_bytes += commit.rows_stored() != 0 ? commit.log_bytes() : 0;
+    stats_.log_bytes += commit.logged() ? commit.log_bytes() : 0;
     stats_.blocks_sealed += commit.blocks_sealed();
     stats_.commit_rows.record(commit.rows_stored());
     if (options_.live.durability == Durability::fsync && live_->last_write_us() != 0) {

@@ -39,9 +39,7 @@ bool window_id(const std::string& name, std::uint64_t& id) {
 LiveDirectory::LiveDirectory(const LiveOptions& options, std::atomic<std::uint64_t>& devices_total)
     : options_(options), devices_total_(devices_total),
       state_(options.policy, options.recent_keys_max),
-      builder_(state_, ring_, options.limits, devices_total) {
-  write_options_.sync = options.durability == Durability::fsync;
-}
+      builder_(state_, ring_, options.limits, devices_total) {}
 
 LiveDirectory::~LiveDirectory() {
   devices_total_.fetch_sub(state_.devices.size(), std::memory_order_relaxed);
@@ -72,10 +70,8 @@ LiveDirectory::open(const LiveOptions& options, model::ShapeTable& shapes,
   LogWindows::Limits limits;
   limits.window_bytes = options.rocks.window_bytes;
   limits.next_id = ids.empty() ? 0 : ids.back() + 1;
-  live->windows_ = std::make_unique<LogWindows>(
-      *live->db_, rocks.log,
-      std::vector<rocksdb::ColumnFamilyHandle*>{live->families_.meta, live->families_.rejections},
-      limits, std::move(on_error));
+  live->on_error_ = on_error;
+  live->windows_ = std::make_unique<LogWindows>(*live->db_, rocks.log, limits, std::move(on_error));
   for (auto* handle : handles) {
     live->windows_->adopt(handle);
   }
@@ -318,8 +314,11 @@ rocksdb::Status LiveDirectory::write() {
     builder_.apply();
     return rocksdb::Status::OK();
   }
+  // A window may go only after the seals that emptied it are synced.
+  rocksdb::WriteOptions how;
+  how.sync = options_.durability == Durability::fsync || windows_->releasable(state_.floor());
   const std::int64_t start = steady_ns();
-  if (auto status = db_->Write(write_options_, &builder_.batch()); !status.ok()) {
+  if (auto status = db_->Write(how, &builder_.batch()); !status.ok()) {
     return status;
   }
   last_write_us_ = static_cast<std::uint64_t>(steady_ns() - start) / 1000;
@@ -334,11 +333,31 @@ rocksdb::Status LiveDirectory::write() {
     builder_.apply();
     ring_visible_ = ring_.range();
   }
-  if (builder_.log_bytes() != 0) {
-    windows_->wrote(state_.sequence, builder_.log_bytes());
+  if (how.sync) {
+    windows_->released(state_.floor());
   }
-  windows_->released(state_.floor());
+  if (builder_.logged() && windows_->wrote(state_.sequence, builder_.log_bytes())) {
+    flush_small_families();
+  }
   return rocksdb::Status::OK();
+}
+
+/// Their few writes would keep all write-ahead logs alive. Only starts it.
+void LiveDirectory::flush_small_families() {
+  rocksdb::FlushOptions options;
+  options.wait = false;
+  options.allow_write_stall = true;
+  const auto status = db_->Flush(options, {families_.meta, families_.rejections});
+  if (!status.ok()) {
+    on_error_(status); // The commit before it stands.
+  }
+}
+
+rocksdb::Status LiveDirectory::sync() {
+  rocksdb::WriteOptions how;
+  how.sync = true;
+  rocksdb::WriteBatch nothing;
+  return db_->Write(how, &nothing);
 }
 
 void LiveDirectory::add_to(StoreStats& stats) const {

@@ -72,6 +72,8 @@ public:
   /// visible. After a failure of either nothing more may be committed here.
   Result<void> build(const Blocks& blocks, std::int64_t now_ms);
   rocksdb::Status write();
+  /// Makes durable what was written so far.
+  rocksdb::Status sync();
   /// What the last build() decided.
   [[nodiscard]] const CommitBuilder& last() const noexcept { return builder_; }
   /// Duration of the last write(); 0 if it had nothing to write.
@@ -103,6 +105,7 @@ private:
   Result<void> replay(std::size_t index, rocksdb::ColumnFamilyHandle* window);
   Result<void> replay_commit(std::string_view commit);
   void restore_devices(const DeviceTable& earlier);
+  void flush_small_families();
   void publish_snapshot(); ///< Mutex held.
 
   const LiveOptions options_;
@@ -115,7 +118,7 @@ private:
   std::unique_ptr<LogWindows> windows_;
   std::shared_ptr<const rocksdb::Snapshot> snapshot_; ///< Under the state's mutex.
   CommitBuilder builder_;
-  rocksdb::WriteOptions write_options_;
+  ErrorHandler on_error_;
   std::uint64_t last_write_us_ = 0;
   std::uint32_t shapes_used_ = 0; ///< Highest number that a device refers to.
 };

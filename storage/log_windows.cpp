@@ -5,11 +5,10 @@
 
 namespace spate::storage {
 
-LogWindows::LogWindows(rocksdb::DB& db, rocksdb::ColumnFamilyOptions options,
-                       std::vector<rocksdb::ColumnFamilyHandle*> pinning, Limits limits,
+LogWindows::LogWindows(rocksdb::DB& db, rocksdb::ColumnFamilyOptions options, Limits limits,
                        ErrorHandler on_error)
-    : db_(db), options_(std::move(options)), pinning_(std::move(pinning)), limits_(limits),
-      on_error_(std::move(on_error)), next_id_(limits.next_id) {}
+    : db_(db), options_(std::move(options)), limits_(limits), on_error_(std::move(on_error)),
+      next_id_(limits.next_id) {}
 
 LogWindows::~LogWindows() {
   if (thread_.joinable()) {
@@ -50,24 +49,31 @@ Result<void> LogWindows::start() {
   return {};
 }
 
-void LogWindows::wrote(std::uint64_t sequence, std::size_t bytes) {
+bool LogWindows::wrote(std::uint64_t sequence, std::size_t bytes) {
   const std::scoped_lock lock(mutex_);
   Window& window = windows_.back();
   window.last_sequence = sequence;
   window.bytes += bytes;
   // A spare that is not ready yet is not waited for: this window just grows a little more.
-  if (window.bytes >= limits_.window_bytes && !spare_.empty()) {
-    windows_.push_back(spare_.front());
-    spare_.pop_front();
-    active_ = windows_.back().handle;
-    wake_.notify_one();
+  if (window.bytes < limits_.window_bytes || spare_.empty()) {
+    return false;
   }
+  windows_.push_back(spare_.front());
+  spare_.pop_front();
+  active_ = windows_.back().handle;
+  wake_.notify_one();
+  return true;
+}
+
+bool LogWindows::releasable(std::uint64_t floor) const {
+  const std::scoped_lock lock(mutex_);
+  return front_below(floor);
 }
 
 void LogWindows::released(std::uint64_t floor) {
   const std::scoped_lock lock(mutex_);
   floor_ = floor;
-  if (front_releasable()) {
+  if (front_below(floor_)) {
     wake_.notify_one();
   }
 }
@@ -77,9 +83,9 @@ std::size_t LogWindows::size() const {
   return windows_.size();
 }
 
-bool LogWindows::front_releasable() const noexcept {
+bool LogWindows::front_below(std::uint64_t floor) const noexcept {
   // A later window must hold a commit: then it, not this one, keeps the newest sequence.
-  return windows_.size() > 1 && windows_.front().last_sequence < floor_ &&
+  return windows_.size() > 1 && windows_.front().last_sequence < floor &&
          std::any_of(windows_.begin() + 1, windows_.end(),
                      [](const Window& later) { return later.last_sequence != 0; });
 }
@@ -87,13 +93,13 @@ bool LogWindows::front_releasable() const noexcept {
 void LogWindows::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return stopping_ || spare_.empty() || front_releasable(); });
+    wake_.wait(lock, [this] { return stopping_ || spare_.empty() || front_below(floor_); });
     if (stopping_) {
       return;
     }
     const bool create_one = spare_.empty();
     std::vector<Window> old;
-    while (front_releasable()) {
+    while (front_below(floor_)) {
       old.push_back(windows_.front());
       windows_.pop_front();
     }
@@ -124,10 +130,7 @@ rocksdb::Status LogWindows::create(Window& window) {
 }
 
 rocksdb::Status LogWindows::drop(const std::vector<Window>& windows) {
-  rocksdb::Status status = db_.SyncWAL();
-  if (status.ok()) {
-    status = db_.Flush(rocksdb::FlushOptions(), pinning_);
-  }
+  rocksdb::Status status;
   for (std::size_t i = 0; i < windows.size() && status.ok(); ++i) {
     status = db_.DropColumnFamily(windows[i].handle);
   }

@@ -37,10 +37,8 @@ public:
   };
   using ErrorHandler = std::function<void(const rocksdb::Status&)>;
 
-  /// `db` outlives it. `pinning`: families to flush with each drop, since their few writes would
-  /// keep all write-ahead logs alive.
-  LogWindows(rocksdb::DB& db, rocksdb::ColumnFamilyOptions options,
-             std::vector<rocksdb::ColumnFamilyHandle*> pinning, Limits limits,
+  /// `db` outlives it.
+  LogWindows(rocksdb::DB& db, rocksdb::ColumnFamilyOptions options, Limits limits,
              ErrorHandler on_error);
   ~LogWindows();
   LogWindows(const LogWindows&) = delete;
@@ -55,9 +53,11 @@ public:
 
   /// Where the next commit goes.
   [[nodiscard]] rocksdb::ColumnFamilyHandle* active() const noexcept { return active_; }
-  /// After a commit: counts it and goes on to the next window if this one is full.
-  void wrote(std::uint64_t sequence, std::size_t bytes);
-  /// Commits below `floor` hold only sealed rows.
+  /// After a commit: counts it and goes on to the next window if this one is full: then true.
+  bool wrote(std::uint64_t sequence, std::size_t bytes);
+  /// Whether released(floor) would drop a window.
+  [[nodiscard]] bool releasable(std::uint64_t floor) const;
+  /// Commits below `floor` hold only sealed rows, and their seals are synced.
   void released(std::uint64_t floor);
   /// Windows that exist, for tests.
   [[nodiscard]] std::size_t size() const;
@@ -72,11 +72,10 @@ private:
   void run();
   rocksdb::Status create(Window& window);
   rocksdb::Status drop(const std::vector<Window>& windows);
-  [[nodiscard]] bool front_releasable() const noexcept;
+  [[nodiscard]] bool front_below(std::uint64_t floor) const noexcept;
 
   rocksdb::DB& db_;
   const rocksdb::ColumnFamilyOptions options_;
-  const std::vector<rocksdb::ColumnFamilyHandle*> pinning_;
   const Limits limits_;
   const ErrorHandler on_error_;
   std::uint64_t next_id_;

@@ -1,0 +1,270 @@
+#include <set>
+#include <thread>
+
+#include "tests/storage/power_fs.hpp"
+#include "tests/storage/store_fixture.hpp"
+
+using namespace spate;
+using namespace spate::storage;
+using namespace spate::storage::test;
+
+namespace {
+
+struct FaultyFixture : Fixture {
+  std::shared_ptr<PowerFs> fs = std::make_shared<PowerFs>();
+  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(fs);
+
+  FaultyFixture() {
+    internals.env = env.get();
+    options.durability = Durability::fsync;
+    options.seal_rows = 4;
+  }
+  ~FaultyFixture() {
+    fs->clear();
+    store.reset();
+  }
+  std::unique_ptr<model::TelemetryBlock> try_put(const std::string& device, std::int64_t time_ns) {
+    auto make = maker();
+    make.message(device, received_ms++).row(time_ns, std::to_string(time_ns));
+    return commit(make, static_cast<std::uint16_t>(store->shard_of(device)));
+  }
+  /// The device sends again until it is heard, as devices do.
+  void put_until_stored(const std::string& device, std::int64_t time_ns) {
+    while (try_put(device, time_ns)->status != model::CommitStatus::committed) {
+      std::this_thread::yield();
+    }
+  }
+  std::set<std::int64_t> times(const std::string& device) {
+    std::set<std::int64_t> out;
+    for (const StoredRecord& record : all(device)) {
+      CHECK_MESSAGE(out.insert(record.time_ns).second, "a record is there twice");
+    }
+    return out;
+  }
+};
+
+} // namespace
+
+TEST_SUITE("faults") {
+  TEST_CASE("after a failed sync nothing is acknowledged until the directory was reopened") {
+    FaultyFixture f;
+    f.open();
+    f.put("d", 1, "1");
+    f.fs->fail(PowerFs::Fault::sync_eio);
+    const auto refused = f.try_put("d", 2);
+    CHECK(refused->status == model::CommitStatus::unavailable);
+    CHECK(refused->status_detail == "fdatasync: Input/output error");
+    CHECK(refused->messages[0].device == model::DeviceNumber::unknown);
+    // Reopening needs a sync as well, so it goes on failing.
+    for (int i = 0; i < 3; ++i) {
+      CHECK(f.try_put("d", 3)->status == model::CommitStatus::unavailable);
+      const auto health = f.store->health();
+      CHECK_FALSE(health[0].ok);
+      CHECK(health[0].detail.find("Input/output error; reopening") != std::string::npos);
+    }
+    f.fs->clear();
+    f.put_until_stored("d", 4);
+    CHECK(f.store->health()[0].ok);
+    CHECK(f.store->stats().reopens == 1);
+    const auto times = f.times("d");
+    CHECK(times.count(1) == 1);
+    CHECK(times.count(4) == 1);
+  }
+
+  TEST_CASE("a full disk is answered as full, and taken back by itself") {
+    FaultyFixture f;
+    f.open();
+    f.put("d", 1, "1");
+    f.fs->fail(PowerFs::Fault::write_enospc);
+    CHECK(f.try_put("d", 2)->status == model::CommitStatus::full);
+    CHECK(f.try_put("d", 3)->status == model::CommitStatus::full);
+    f.fs->clear();
+    f.put_until_stored("d", 4);
+    CHECK(f.times("d").count(1) == 1);
+  }
+
+  TEST_CASE("one directory fails, the other goes on") {
+    FaultyFixture f;
+    f.options.data_dirs.push_back(f.dir.sub("b"));
+    f.options.shards = 2;
+    f.open();
+    std::string device[2];
+    for (int i = 0; device[0].empty() || device[1].empty(); ++i) {
+      const std::string name = "d" + std::to_string(i);
+      device[static_cast<std::size_t>(f.store->shard_of(name))] = name;
+    }
+    f.put(device[0], 1, "1");
+    f.put(device[1], 1, "1");
+    f.fs->fail_once(PowerFs::Fault::sync_eio, 1);
+    CHECK(f.try_put(device[0], 2)->status == model::CommitStatus::unavailable);
+    CHECK(f.put(device[1], 2, "2") == model::RowOutcome::stored);
+    CHECK(f.store->health()[1].ok);
+    f.put_until_stored(device[0], 3);
+    CHECK(f.times(device[0]).count(1) == 1);
+  }
+
+  TEST_CASE("device numbers keep their meaning when the commit that made them failed") {
+    FaultyFixture f;
+    f.open();
+    f.put("a", 1, "1");
+    f.fs->fail_once(PowerFs::Fault::write_eio, 1);
+    CHECK(f.try_put("lost", 2)->status == model::CommitStatus::unavailable);
+    f.put_until_stored("b", 3);
+    f.put_until_stored("lost", 4);
+    CHECK(f.times("b") == std::set<std::int64_t>{3});
+    CHECK(f.times("lost").count(4) == 1);
+    f.reopen();
+    CHECK(f.times("b") == std::set<std::int64_t>{3});
+    CHECK(f.times("a") == std::set<std::int64_t>{1});
+  }
+
+  TEST_CASE("whichever write or sync fails, no acknowledged record is lost or doubled") {
+    for (const auto fault :
+         {PowerFs::Fault::sync_eio, PowerFs::Fault::write_eio, PowerFs::Fault::write_enospc}) {
+      for (std::uint64_t n = 1; n <= 24; ++n) {
+        CAPTURE(n);
+        FaultyFixture f;
+        f.internals.window_bytes = 128;
+        f.options.log_bytes_max = 256;
+        f.open();
+        f.fs->fail_once(fault, n);
+        std::set<std::int64_t> acknowledged;
+        for (std::int64_t time = 1; time <= 30; ++time) {
+          if (f.try_put("d", time)->status == model::CommitStatus::committed) {
+            acknowledged.insert(time);
+          }
+        }
+        f.fs->clear();
+        f.put_until_stored("d", 1000);
+        for (int restart = 0; restart < 2; ++restart) {
+          const auto times = f.times("d");
+          for (const std::int64_t time : acknowledged) {
+            CHECK_MESSAGE(times.count(time) == 1, "lost: ", time);
+          }
+          f.reopen();
+        }
+      }
+    }
+  }
+
+  TEST_CASE("below the floor blocks are refused as full; above it they are taken again") {
+    Fixture f;
+    std::atomic<std::uint64_t> free{1u << 20};
+    f.options.disk_free_min_bytes = 2u << 20;
+    f.internals.disk_space = [&](const std::string&) {
+      return std::optional<DiskSpace>({free.load(), 1u << 30});
+    };
+    f.open();
+    auto make = f.maker();
+    make.message("d", 1).row(1, "1");
+    const auto refused = f.commit(make);
+    CHECK(refused->status == model::CommitStatus::full);
+    CHECK(refused->status_detail == "free space of 1 MiB is below the floor of 2 MiB");
+    CHECK_FALSE(f.store->health()[0].ok);
+    CHECK(f.store->stats().disk_free_bytes == (1u << 20));
+    free = 3u << 20;
+    for (;;) {
+      make.message("d", 1).row(1, "1");
+      if (f.commit(make)->status == model::CommitStatus::committed) {
+        break;
+      }
+    }
+    CHECK(f.store->health()[0].ok);
+    CHECK(f.all("d").size() == 1);
+  }
+}
+
+namespace {
+
+struct CutResult {
+  std::size_t acknowledged = 0;
+  std::size_t lost = 0;
+  std::size_t doubled = 0;
+};
+
+/// Four times: write until the power goes, cut, open, compare with what was acknowledged before the
+/// cut.
+CutResult power_cuts(std::uint32_t seed, Durability durability) {
+  std::mt19937 random(seed);
+  FaultyFixture f;
+  f.options.durability = durability;
+  f.options.log_bytes_max = 2u << 10;
+  f.internals.window_bytes = 512;
+  f.internals.block_buffer_bytes = 64u << 10;
+  CutResult result;
+  std::map<std::string, std::set<std::int64_t>> acknowledged;
+  std::int64_t time = 0;
+  for (int round = 0; round < 4; ++round) {
+    f.shapes = std::make_unique<model::ShapeTable>();
+    f.open();
+    f.fs->die_after(1 + random() % 150);
+    while (!f.fs->dead()) {
+      auto make = f.maker();
+      std::vector<std::pair<std::string, std::int64_t>> sent;
+      for (auto rows = 1 + random() % 8; rows != 0; --rows) {
+        const std::string device = "d" + std::to_string(random() % 5);
+        make.message(device, f.received_ms++).row(++time, std::to_string(random() % 1000));
+        sent.emplace_back(device, time);
+      }
+      const auto block = f.commit(make);
+      // Taken down before the cut: what is answered later proves nothing.
+      if (block->status == model::CommitStatus::committed && !f.fs->dead()) {
+        for (const auto& [device, at] : sent) {
+          acknowledged[device].insert(at);
+          ++result.acknowledged;
+        }
+      }
+    }
+    f.store.reset();
+    f.fs->cut(random, seed % 2 == 0);
+    f.shapes = std::make_unique<model::ShapeTable>();
+    f.open();
+    for (const auto& [device, times] : acknowledged) {
+      std::multiset<std::int64_t> there;
+      ScanRequest request;
+      request.device = device;
+      request.limit = 100'000;
+      if (const auto page = f.store->scan(request)) {
+        for (const StoredRecord& record : page->records) {
+          there.insert(record.time_ns);
+        }
+      }
+      for (const std::int64_t at : times) {
+        result.lost += there.count(at) == 0 ? 1 : 0;
+      }
+      for (auto at = there.begin(); at != there.end(); at = there.upper_bound(*at)) {
+        result.doubled += there.count(*at) - 1;
+      }
+    }
+    f.store.reset();
+  }
+  return result;
+}
+
+} // namespace
+
+TEST_SUITE("power cuts") {
+  TEST_CASE("with fsync no acknowledged record is lost or doubled") {
+    std::size_t acknowledged = 0;
+    for (std::uint32_t seed = 1; seed <= 50; ++seed) {
+      CAPTURE(seed);
+      const CutResult result = power_cuts(seed, Durability::fsync);
+      CHECK(result.lost == 0);
+      CHECK(result.doubled == 0);
+      acknowledged += result.acknowledged;
+    }
+    CHECK(acknowledged > 1000);
+  }
+
+  TEST_CASE("without fsync records are lost, so the test above can tell") {
+    std::size_t lost = 0;
+    std::size_t doubled = 0;
+    for (std::uint32_t seed = 1; seed <= 10; ++seed) {
+      const CutResult result = power_cuts(seed, Durability::os);
+      lost += result.lost;
+      doubled += result.doubled;
+    }
+    CHECK(lost > 0);
+    CHECK(doubled == 0);
+  }
+}

@@ -1,0 +1,282 @@
+// Spate - a file system for RocksDB that keeps only what was synced, and fails when told to.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <sstream>
+#include <string>
+
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
+
+namespace spate::storage::test {
+
+/// Files are real; beside them stands what a power cut would leave of each: bytes since the last
+/// sync may go, wholly or from any point on; a file whose directory was not synced since it was
+/// made vanishes; a rename that was not synced is undone.
+class PowerFs final : public rocksdb::FileSystemWrapper {
+public:
+  using Options = rocksdb::IOOptions;
+  using Context = rocksdb::IODebugContext;
+  using IOStatus = rocksdb::IOStatus;
+
+  PowerFs() : rocksdb::FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "PowerFs"; }
+
+  enum class Fault { none, sync_eio, write_eio, write_enospc };
+
+  /// From now on, until clear(): each operation of the kind fails.
+  void fail(Fault fault) {
+    const std::scoped_lock lock(mutex_);
+    fault_ = fault;
+    fault_once_at_.reset();
+  }
+  /// The n-th write or sync from now fails, once.
+  void fail_once(Fault fault, std::uint64_t n) {
+    const std::scoped_lock lock(mutex_);
+    fault_ = fault;
+    fault_once_at_ = operations_ + n;
+  }
+  void clear() { fail(Fault::none); }
+  /// The power goes at the n-th write or sync from now: nothing reaches the disk any more.
+  void die_after(std::uint64_t n) {
+    const std::scoped_lock lock(mutex_);
+    dies_at_ = operations_ + n;
+  }
+  [[nodiscard]] bool dead() const {
+    const std::scoped_lock lock(mutex_);
+    return dead_;
+  }
+  [[nodiscard]] std::uint64_t operations() const {
+    const std::scoped_lock lock(mutex_);
+    return operations_;
+  }
+
+  /// What a power cut leaves; to be called when no database is open. Returns the bytes that went.
+  std::uint64_t cut(std::mt19937& random, bool torn) {
+    const std::scoped_lock lock(mutex_);
+    std::uint64_t lost = 0;
+    for (auto& [name, file] : files_) {
+      std::error_code error;
+      const auto size = std::filesystem::file_size(name, error);
+      if (error) {
+        continue;
+      }
+      if (!file.entry_synced) {
+        lost += size;
+        if (file.replaced) {
+          std::ofstream(name, std::ios::trunc | std::ios::binary) << *file.replaced;
+        } else {
+          std::filesystem::remove(name, error);
+        }
+        continue;
+      }
+      if (size > file.synced) {
+        const auto kept = file.synced + (torn ? random() % (size - file.synced + 1) : 0);
+        lost += size - kept;
+        std::filesystem::resize_file(name, kept, error);
+      }
+    }
+    files_.clear();
+    dead_ = false;
+    dies_at_.reset();
+    return lost;
+  }
+
+  IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                           std::unique_ptr<rocksdb::FSWritableFile>* result,
+                           Context* context) override {
+    if (auto status = gate(Kind::other); !status.ok()) {
+      return status;
+    }
+    rocksdb::FileOptions plain = options;
+    plain.use_mmap_writes = false;
+    auto status = target()->NewWritableFile(name, plain, result, context);
+    if (status.ok()) {
+      {
+        const std::scoped_lock lock(mutex_);
+        files_[name] = {};
+      }
+      result->reset(new File(std::move(*result), *this, name));
+    }
+    return status;
+  }
+  IOStatus ReopenWritableFile(const std::string&, const rocksdb::FileOptions&,
+                              std::unique_ptr<rocksdb::FSWritableFile>*, Context*) override {
+    return IOStatus::NotSupported("PowerFs");
+  }
+  IOStatus ReuseWritableFile(const std::string&, const std::string&, const rocksdb::FileOptions&,
+                             std::unique_ptr<rocksdb::FSWritableFile>*, Context*) override {
+    return IOStatus::NotSupported("PowerFs");
+  }
+  IOStatus NewDirectory(const std::string& name, const Options& options,
+                        std::unique_ptr<rocksdb::FSDirectory>* result, Context* context) override {
+    auto status = target()->NewDirectory(name, options, result, context);
+    if (status.ok()) {
+      result->reset(new Directory(*this, name));
+    }
+    return status;
+  }
+  IOStatus RenameFile(const std::string& from, const std::string& to, const Options& options,
+                      Context* context) override {
+    if (auto status = gate(Kind::other); !status.ok()) {
+      return status;
+    }
+    std::optional<std::string> replaced;
+    if (std::ifstream old(to, std::ios::binary); old) {
+      replaced = (std::ostringstream() << old.rdbuf()).str();
+    }
+    auto status = target()->RenameFile(from, to, options, context);
+    if (status.ok()) {
+      const std::scoped_lock lock(mutex_);
+      State moved = files_[from];
+      moved.entry_synced = false;
+      moved.replaced = std::move(replaced);
+      files_.erase(from);
+      files_[to] = std::move(moved);
+    }
+    return status;
+  }
+  IOStatus DeleteFile(const std::string& name, const Options& options, Context* context) override {
+    if (auto status = gate(Kind::other); !status.ok()) {
+      return status;
+    }
+    {
+      const std::scoped_lock lock(mutex_);
+      files_.erase(name);
+    }
+    return target()->DeleteFile(name, options, context);
+  }
+
+private:
+  enum class Kind { write, sync, other };
+
+  struct State {
+    std::uint64_t size = 0;
+    std::uint64_t synced = 0;
+    bool entry_synced = false;
+    std::optional<std::string> replaced; ///< What an undone rename brings back.
+  };
+
+  class File final : public rocksdb::FSWritableFileOwnerWrapper {
+  public:
+    File(std::unique_ptr<rocksdb::FSWritableFile>&& file, PowerFs& fs, std::string name)
+        : rocksdb::FSWritableFileOwnerWrapper(std::move(file)), fs_(fs), name_(std::move(name)) {}
+    using rocksdb::FSWritableFileOwnerWrapper::Append;
+    IOStatus Append(const rocksdb::Slice& data, const Options& options, Context* context) override {
+      if (auto status = fs_.gate(Kind::write); !status.ok()) {
+        return status;
+      }
+      auto status = rocksdb::FSWritableFileOwnerWrapper::Append(data, options, context);
+      if (status.ok()) {
+        fs_.grown(name_, data.size());
+      }
+      return status;
+    }
+    IOStatus Append(const rocksdb::Slice& data, const Options& options,
+                    const rocksdb::DataVerificationInfo&, Context* context) override {
+      return Append(data, options, context);
+    }
+    IOStatus Sync(const Options&, Context*) override {
+      if (auto status = fs_.gate(Kind::sync); !status.ok()) {
+        return status;
+      }
+      fs_.synced(name_);
+      return IOStatus::OK();
+    }
+    IOStatus Fsync(const Options& options, Context* context) override {
+      return Sync(options, context);
+    }
+    IOStatus RangeSync(std::uint64_t, std::uint64_t, const Options&, Context*) override {
+      return IOStatus::OK();
+    }
+    IOStatus Allocate(std::uint64_t, std::uint64_t, const Options&, Context*) override {
+      return IOStatus::OK();
+    }
+
+  private:
+    PowerFs& fs_;
+    const std::string name_;
+  };
+
+  class Directory final : public rocksdb::FSDirectory {
+  public:
+    Directory(PowerFs& fs, std::string name) : fs_(fs), name_(std::move(name)) {}
+    IOStatus Fsync(const Options&, Context*) override {
+      if (auto status = fs_.gate(Kind::other); !status.ok()) {
+        return status;
+      }
+      fs_.directory_synced(name_);
+      return IOStatus::OK();
+    }
+    IOStatus FsyncWithDirOptions(const Options& options, Context* context,
+                                 const rocksdb::DirFsyncOptions&) override {
+      return Fsync(options, context);
+    }
+
+  private:
+    PowerFs& fs_;
+    const std::string name_;
+  };
+
+  IOStatus gate(Kind kind) {
+    const std::scoped_lock lock(mutex_);
+    if (kind != Kind::other) {
+      ++operations_;
+      dead_ = dead_ || (dies_at_ && operations_ >= *dies_at_);
+    }
+    if (dead_) {
+      return IOStatus::IOError("the power is off");
+    }
+    const bool hit = fault_ == Fault::sync_eio ? kind == Kind::sync : kind == Kind::write;
+    if (fault_ == Fault::none || !hit || (fault_once_at_ && operations_ < *fault_once_at_)) {
+      return IOStatus::OK();
+    }
+    const Fault fault = fault_;
+    if (fault_once_at_) {
+      fault_ = Fault::none;
+      fault_once_at_.reset();
+    }
+    // As RocksDB words what the kernel says.
+    return fault == Fault::sync_eio ? IOStatus::IOError("While fdatasync: x", "Input/output error")
+           : fault == Fault::write_eio
+               ? IOStatus::IOError("While appending to file: x", "Input/output error")
+               : IOStatus::NoSpace("While appending to file: x", "No space left on device");
+  }
+  void grown(const std::string& name, std::uint64_t bytes) {
+    const std::scoped_lock lock(mutex_);
+    files_[name].size += bytes;
+  }
+  void synced(const std::string& name) {
+    const std::scoped_lock lock(mutex_);
+    files_[name].synced = files_[name].size;
+  }
+  void directory_synced(std::string directory) {
+    const std::scoped_lock lock(mutex_);
+    while (directory.size() > 1 && directory.back() == '/') {
+      directory.pop_back();
+    }
+    for (auto& [name, file] : files_) {
+      if (std::filesystem::path(name).parent_path() == directory) {
+        file.entry_synced = true;
+        file.replaced.reset();
+      }
+    }
+  }
+
+  mutable std::mutex mutex_;
+  std::map<std::string, State> files_;
+  Fault fault_ = Fault::none;
+  std::optional<std::uint64_t> fault_once_at_;
+  std::optional<std::uint64_t> dies_at_;
+  std::uint64_t operations_ = 0;
+  bool dead_ = false;
+};
+
+} // namespace spate::storage::test

@@ -1,0 +1,218 @@
+#include "api/metrics.hpp"
+
+#include <dirent.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <map>
+#include <sstream>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include "engine/base/clock.hpp"
+#include "engine/base/histogram.hpp"
+#include "engine/base/log.hpp"
+
+namespace spate::api {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+/// Families in order of their first metric.
+class Families {
+public:
+  void counter(const std::string& name, const std::string& help, double value,
+               const Labels& labels = {}) {
+    add(name, help, MetricType::Counter, labels).counter.value = value;
+  }
+  void gauge(const std::string& name, const std::string& help, double value,
+             const Labels& labels = {}) {
+    add(name, help, MetricType::Gauge, labels).gauge.value = value;
+  }
+  /// `bounds` and the values of `histogram` are in the same unit, which `scale` turns into that of
+  /// the name.
+  template <std::size_t N>
+  void histogram(const std::string& name, const std::string& help, const Histogram& values,
+                 const std::array<std::uint64_t, N>& bounds, double per_unit) {
+    ClientMetric& metric = add(name, help, MetricType::Histogram, {});
+    std::array<std::uint64_t, N> counts{};
+    values.for_each([&](std::uint64_t upper, std::uint64_t count) {
+      for (std::size_t i = 0; i < N; ++i) {
+        counts[i] += upper <= bounds[i] ? count : 0;
+      }
+    });
+    metric.histogram.sample_count = values.count();
+    metric.histogram.sample_sum = values.mean() * static_cast<double>(values.count()) / per_unit;
+    for (std::size_t i = 0; i < N; ++i) {
+      metric.histogram.bucket.push_back({counts[i], static_cast<double>(bounds[i]) / per_unit});
+    }
+  }
+  [[nodiscard]] std::string text() const {
+    std::ostringstream out;
+    prometheus::TextSerializer().Serialize(out, families_);
+    return std::move(out).str();
+  }
+
+private:
+  ClientMetric& add(const std::string& name, const std::string& help, MetricType type,
+                    const Labels& labels) {
+    const auto [found, added] = by_name_.try_emplace(name, families_.size());
+    if (added) {
+      families_.push_back({name, help, type, {}});
+    }
+    ClientMetric& metric = families_[found->second].metric.emplace_back();
+    for (const auto& [label, value] : labels) {
+      metric.label.push_back({label, value});
+    }
+    return metric;
+  }
+
+  std::vector<MetricFamily> families_;
+  std::map<std::string, std::size_t> by_name_;
+};
+
+double number(std::uint64_t value) noexcept {
+  return static_cast<double>(value);
+}
+
+void add_ledger(Families& out, const model::LedgerCounts& counts) {
+  out.counter("spate_records_received_total", "Records that arrived.", number(counts.received));
+  out.counter("spate_records_stored_total", "Records stored.", number(counts.stored));
+  out.counter("spate_records_duplicate_total", "Records that were stored before.",
+              number(counts.duplicate));
+  for (std::size_t i = 1; i < counts.rejected.size(); ++i) {
+    out.counter("spate_records_rejected_total", "Records refused, by reason.",
+                number(counts.rejected[i]),
+                {{"reason", std::string(model::name_of(static_cast<model::RejectReason>(i)))}});
+  }
+  out.gauge("spate_records_in_flight", "Records between arrival and commit.",
+            number(counts.in_flight));
+  out.gauge("spate_ledger_imbalance",
+            "received - (stored + duplicate + rejected + in flight); anything but 0 is a bug.",
+            static_cast<double>(counts.imbalance()));
+}
+
+void add_store(Families& out, const Services& services) {
+  static constexpr std::array<std::uint64_t, 14> kSyncUs = {
+      50,     100,    250,    500,     1'000,   2'500,     5'000,
+      10'000, 25'000, 50'000, 100'000, 250'000, 1'000'000, 5'000'000};
+  static constexpr std::array<std::uint64_t, 11> kRows = {1,    4,    16,     64,     256,   1024,
+                                                          4096, 8192, 16'384, 32'768, 65'536};
+  const storage::StoreStats stats = services.store.stats();
+  out.histogram("spate_wal_fsync_duration_seconds", "Time of a synced write of the commit log.",
+                stats.sync_us, kSyncUs, 1e6);
+  out.histogram("spate_wal_batch_records", "Records a commit.", stats.commit_rows, kRows, 1);
+  out.counter("spate_commits_total", "Group commits.", number(stats.commits));
+  out.counter("spate_wal_bytes_total", "Bytes written to the commit log.", number(stats.log_bytes));
+  out.counter("spate_blocks_sealed_total", "Blocks sealed from tails.",
+              number(stats.blocks_sealed));
+  out.counter("spate_store_reopens_total", "Data directories reopened after an error.",
+              number(stats.reopens));
+  out.gauge("spate_commit_queue_bytes", "Blocks that wait for their commit.",
+            number(stats.queue_bytes));
+  out.gauge("spate_tail_bytes", "Rows in memory that are not sealed yet.",
+            number(stats.tail_bytes));
+  out.gauge("spate_tail_records", "Records in memory that are not sealed yet.",
+            number(stats.tail_rows));
+  out.gauge("spate_devices", "Devices that have records.", number(stats.devices));
+  out.gauge("spate_shapes", "Different record shapes.", number(stats.shapes));
+  out.gauge("spate_disk_free_bytes", "Free space of the fullest data directory.",
+            number(stats.disk_free_bytes));
+  for (const storage::ShardHealth& shard : services.store.health()) {
+    out.gauge("spate_shard_up", "1 if the shard takes records.", shard.ok ? 1 : 0,
+              {{"shard", std::to_string(static_cast<unsigned>(shard.shard))}});
+  }
+}
+
+void add_http(Families& out, const http::HttpCounts& http) {
+  for (const auto& [status, count] : http.responses) {
+    out.counter("spate_http_requests_total", "HTTP requests answered, by status.", number(count),
+                {{"code", std::to_string(status)}});
+  }
+  out.counter("spate_http_connections_total", "HTTP connections accepted.",
+              number(http.connections_total));
+  out.counter("spate_http_connections_refused_total", "HTTP connections above the limit.",
+              number(http.connections_refused));
+  out.gauge("spate_http_connections", "HTTP connections open.", number(http.connections));
+  out.gauge("spate_http_buffered_bytes", "Bodies and answers held in memory.",
+            number(http.bytes_buffered));
+}
+
+double resident_bytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  if (file == nullptr) {
+    return 0;
+  }
+  long long total = 0;
+  long long resident = 0;
+  const int read = std::fscanf(file, "%lld %lld", &total, &resident);
+  std::fclose(file);
+  return read == 2 ? static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
+double open_files() {
+  DIR* directory = opendir("/proc/self/fd");
+  if (directory == nullptr) {
+    return 0;
+  }
+  double count = -3; // ".", ".." and the directory itself.
+  while (readdir(directory) != nullptr) {
+    ++count;
+  }
+  closedir(directory);
+  return count;
+}
+
+void add_process(Families& out, const Services& services) {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  out.gauge("spate_build_info", "1; the labels say what runs.", 1,
+            {{"version", services.version.version}, {"commit", services.version.commit}});
+  out.gauge("spate_uptime_seconds", "Since the start.",
+            static_cast<double>(wall_ms() - services.started_ms) * 1e-3);
+  out.counter("spate_log_lines_dropped_total", "Log lines lost to a full queue.",
+              number(log::dropped()));
+  out.counter("process_cpu_seconds_total", "CPU used, user and system.",
+              seconds(usage.ru_utime) + seconds(usage.ru_stime));
+  out.gauge("process_resident_memory_bytes", "Memory in RAM.", resident_bytes());
+  out.gauge("process_open_fds", "Open file descriptors.", open_files());
+  out.gauge("process_start_time_seconds", "When the process started.",
+            static_cast<double>(services.started_ms) * 1e-3);
+}
+
+} // namespace
+
+http::Response read_metrics(const Services& services, const http::HttpCounts& http) {
+  Families families;
+  add_ledger(families, services.ledger());
+  add_store(families, services);
+  add_http(families, http);
+  if (services.metrics) {
+    std::vector<Metric> more;
+    services.metrics(more);
+    for (const Metric& metric : more) {
+      if (metric.kind == Metric::Kind::counter) {
+        families.counter(metric.name, metric.help, metric.value, metric.labels);
+      } else {
+        families.gauge(metric.name, metric.help, metric.value, metric.labels);
+      }
+    }
+  }
+  add_process(families, services);
+  http::Response response;
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  response.body = families.text();
+  return response;
+}
+
+} // namespace spate::api

@@ -1,0 +1,213 @@
+// The operations of api::Server: parameters in, the right reader called.
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "api/cursor.hpp"
+#include "api/health.hpp"
+#include "api/metrics.hpp"
+#include "api/parameters.hpp"
+#include "api/queries.hpp"
+#include "api/server.hpp"
+#include "engine/base/clock.hpp"
+#include "engine/model/device_id.hpp"
+
+namespace spate::api {
+
+namespace {
+
+using http::Response;
+
+constexpr std::size_t kTelemetryLimit = 1000;
+constexpr std::size_t kListLimit = 100;
+
+PageContext page_context(const http::Request& request, const Services& services) {
+  return {problem_context(request), list_key(request), next_link_base(request),
+          std::chrono::steady_clock::now() + services.limits.query_time_max};
+}
+
+Problem invalid_cursor() {
+  return {"invalid-cursor",
+          "This cursor is not from this list, or belongs to other parameters; start again without "
+          "it.",
+          {},
+          {}};
+}
+
+Names names_of(Parameters& parameters) {
+  return parameters.choice("names", {"raw", "path"}) == 0 ? Names::raw : Names::path;
+}
+
+std::int64_t ms_up(std::int64_t time_ns) {
+  return time_ns / 1'000'000 + (time_ns % 1'000'000 != 0 ? 1 : 0);
+}
+
+} // namespace
+
+void Server::post_telemetry(const http::Request& request, std::string_view device,
+                            http::Responder responder) {
+  Parameters parameters(request, wall_ms());
+  parameters.allow({"names"});
+  const Names names = names_of(parameters);
+  if (parameters.failed()) {
+    responder.respond(problem_response(parameters.problem(), problem_context(request)));
+    return;
+  }
+  const bool ndjson = http::same_token(media_type(request.header("content-type").value_or("")),
+                                       "application/x-ndjson");
+  ingest_.accept(request, device, names, ndjson, responder);
+}
+
+void Server::get(const http::Request& request, const Routed& routed, http::Responder responder) {
+  switch (routed.resource) {
+  case Resource::telemetry:
+    return get_telemetry(request, routed.name, responder);
+  case Resource::last:
+    return get_last(request, routed.name, responder);
+  case Resource::devices:
+    return get_devices(request, responder);
+  case Resource::rejections:
+    return get_rejections(request, responder);
+  default:
+    break;
+  }
+  Parameters parameters(request, wall_ms());
+  const bool readyz_asked = routed.resource == Resource::readyz;
+  readyz_asked ? parameters.allow({"verbose"}) : parameters.allow({});
+  const bool verbose = readyz_asked && parameters.flag("verbose");
+  const ProblemContext context = problem_context(request);
+  if (parameters.failed() && routed.resource != Resource::livez) {
+    responder.respond(problem_response(parameters.problem(), context));
+    return;
+  }
+  switch (routed.resource) {
+  case Resource::livez:
+    return responder.respond(livez(services_));
+  case Resource::readyz:
+    return responder.respond(readyz(services_, verbose));
+  case Resource::version:
+    return responder.respond(version(services_));
+  case Resource::openapi:
+    return responder.respond(openapi());
+  case Resource::problems:
+    return responder.respond(problems());
+  case Resource::problem:
+    return responder.respond(problem(routed.name, context));
+  case Resource::ledger:
+    return in_background(context, responder, [this] { return read_ledger(services_); });
+  default:
+    // Urgent: an overloaded node is the one whose metrics are wanted.
+    return in_background(
+        context, responder, [this, counts = counts()] { return read_metrics(services_, counts); },
+        true);
+  }
+}
+
+void Server::get_telemetry(const http::Request& request, std::string_view device,
+                           http::Responder responder) {
+  Parameters parameters(request, wall_ms());
+  parameters.allow({"from", "to", "fields", "order", "limit", "cursor", "names", "numbers"},
+                   {"agg", "step", "offset", "fill"});
+  TelemetryQuery query;
+  query.page = page_context(request, services_);
+  query.scan.device = device;
+  query.scan.from_ns = parameters.instant_ns("from").value_or(0);
+  query.scan.to_ns = parameters.instant_ns("to").value_or(INT64_MAX);
+  query.scan.descending = parameters.choice("order", {"asc", "desc"}) == 1;
+  query.scan.limit = parameters.limit(kTelemetryLimit);
+  query.fields = parameters.fields();
+  query.names = names_of(parameters);
+  query.numbers_as_text = parameters.choice("numbers", {"json", "text"}) == 1;
+  const auto cursor = parameters.text("cursor");
+  if (parameters.failed()) {
+    responder.respond(problem_response(parameters.problem(), query.page.problem));
+    return;
+  }
+  if (cursor) {
+    const auto position = read_cursor(query.page.list, *cursor);
+    if (!position || !read_scan_position(*position, query.scan)) {
+      responder.respond(problem_response(invalid_cursor(), query.page.problem));
+      return;
+    }
+  }
+  const ProblemContext context = query.page.problem;
+  in_background(context, responder,
+                [this, query = std::move(query)] { return read_telemetry(services_, query); });
+}
+
+void Server::get_last(const http::Request& request, std::string_view device,
+                      http::Responder responder) {
+  Parameters parameters(request, wall_ms());
+  parameters.allow({"fields", "names"});
+  LastQuery query{page_context(request, services_), std::string(device), parameters.fields(),
+                  names_of(parameters)};
+  if (parameters.failed()) {
+    responder.respond(problem_response(parameters.problem(), query.page.problem));
+    return;
+  }
+  const ProblemContext context = query.page.problem;
+  in_background(context, responder,
+                [this, query = std::move(query)] { return read_last(services_, query); });
+}
+
+void Server::get_devices(const http::Request& request, http::Responder responder) {
+  Parameters parameters(request, wall_ms());
+  parameters.allow({"limit", "cursor"}, {"filter", "sort", "fields", "count"});
+  DevicesQuery query{page_context(request, services_), {}, parameters.limit(kListLimit)};
+  const auto cursor = parameters.text("cursor");
+  if (parameters.failed()) {
+    responder.respond(problem_response(parameters.problem(), query.page.problem));
+    return;
+  }
+  if (cursor) {
+    auto position = read_cursor(query.page.list, *cursor);
+    if (!position) {
+      responder.respond(problem_response(invalid_cursor(), query.page.problem));
+      return;
+    }
+    query.after = std::move(*position);
+  }
+  const ProblemContext context = query.page.problem;
+  in_background(context, responder,
+                [this, query = std::move(query)] { return read_devices(services_, query); });
+}
+
+void Server::get_rejections(const http::Request& request, http::Responder responder) {
+  Parameters parameters(request, wall_ms());
+  parameters.allow({"device", "reason", "from", "to", "limit", "cursor"});
+  RejectionsQuery query;
+  query.page = page_context(request, services_);
+  query.query.device = parameters.text("device");
+  if (const auto reason = parameters.text("reason")) {
+    query.query.reason = model::reject_reason(*reason);
+    if (!query.query.reason) {
+      parameters.refuse("reason", "'" + reason->substr(0, 64) + "' is no reason for a rejection.",
+                        "unknown");
+    }
+  }
+  if (const auto from = parameters.instant_ns("from")) {
+    query.query.from_ms = ms_up(*from);
+  }
+  if (const auto to = parameters.instant_ns("to")) {
+    query.query.to_ms = ms_up(*to);
+  }
+  query.query.limit = parameters.limit(kListLimit);
+  const auto cursor = parameters.text("cursor");
+  if (parameters.failed()) {
+    responder.respond(problem_response(parameters.problem(), query.page.problem));
+    return;
+  }
+  if (cursor) {
+    auto position = read_cursor(query.page.list, *cursor);
+    if (!position) {
+      responder.respond(problem_response(invalid_cursor(), query.page.problem));
+      return;
+    }
+    query.query.after = std::move(*position);
+  }
+  const ProblemContext context = query.page.problem;
+  in_background(context, responder,
+                [this, query = std::move(query)] { return read_rejections(services_, query); });
+}
+
+} // namespace spate::api

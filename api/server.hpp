@@ -1,0 +1,82 @@
+// Spate - the HTTP doors of a node.
+#pragma once
+
+#include <memory>
+
+#include "api/background.hpp"
+#include "api/ingest.hpp"
+#include "api/problems.hpp"
+#include "api/router.hpp"
+#include "api/services.hpp"
+#include "engine/base/log.hpp"
+#include "engine/base/result.hpp"
+#include "engine/http/server.hpp"
+#include "engine/net/listener.hpp"
+#include "engine/net/loop.hpp"
+
+namespace spate::api {
+
+struct PageContext;
+class Parameters;
+
+/// Serves the API on one loop, whose hooks it sets.
+///
+/// Thread: the loop's; open() before the loop runs, ledger() from any. Reads of the store run on a
+/// thread of its
+///         own and come back by Loop::post().
+/// Order of a stop: drain(), wait for drained(), then Loop::stop(), join, and only then destroy the
+/// server; the
+///         store stops after drained(). The server must outlive Loop::run().
+class Server final : public http::Handler, private net::LoopHooks {
+public:
+  /// `services` is copied; what it refers to is borrowed. The loop is borrowed; its hooks must be
+  /// free.
+  Server(net::Loop& loop, Services services);
+  ~Server() override;
+
+  /// Error: bind_failed.
+  Result<void> open(const net::Address& address) { return http_.open(address); }
+  /// With the port that was given.
+  [[nodiscard]] net::Address address() const { return http_.address(); }
+
+  void stop_accepting() { http_.stop_accepting(); }
+  /// Accepts nothing more, answers what was asked, closes.
+  void drain() { http_.drain(); }
+  /// All connections are closed and all records answered.
+  [[nodiscard]] bool drained() const noexcept { return http_.drained() && ingest_.drained(); }
+
+  /// The records that came in here; part of Services::ledger().
+  [[nodiscard]] const model::LedgerCell& ledger() const noexcept { return ingest_.ledger(); }
+  /// Loop thread.
+  [[nodiscard]] const http::HttpCounts& counts() noexcept { return http_.exchanges().counts(); }
+
+private:
+  std::optional<http::Response> on_head(const http::Request& request) override;
+  void on_request(const http::Request& request, http::Responder responder) override;
+  http::Response on_refusal(const http::Refusal& refusal, const http::Request& request) override;
+  bool before_poll() override;
+  void after_poll() override;
+
+  std::optional<Problem> refuse_post(const http::Request& request, std::string_view device) const;
+  void post_telemetry(const http::Request& request, std::string_view device,
+                      http::Responder responder);
+  void get(const http::Request& request, const Routed& routed, http::Responder responder);
+  void get_telemetry(const http::Request& request, std::string_view device,
+                     http::Responder responder);
+  void get_last(const http::Request& request, std::string_view device, http::Responder responder);
+  void get_devices(const http::Request& request, http::Responder responder);
+  void get_rejections(const http::Request& request, http::Responder responder);
+
+  /// Runs `read` on the background thread and answers with what it returns.
+  void in_background(const ProblemContext& context, http::Responder responder,
+                     std::function<http::Response()> read, bool urgent = false);
+
+  net::Loop& loop_;
+  const Services services_;
+  http::Server http_;
+  Ingest ingest_;
+  log::RateLimit refusals_logged_;
+  Background background_; ///< Last: its thread ends before what it uses.
+};
+
+} // namespace spate::api

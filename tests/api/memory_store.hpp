@@ -1,0 +1,219 @@
+// A store in memory: what the doors need of one, with failures on demand.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/base/hash.hpp"
+#include "storage/store.hpp"
+
+namespace spate::api {
+
+class MemoryStore final : public storage::Store {
+public:
+  std::atomic<model::CommitStatus> status{model::CommitStatus::committed};
+  std::atomic<bool> hold{false}; ///< Keep blocks until release().
+  std::atomic<bool> second_shard_ok{true};
+  std::atomic<bool> first_shard_ok{true};
+  std::atomic<std::size_t> queued{0};
+  std::atomic<bool> reads_fail{false};
+  std::atomic<bool> refuse_rows{false}; ///< As the store does beyond its limit of devices.
+
+  model::ShardId shard_of(std::string_view device) const noexcept override {
+    return static_cast<model::ShardId>(hash_bytes(device) % 2);
+  }
+  std::uint16_t shards() const noexcept override { return 2; }
+
+  void submit(std::unique_ptr<model::TelemetryBlock> block) override {
+    if (hold) {
+      const std::scoped_lock lock(mutex_);
+      held_.push_back(std::move(block));
+      return;
+    }
+    settle(std::move(block));
+  }
+  /// From any thread.
+  std::size_t release() {
+    std::vector<std::unique_ptr<model::TelemetryBlock>> blocks;
+    {
+      const std::scoped_lock lock(mutex_);
+      blocks.swap(held_);
+    }
+    for (auto& block : blocks) {
+      settle(std::move(block));
+    }
+    return blocks.size();
+  }
+  std::size_t queued_bytes(model::ShardId) const noexcept override { return queued; }
+
+  std::vector<storage::ShardHealth> health() const override {
+    return {{model::ShardId{0}, first_shard_ok, first_shard_ok ? "" : "fdatasync failed"},
+            {model::ShardId{1}, second_shard_ok, second_shard_ok ? "" : "fdatasync failed"}};
+  }
+  storage::StoreStats stats() const override {
+    const std::scoped_lock lock(mutex_);
+    storage::StoreStats stats;
+    stats.commits = commits_;
+    stats.devices = devices_.size();
+    stats.sync_us.record(120, commits_);
+    return stats;
+  }
+
+  Result<storage::ScanPage> scan(const storage::ScanRequest& request) override {
+    const std::scoped_lock lock(mutex_);
+    const auto device = devices_.find(request.device);
+    if (reads_fail) {
+      return fail(Errc::storage_unavailable, "Shard 1 is being reopened.");
+    }
+    if (device == devices_.end()) {
+      return fail(Errc::device_unknown);
+    }
+    storage::ScanPage page;
+    std::vector<storage::StoredRecord> all = device->second.records;
+    if (request.descending) {
+      std::reverse(all.begin(), all.end());
+    }
+    for (const storage::StoredRecord& record : all) {
+      const auto key = std::pair(record.time_ns, record.tie);
+      if (record.time_ns < request.from_ns || record.time_ns >= request.to_ns ||
+          (request.accepts && !request.accepts(*record.shape))) {
+        continue;
+      }
+      if (request.after) {
+        const auto after = std::pair(request.after->time_ns, request.after->tie);
+        if (request.descending ? key >= after : key <= after) {
+          continue;
+        }
+      }
+      if (page.records.size() == request.limit) {
+        page.more = true;
+        break;
+      }
+      page.records.push_back(record);
+    }
+    return page;
+  }
+  Result<std::vector<storage::StoredRecord>> last(const std::string& id) override {
+    const std::scoped_lock lock(mutex_);
+    const auto device = devices_.find(id);
+    if (device == devices_.end()) {
+      return fail(Errc::device_unknown);
+    }
+    std::map<const model::Shape*, storage::StoredRecord> newest;
+    for (const storage::StoredRecord& record : device->second.records) {
+      newest.insert_or_assign(record.shape, record);
+    }
+    std::vector<storage::StoredRecord> out;
+    for (const auto& [shape, record] : newest) {
+      out.push_back(record);
+    }
+    return out;
+  }
+  Result<storage::DevicePage> devices(const std::string& after, std::size_t limit) override {
+    const std::scoped_lock lock(mutex_);
+    storage::DevicePage page;
+    for (auto at = devices_.upper_bound(after); at != devices_.end(); ++at) {
+      if (page.devices.size() == limit) {
+        page.more = true;
+        break;
+      }
+      page.devices.push_back({at->first, at->second.records.front().received_ms,
+                              at->second.records.back().received_ms});
+    }
+    return page;
+  }
+  Result<storage::RejectionPage> rejections(const storage::RejectionQuery& query) override {
+    const std::scoped_lock lock(mutex_);
+    storage::RejectionPage page;
+    page.dropped = 3;
+    std::size_t position = query.after.empty() ? rejections_.size() : std::stoul(query.after);
+    for (; position > 0; --position) {
+      const model::Rejection& rejection = rejections_[position - 1];
+      if ((query.device && rejection.device != *query.device) ||
+          (query.reason && rejection.reason != *query.reason) ||
+          rejection.received_ms < query.from_ms || rejection.received_ms >= query.to_ms) {
+        continue;
+      }
+      if (page.rejections.size() == query.limit) {
+        page.more = true;
+        break;
+      }
+      page.rejections.push_back(rejection);
+      page.position = std::to_string(position - 1);
+    }
+    return page;
+  }
+  void stop() override {}
+
+private:
+  struct Device {
+    std::vector<storage::StoredRecord> records; ///< Sorted by (time, tie).
+  };
+
+  void settle(std::unique_ptr<model::TelemetryBlock> block) {
+    {
+      const std::scoped_lock lock(mutex_);
+      block->status = status;
+      if (block->status == model::CommitStatus::committed) {
+        commit(*block);
+      } else {
+        block->status_detail = "The disk says no.";
+      }
+    }
+    block->sink->on_receipt(std::move(block));
+  }
+  void commit(model::TelemetryBlock& block) {
+    ++commits_;
+    rejections_.insert(rejections_.end(), block.rejections.begin(), block.rejections.end());
+    for (const model::Message& message : block.messages) {
+      if (message.rows == 0) {
+        continue;
+      }
+      if (refuse_rows) {
+        for (std::uint32_t i = 0; i < message.rows; ++i) {
+          block.rows[message.rows_begin + i].outcome = model::RowOutcome::rejected;
+          block.rows[message.rows_begin + i].reject_reason = model::RejectReason::too_many_devices;
+        }
+        continue;
+      }
+      Device& device = devices_[std::string(block.name(message))];
+      for (std::uint32_t i = 0; i < message.rows; ++i) {
+        add(device, block, block.rows[message.rows_begin + i], message.received_ms);
+      }
+    }
+  }
+  static void add(Device& device, const model::TelemetryBlock& block, model::Row& row,
+                  std::int64_t received_ms) {
+    storage::StoredRecord record{
+        row.time_ns, received_ms, row.source, row.shape, std::string(block.values_of(row)), 0};
+    for (const storage::StoredRecord& other : device.records) {
+      if (other.time_ns != record.time_ns) {
+        continue;
+      }
+      if (other.shape == record.shape &&
+          model::same_values(*record.shape, other.values, record.values)) {
+        row.outcome = model::RowOutcome::duplicate;
+        return;
+      }
+      ++record.tie;
+    }
+    row.outcome = model::RowOutcome::stored;
+    const auto at = std::upper_bound(
+        device.records.begin(), device.records.end(), record, [](const auto& a, const auto& b) {
+          return std::pair(a.time_ns, a.tie) < std::pair(b.time_ns, b.tie);
+        });
+    device.records.insert(at, std::move(record));
+  }
+
+  mutable std::mutex mutex_;
+  std::map<std::string, Device> devices_;
+  std::vector<model::Rejection> rejections_;
+  std::vector<std::unique_ptr<model::TelemetryBlock>> held_;
+  std::uint64_t commits_ = 0;
+};
+
+} // namespace spate::api

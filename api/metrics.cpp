@@ -36,8 +36,8 @@ public:
              const Labels& labels = {}) {
     add(name, help, MetricType::Gauge, labels).gauge.value = value;
   }
-  /// `bounds` and the values of `histogram` are in the same unit, which `scale` turns into that of
-  /// the name.
+  /// `bounds` and `values` are in the same unit, `per_unit` of which make one of the unit in the
+  /// name.
   template <std::size_t N>
   void histogram(const std::string& name, const std::string& help, const Histogram& values,
                  const std::array<std::uint64_t, N>& bounds, double per_unit) {

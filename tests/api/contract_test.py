@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Calls every operation of api/openapi.yaml on a running node and compares status, content type and body.
+
+usage: contract_test.py BASE_URL      (for example http://127.0.0.1:8080; an empty node of its own is best)
+Needs python3-yaml and python3-jsonschema. Exits 1 and names what differs.
+"""
+import http.client
+import json
+import pathlib
+import re
+import sys
+import urllib.parse
+
+import jsonschema
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DOCUMENT = yaml.safe_load((ROOT / "api" / "openapi.yaml").read_text(encoding="utf-8"))
+JSON_TYPE, NDJSON_TYPE, PROBLEM_TYPE = "application/json", "application/x-ndjson", "application/problem+json"
+# Statuses that any operation may have, as the document says in "Any operation"; all are problems.
+ANY_OPERATION = {400, 404, 405, 408, 413, 414, 415, 417, 421, 431, 500, 501, 503, 505}
+
+
+class Contract:
+    def __init__(self, base_url):
+        self.address = urllib.parse.urlsplit(base_url).netloc
+        self.called = set()    # (operation, status)
+        self.faults = []
+
+    def fault(self, where, text):
+        self.faults.append(f"{where}: {text}")
+
+    def validate(self, schema, value, where):
+        whole = {**schema, "components": DOCUMENT["components"]}
+        validator = jsonschema.Draft202012Validator(whole)
+        for error in list(validator.iter_errors(value))[:3]:
+            self.fault(where, f"at /{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}")
+
+    def call(self, method, template, parameters=None, query="", body=None, content_type=None, expect=200, headers=None):
+        """One request. Returns the decoded body, which is checked against the document."""
+        path = template
+        for name, value in (parameters or {}).items():
+            path = path.replace("{" + name + "}", urllib.parse.quote(value, safe=""))
+        where = f"{method} {path}{query}"
+        connection = http.client.HTTPConnection(self.address, timeout=30)
+        sent = {**({"Content-Type": content_type} if content_type else {}), **(headers or {})}
+        connection.request(method, path + query, body, sent)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        if answer.status != expect:
+            self.fault(where, f"status {answer.status}, expected {expect}: {content[:200]!r}")
+            return None
+        operation = DOCUMENT["paths"].get(template, {}).get(method.lower())
+        if operation is not None:
+            self.called.add((operation["operationId"], answer.status))
+        return self.check_body(where, operation, answer, content)
+
+    def check_body(self, where, operation, answer, content):
+        media = (answer.getheader("Content-Type") or "").split(";")[0]
+        described = self.described(operation, answer.status)
+        if described is None and answer.status not in ANY_OPERATION and answer.status != 204:
+            self.fault(where, f"status {answer.status} is not in the document")
+        if answer.status == 204:
+            return None
+        wanted = list(described or {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}})
+        if media not in wanted:
+            self.fault(where, f"content type {media}, expected {' or '.join(wanted)}")
+            return None
+        for name in ("Access-Control-Allow-Origin",):
+            if answer.getheader(name):
+                self.fault(where, f"has {name}")
+        if not media.endswith("json"):
+            return content.decode()
+        value = json.loads(content)
+        schema = (described or {}).get(media, {"schema": {"$ref": "#/components/schemas/Problem"}})["schema"]
+        self.validate(schema, value, where)
+        if media == PROBLEM_TYPE:
+            self.check_problem(where, answer, value)
+        return value
+
+    @staticmethod
+    def described(operation, status):
+        """Media types of a documented response, or None."""
+        response = (operation or {}).get("responses", {}).get(str(status))
+        if response is not None and "$ref" in response:
+            response = DOCUMENT["components"]["responses"][response["$ref"].rsplit("/", 1)[1]]
+        return None if response is None else response.get("content", {})
+
+    def check_problem(self, where, answer, value):
+        entry = DOCUMENT["x-spate-problem-codes"].get(value["code"])
+        if entry is None:
+            return self.fault(where, f"code {value['code']} is not in the document")
+        for name, expected in (("status", answer.status), ("title", entry["title"]),
+                               ("type", "/api/v1/problems/" + value["code"])):
+            if value[name] != expected:
+                self.fault(where, f"{name} is {value[name]!r}, expected {expected!r}")
+        if entry["status"] != answer.status:
+            self.fault(where, f"{value['code']} has status {answer.status}")
+        if answer.status in (503, 507) and answer.getheader("Retry-After") != str(value.get("retry_after_s")):
+            self.fault(where, "Retry-After is missing or not that of the body")
+        return None
+
+    def code(self, code, *args, **more):
+        value = self.call(*args, **more)
+        if value is not None and value["code"] != code:
+            self.fault(f"{args[0]} {args[1]}", f"code {value['code']}, expected {code}")
+
+
+TELEMETRY, LAST = "/api/v1/devices/{device_id}/telemetry", "/api/v1/devices/{device_id}/telemetry/last"
+DEVICE = {"device_id": "contract:Küche 1"}
+
+
+def health(c):
+    c.call("GET", "/livez")
+    c.call("GET", "/readyz")
+    verbose = c.call("GET", "/readyz", query="?verbose=true")
+    if verbose is not None and not verbose.get("checks"):
+        c.fault("GET /readyz?verbose=true", "lists no checks")
+    c.call("GET", "/version")
+    metrics = c.call("GET", "/metrics") or ""
+    for line in metrics.splitlines():
+        if not re.match(r"# (HELP|TYPE) \w+ |\w+(\{(\w+=\"[^\"]*\",?)*\})? \S+$", line):
+            c.fault("GET /metrics", f"is no sample: {line}")
+    if "\nspate_ledger_imbalance 0\n" not in metrics:
+        c.fault("GET /metrics", "the ledger does not balance")
+    if c.call("GET", "/api/v1/openapi.json") != DOCUMENT:
+        c.fault("GET /api/v1/openapi.json", "is not api/openapi.yaml")
+    listed = c.call("GET", "/api/v1/problems") or {"items": []}
+    codes = {item.pop("code"): item for item in listed["items"]}
+    if codes != DOCUMENT["x-spate-problem-codes"]:
+        c.fault("GET /api/v1/problems", "differs from x-spate-problem-codes")
+    for code in codes:
+        c.call("GET", "/api/v1/problems/{code}", {"code": code})
+    c.code("not-found", "GET", "/api/v1/problems/{code}", {"code": "nope"}, expect=404)
+
+
+def telemetry_in(c):
+    content = DOCUMENT["paths"][TELEMETRY]["post"]["requestBody"]["content"]
+    for name, example in content[JSON_TYPE]["examples"].items():
+        text = json.dumps(example["value"])
+        c.call("POST", TELEMETRY, {"device_id": f"contract-{name}"}, body=text, content_type=JSON_TYPE)
+    c.call("POST", TELEMETRY, DEVICE, body=content[NDJSON_TYPE]["example"], content_type=NDJSON_TYPE)
+    again = c.call("POST", TELEMETRY, DEVICE, body=content[NDJSON_TYPE]["example"], content_type=NDJSON_TYPE)
+    if again and (again["stored"], again["duplicates"]) != (0, 2):
+        c.fault("POST again", f"stored {again['stored']}, duplicates {again['duplicates']}")
+    mixed = c.call("POST", TELEMETRY, DEVICE, body='[{"ts":1594598424502,"values":{"b":1}},{"ts":"never","values":{"b":2}}]',
+                   content_type=JSON_TYPE)
+    if mixed and (mixed["stored"] + mixed["duplicates"], mixed["rejected"], mixed["errors"][0]["index"]) != (1, 1, 1):
+        c.fault("POST some bad", json.dumps(mixed))
+    c.code("all-records-rejected", "POST", TELEMETRY, DEVICE, body='{"ts":"never","values":{"b":2}}',
+           content_type=JSON_TYPE, expect=422)
+    c.code("invalid-body", "POST", TELEMETRY, DEVICE, body='{"temp": NaN}', content_type=JSON_TYPE, expect=400)
+    c.code("invalid-device-id", "POST", TELEMETRY, {"device_id": "a/b"}, body="{}", content_type=JSON_TYPE, expect=400)
+    c.code("unsupported-media-type", "POST", TELEMETRY, DEVICE, body="a=1",
+           content_type="application/x-www-form-urlencoded", expect=415)
+    c.code("payload-too-large", "POST", TELEMETRY, DEVICE, headers={"Content-Length": str(1 << 40)},
+           content_type=JSON_TYPE, expect=413)
+
+
+def telemetry_out(c):
+    seen, cursor = [], ""
+    while True:
+        page = c.call("GET", TELEMETRY, DEVICE, query="?limit=1&order=desc" + cursor)
+        if page is None:
+            return
+        seen += [record["ts"] for record in page["records"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = "&cursor=" + urllib.parse.quote(page["next_cursor"])
+    if seen != [1594598428506, 1594598424502, 1594598424502]:
+        c.fault("GET telemetry, page by page", f"gave {seen}")
+    for query in ("?from=2020-07-13T00:00:00Z&to=2020-07-13T00:00:25Z", "?from=1594598424502", "?fields=temp,humidity",
+                  "?names=path", "?numbers=text", "?from=-24h"):
+        c.call("GET", TELEMETRY, DEVICE, query=query)
+    for query in ("?from=yesterday", "?limit=10001", "?agg=avg&step=1h", "?nope=1"):
+        c.code("invalid-parameter", "GET", TELEMETRY, DEVICE, query=query, expect=400)
+    c.code("invalid-cursor", "GET", TELEMETRY, DEVICE, query="?cursor=AAAA", expect=400)
+    c.code("device-not-found", "GET", TELEMETRY, {"device_id": "contract-never-seen"}, expect=404)
+    last = c.call("GET", LAST, {"device_id": "contract-dotted_names"})
+    if last and last["values"]["PM2.5"]["value"] != 4:
+        c.fault("GET last", json.dumps(last))
+    c.call("GET", LAST, DEVICE, query="?fields=temp&names=path")
+    c.code("device-not-found", "GET", LAST, {"device_id": "contract-never-seen"}, expect=404)
+
+
+def lists(c):
+    page = c.call("GET", "/api/v1/devices", query="?limit=2")
+    if page and page["next_cursor"]:
+        c.call("GET", "/api/v1/devices", query="?limit=2&cursor=" + page["next_cursor"])
+    c.code("invalid-parameter", "GET", "/api/v1/devices", query="?filter=a==b", expect=400)
+    page = c.call("GET", "/api/v1/rejections", query="?limit=1&device=" + urllib.parse.quote(DEVICE["device_id"]))
+    if page and page["next_cursor"]:
+        c.call("GET", "/api/v1/rejections", query="?limit=1&device=" + urllib.parse.quote(DEVICE["device_id"])
+               + "&cursor=" + page["next_cursor"])
+    for reason in DOCUMENT["components"]["schemas"]["Rejection"]["properties"]["reason"]["enum"]:
+        c.call("GET", "/api/v1/rejections", query="?reason=" + reason)
+    c.code("invalid-parameter", "GET", "/api/v1/rejections", query="?reason=nope", expect=400)
+    ledger = c.call("GET", "/api/v1/ledger")
+    if ledger and ledger["records"]["imbalance"] != 0:
+        c.fault("GET /api/v1/ledger", json.dumps(ledger))
+
+
+def http_itself(c):
+    for template in DOCUMENT["paths"]:
+        names = dict.fromkeys(re.findall(r"{(\w+)}", template), "storage-full")
+        c.code("method-not-allowed", "DELETE", template, names, expect=405)
+        c.call("OPTIONS", template, names, expect=204)
+    c.code("not-found", "GET", "/nothing", expect=404)
+    c.code("misdirected-request", "GET", "/api/v1/devices", headers={"Host": "evil.example"}, expect=421)
+
+
+def main(base_url):
+    contract = Contract(base_url)
+    for part in (health, telemetry_in, telemetry_out, lists, http_itself):
+        part(contract)
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            if (operation["operationId"], 200) not in contract.called:
+                contract.fault(f"{method.upper()} {path}", "was never answered with 200")
+    print(*contract.faults, sep="\n", end="\n" if contract.faults else "")
+    print(f"contract: {len(contract.called)} kinds of answers compared, {len(contract.faults)} differ")
+    return bool(contract.faults)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    sys.exit(main(sys.argv[1]))

@@ -106,14 +106,18 @@ void Ingest::accept(const http::Request& request, std::string_view device, Names
 
 void Ingest::add_rejections(model::TelemetryBlock& block, model::Message& message,
                             const http::Request& request, std::string_view device) {
-  std::size_t detailed = 0;
+  const auto first = static_cast<std::ptrdiff_t>(block.rejections.size());
   for (const telemetry::RecordFault& fault : faults_) {
     ++message.rejected;
-    if (detailed >= kDetailedRejectionsMax && block.rejections.back().reason == fault.reason) {
-      ++block.rejections.back().records;
-      continue;
+    if (message.rejected > kDetailedRejectionsMax) {
+      const auto same =
+          std::find_if(block.rejections.begin() + first, block.rejections.end(),
+                       [&](const model::Rejection& other) { return other.reason == fault.reason; });
+      if (same != block.rejections.end()) {
+        ++same->records;
+        continue;
+      }
     }
-    ++detailed;
     model::Rejection& rejection = block.rejections.emplace_back();
     rejection.received_ms = message.received_ms;
     rejection.reason = fault.reason;

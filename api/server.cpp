@@ -71,6 +71,7 @@ bool Server::before_poll() {
 void Server::after_poll() {
   ingest_.hand_over();
   static_cast<void>(ingest_.deliver()); // before_poll() asks again and keeps the loop awake.
+  buffers_full_.store(http_.exchanges().over_limit(), std::memory_order_relaxed);
 }
 
 /// What can be refused without the body.
@@ -175,15 +176,18 @@ Response Server::on_refusal(const http::Refusal& refusal, const http::Request& r
 
 void Server::in_background(const ProblemContext& context, http::Responder responder,
                            std::function<Response()> read, bool urgent) {
-  auto job = [this, responder, read = std::move(read)] {
+  const auto overloaded = [context] {
+    return problem_response(
+        {"overloaded", "Too many reads wait for their answer.", {}, kRetryAfterS}, context);
+  };
+  auto job = [this, responder, overloaded, urgent, read = std::move(read)] {
+    const bool refused = !urgent && buffers_full_.load(std::memory_order_relaxed);
     // std::function wants copies; the answer is large, so it travels behind a pointer.
-    auto answer = std::make_shared<Response>(read());
+    auto answer = std::make_shared<Response>(refused ? overloaded() : read());
     loop_.post([responder, answer] { responder.respond(std::move(*answer)); });
   };
-  const bool full = http_.exchanges().over_limit() && !urgent;
-  if (full || !background_.submit(std::move(job), urgent)) {
-    responder.respond(problem_response(
-        {"overloaded", "Too many reads wait for their answer.", {}, kRetryAfterS}, context));
+  if (!background_.submit(std::move(job), urgent)) {
+    responder.respond(overloaded());
   }
 }
 

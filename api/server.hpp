@@ -1,7 +1,11 @@
 // Spate - the HTTP doors of a node.
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string_view>
 
 #include "api/background.hpp"
 #include "api/ingest.hpp"
@@ -15,9 +19,6 @@
 #include "engine/net/loop.hpp"
 
 namespace spate::api {
-
-struct PageContext;
-class Parameters;
 
 /// Serves the API on one loop, whose hooks it sets.
 ///
@@ -76,7 +77,8 @@ private:
   http::Server http_;
   Ingest ingest_;
   log::RateLimit refusals_logged_;
-  Background background_; ///< Last: its thread ends before what it uses.
+  std::atomic<bool> buffers_full_{false}; ///< For reads that were queued before: they are refused.
+  Background background_;                 ///< Last: its thread ends before what it uses.
 };
 
 } // namespace spate::api

@@ -159,6 +159,7 @@ void Exchange::flush() {
   }
   if (paused_ && pending_.size() < table_.limits_.pipelined_max) {
     paused_ = false;
+    since_ms_ = table_.now_ms_; // The wait was ours.
     transport_.pause_reading(false);
   }
 }
@@ -256,6 +257,19 @@ void Exchanges::drain() {
       slots_[i].exchange->drain();
     }
   }
+}
+
+bool Exchanges::over_limit() {
+  if (counts_.bytes_buffered >= limits_.buffered_bytes_max &&
+      now_ms_ - recounted_ms_ >= kRecountMs) {
+    recounted_ms_ = now_ms_; // What the kernel has taken meanwhile is not counted by itself.
+    for (const Slot& slot : slots_) {
+      if (slot.exchange != nullptr) {
+        slot.exchange->account();
+      }
+    }
+  }
+  return counts_.bytes_buffered >= limits_.buffered_bytes_max;
 }
 
 std::uint32_t Exchanges::enter(Exchange& exchange) {

@@ -107,9 +107,8 @@ public:
 
   [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
   [[nodiscard]] std::size_t connections() const noexcept { return counts_.connections; }
-  [[nodiscard]] bool over_limit() const noexcept {
-    return counts_.bytes_buffered >= limits_.buffered_bytes_max;
-  }
+  /// buffered_bytes_max is reached.
+  [[nodiscard]] bool over_limit();
   [[nodiscard]] const HttpCounts& counts() const noexcept { return counts_; }
   HttpCounts& counts() noexcept { return counts_; }
 
@@ -129,7 +128,9 @@ private:
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_;
   HttpCounts counts_;
+  static constexpr std::uint64_t kRecountMs = 20;
   std::uint64_t now_ms_ = 0;
+  std::uint64_t recounted_ms_ = 0;
   std::int64_t date_second_ = -1;
   std::string date_;
   bool draining_ = false;

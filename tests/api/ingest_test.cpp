@@ -143,6 +143,39 @@ TEST_CASE("200 waits for the commit") {
   check_balanced(node);
 }
 
+TEST_CASE("draining answers the record that waits for its commit, and says goodbye") {
+  ApiNode node;
+  node.store.hold = true;
+  node.client->send(ApiNode::request("POST", "/api/v1/devices/d/telemetry",
+                                     "Content-Type: application/json\r\n", "{\"a\":1}"));
+  Client other(node.server->address().port);
+  do {
+    other.send(ApiNode::request("GET", "/api/v1/ledger"));
+  } while (other.receive().json()["records"]["in_flight"] == 0);
+  node.loop.post([&] { node.server->drain(); });
+  CHECK(other.receive().status == 0); // An idle connection is closed.
+  node.store.release();
+  const Answer answer = node.client->receive();
+  CHECK(answer.json()["stored"] == 1);
+  CHECK(answer.header("connection") == "close");
+  CHECK(node.client->receive().status == 0);
+}
+
+TEST_CASE("many bad records of one body share their entries, and none is lost from the count") {
+  ApiNode node;
+  std::string body;
+  for (int i = 0; i < 150; ++i) {
+    body += "bad\n{\"ts\":\"never\",\"values\":{\"a\":1}}\n";
+  }
+  const auto answer = node.post("d", body, "", "application/x-ndjson").json();
+  CHECK(answer["errors"].size() == 300);
+  CHECK(node.get("/api/v1/rejections?limit=1000").json()["items"].size() == 100);
+  const auto rejected = node.get("/api/v1/ledger").json()["records"]["rejected"];
+  CHECK(rejected["payload-not-json"] == 150);
+  CHECK(rejected["timestamp-invalid"] == 150);
+  check_balanced(node);
+}
+
 TEST_CASE("who asks and leaves does not disturb the receipt") {
   ApiNode node;
   node.store.hold = true;

@@ -1,4 +1,5 @@
 """Starts the real node for a test, on free ports and with a data directory of its own."""
+import atexit
 import json
 import os
 import pathlib
@@ -26,6 +27,7 @@ class Node:
                    "--log-format", "json", *args]
         self.process = subprocess.Popen([str(c) for c in command], stderr=subprocess.PIPE, text=True,
                                         env={**os.environ, **(env or {})})
+        atexit.register(self.process.kill)  # A test that fails leaves no node behind.
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()

@@ -23,7 +23,7 @@ Result<int> listen_on(const std::string& address) {
   const char* end = address.data() + address.size();
   if (colon == std::string::npos ||
       inet_pton(AF_INET, address.substr(0, colon).c_str(), &where.sin_addr) != 1 ||
-      std::from_chars(address.data() + colon + 1, end, port).ptr != end) {
+      std::from_chars(address.data() + colon + 1, end, port) != std::from_chars_result{end, {}}) {
     return fail(Errc::address_invalid, address + ": give an IPv4 HOST:PORT");
   }
   where.sin_port = htons(port);

@@ -101,6 +101,7 @@ RocksOptions rocks_options(const RocksLimits& limits, rocksdb::Env* env,
   table.checksum = rocksdb::kXXH3; // Debian's build has no CRC instructions.
   table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   options.meta.write_buffer_size = kMetaBufferBytes;
+  options.meta.max_write_buffer_number = 4;
   options.meta.compression = rocksdb::kLZ4Compression;
   options.meta.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.rejections = options.meta;
@@ -116,6 +117,7 @@ RocksOptions rocks_options(const RocksLimits& limits, rocksdb::Env* env,
   filtered.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBits));
   filtered.whole_key_filtering = false;
   options.blocks.write_buffer_size = limits.block_buffer_bytes;
+  options.blocks.max_write_buffer_number = 4;
   options.blocks.compression = rocksdb::kLZ4Compression;
   options.blocks.compaction_style = rocksdb::kCompactionStyleUniversal;
   options.blocks.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(4)); // The device.

@@ -12,10 +12,10 @@ namespace {
 
 struct FaultyFixture : Fixture {
   std::shared_ptr<PowerFs> fs = std::make_shared<PowerFs>();
-  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(fs);
+  PowerEnv env{fs};
 
   FaultyFixture() {
-    internals.env = env.get();
+    internals.env = &env;
     options.durability = Durability::fsync;
     options.seal_rows = 4;
   }

@@ -11,9 +11,11 @@
 #include <random>
 #include <sstream>
 #include <string>
+#include <thread>
 
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
+#include <rocksdb/system_clock.h>
 
 namespace spate::storage::test {
 
@@ -277,6 +279,24 @@ private:
   std::optional<std::uint64_t> dies_at_;
   std::uint64_t operations_ = 0;
   bool dead_ = false;
+};
+
+/// RocksDB sleeps a second after each error in the background; tests need not.
+class NoSleep final : public rocksdb::SystemClockWrapper {
+public:
+  NoSleep() : rocksdb::SystemClockWrapper(rocksdb::SystemClock::Default()) {}
+  const char* Name() const override { return "NoSleep"; }
+  void SleepForMicroseconds(int) override { std::this_thread::yield(); }
+};
+
+/// The world of a RocksDB that stands on a PowerFs.
+class PowerEnv final : public rocksdb::EnvWrapper {
+public:
+  explicit PowerEnv(const std::shared_ptr<PowerFs>& fs)
+      : rocksdb::EnvWrapper(rocksdb::NewCompositeEnv(fs)) {
+    file_system_ = fs;
+    system_clock_ = std::make_shared<NoSleep>();
+  }
 };
 
 } // namespace spate::storage::test

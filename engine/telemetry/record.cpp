@@ -142,7 +142,7 @@ bool Parser::settle_time(const Job& job, const Layout& layout, model::Row& row) 
     return true;
   }
   const std::int64_t ahead_ms = time_ns_ / kNsPerMs - job.received_ms;
-  if (ahead_ms > job.route->future_max_ms) {
+  if (ahead_ms > job.route->future_max_ms || time_ns_ == kTimeEnd) {
     return refuse(RejectReason::timestamp_in_future,
                   plain_name(job.time_path.empty() ? std::string_view("ts") : job.time_path) +
                       " is " + duration_text(ahead_ms) + " ahead; the limit is " +

@@ -1,5 +1,6 @@
 #include "engine/telemetry/timestamp.hpp"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -81,7 +82,8 @@ bool time_of_digits(std::string_view text, TimeUnit unit, std::int64_t& time_ns)
   point += exponent;
   int wanted = point + places_to_ns(unit, point); // Digits of the result.
   if (wanted > 19) {
-    return false;
+    time_ns = kTimeEnd;
+    return true;
   }
   std::uint64_t value = 0;
   std::size_t i = 0;
@@ -93,8 +95,8 @@ bool time_of_digits(std::string_view text, TimeUnit unit, std::int64_t& time_ns)
     value = value * 10 + (i < digits.size() ? static_cast<std::uint64_t>(digits[i] - '0') : 0);
     ++i;
   }
-  time_ns = static_cast<std::int64_t>(value);
-  return value <= kMax;
+  time_ns = static_cast<std::int64_t>(std::min(value, kMax));
+  return true;
 }
 
 /// Takes exactly `count` digits from the front.
@@ -215,10 +217,8 @@ bool time_of_number(const json::Number& number, TimeUnit unit, std::int64_t& tim
     return true;
   }
   const std::uint64_t power = kPowers[static_cast<std::size_t>(shift)];
-  if (number.mantissa > kMax / power) {
-    return false;
-  }
-  time_ns = static_cast<std::int64_t>(number.mantissa * power);
+  time_ns = number.mantissa > kMax / power ? kTimeEnd
+                                           : static_cast<std::int64_t>(number.mantissa * power);
   return true;
 }
 
@@ -244,11 +244,8 @@ bool time_of_rfc3339(std::string_view text, std::int64_t& time_ns) noexcept {
   }
   constexpr std::int64_t kSecondsMax = static_cast<std::int64_t>(kMax / 1'000'000'000) - 1;
   const std::int64_t total = days * 86'400 + seconds - offset_s;
-  if (total < 0 || total > kSecondsMax) {
-    return false;
-  }
-  time_ns = total * 1'000'000'000 + ns;
-  return true;
+  time_ns = total > kSecondsMax ? kTimeEnd : total * 1'000'000'000 + ns;
+  return total >= 0;
 }
 
 } // namespace spate::telemetry

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include "engine/json/number.hpp"
@@ -9,9 +10,12 @@
 
 namespace spate::telemetry {
 
+/// What times from the year 2262 on are read as; a record with this time is always in the future.
+inline constexpr std::int64_t kTimeEnd = std::numeric_limits<std::int64_t>::max();
+
 /// A JSON number as a time: integers, decimals and exponents, computed on their decimal digits,
-/// never as a double. Digits beyond the nanosecond are cut off. False for `rfc3339`, for times
-/// before 1970 and for those that do not fit (from the year 2262 on).
+/// never as a double. Digits beyond the nanosecond are cut off. False for `rfc3339` and for times
+/// before 1970.
 [[nodiscard]] bool time_of_number(const json::Number& number, TimeUnit unit,
                                   std::int64_t& time_ns) noexcept;
 

@@ -249,6 +249,7 @@ private:
     store.get_texts("data_dirs", options.data_dirs);
     store.get("shards", options.shards, 1, 1024);
     store.get_choice("durability", options.durability, kDurabilities);
+    store.get("commit_interval_us", options.commit_interval_us, 0, 1'000'000);
     store.get("devices_max", options.devices_max, 1, 0xffff'fffe);
     store.get("shapes_per_device_max", options.shapes_per_device_max, 1, 65535);
     store.get("seal_rows", options.seal_rows, 1, 4096);

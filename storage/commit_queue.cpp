@@ -16,8 +16,12 @@ void CommitQueue::submit(std::unique_ptr<model::TelemetryBlock> block) {
       hand_back(std::move(block), status, detail);
       return;
     }
+    rows_waiting_ += block->rows.size() + 1; // One more: rejections and duplicates cost a commit too.
     waiting_.push_back(std::move(block));
-    wake = std::exchange(sleeping_, false);
+    wake = rows_wanted_ != 0 && rows_waiting_ >= rows_wanted_;
+    if (wake) {
+      rows_wanted_ = 0;
+    }
   }
   if (wake) {
     wake_.notify_one();
@@ -26,11 +30,21 @@ void CommitQueue::submit(std::unique_ptr<model::TelemetryBlock> block) {
 
 void CommitQueue::take(Blocks& out, Clock::time_point until) {
   std::unique_lock lock(mutex_);
-  const auto ready = [this] { return !waiting_.empty() || poked_ || stopping_; };
-  if (!ready()) {
-    sleeping_ = true;
-    wake_.wait_until(lock, until, ready);
-    sleeping_ = false;
+  const auto sleep = [&](std::size_t rows, Clock::time_point deadline) {
+    rows_wanted_ = rows;
+    wake_.wait_until(lock, deadline,
+                     [&] { return rows_waiting_ >= rows || poked_ || stopping_; });
+    rows_wanted_ = 0;
+  };
+  if (rows_waiting_ == 0) {
+    sleep(1, until);
+  }
+  if (rows_waiting_ > 0 && pace_.interval.count() > 0 && Clock::now() < taken_at_ + pace_.interval) {
+    sleep(pace_.rows_enough, taken_at_ + pace_.interval);
+  }
+  if (rows_waiting_ > 0) {
+    taken_at_ = Clock::now();
+    rows_waiting_ = 0;
   }
   poked_ = false;
   if (out.empty()) {
@@ -60,6 +74,7 @@ void CommitQueue::refuse(Blocks& first, Blocks& second, model::CommitStatus stat
   answer(first, status, refusal_detail_);
   answer(second, status, refusal_detail_);
   answer(waiting_, status, refusal_detail_);
+  rows_waiting_ = 0;
 }
 
 void CommitQueue::accept() {

@@ -22,7 +22,8 @@ std::string mebibytes(std::uint64_t bytes) {
 DataDirectory::DataDirectory(DataDirectoryOptions options, DirectoryLock lock,
                              model::ShapeTable& shapes, std::atomic<std::uint64_t>& devices_total)
     : options_(std::move(options)), lock_(std::move(lock)), shapes_(shapes),
-      devices_total_(devices_total) {}
+      devices_total_(devices_total),
+      queue_({.interval = std::chrono::microseconds(options_.commit_interval_us)}) {}
 
 DataDirectory::~DataDirectory() {
   stop();

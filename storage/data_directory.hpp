@@ -25,6 +25,7 @@ struct DataDirectoryOptions {
   std::string path;
   LiveOptions live;
   std::uint64_t disk_free_min_bytes = 0; ///< As StoreOptions.
+  std::uint32_t commit_interval_us = 0;  ///< As StoreOptions.
   StoreInternals internals;
 };
 

@@ -267,6 +267,7 @@ DataDirectoryOptions directory_options(const StoreOptions& options, const std::s
   DataDirectoryOptions out;
   out.path = path;
   out.disk_free_min_bytes = options.disk_free_min_bytes;
+  out.commit_interval_us = options.commit_interval_us;
   out.internals = internals;
   LiveOptions& live = out.live;
   live.path = database_path(path);

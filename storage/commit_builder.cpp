@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kBlockRowsMax = 512;
 /// Look-ups of sealed rows a commit; what comes back beyond them is left to the readers.
 constexpr int kVerificationsMax = 256;
+/// How many messages ahead their memory is asked for.
+constexpr std::size_t kPrefetch = 6;
 /// Memory that an unusually large commit may keep for the next one.
 constexpr std::size_t kLogKeptBytes = 4u << 20;
 
@@ -44,8 +46,10 @@ Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
   }
   log_.begin(state_.next_tie, first == nullptr ? 0 : first->time_ns, now_ms, seals_);
   for (const auto& block : blocks) {
-    for (const model::Message& message : block->messages) {
-      if (auto added = add_message(*block, message, block->rows); !added) {
+    const auto& messages = block->messages;
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      prefetch(messages, i);
+      if (auto added = add_message(*block, messages[i], block->rows); !added) {
         return added;
       }
     }
@@ -58,6 +62,19 @@ Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
                rocksdb::Slice(log_.bytes().data(), log_.bytes().size()));
   }
   return {};
+}
+
+/// Devices come in any order: without asking ahead each row would wait for memory three times.
+void CommitBuilder::prefetch(const std::vector<model::Message>& messages, std::size_t at) const {
+  if (at + 2 * kPrefetch < messages.size()) {
+    state_.devices.prefetch(messages[at + 2 * kPrefetch].device);
+  }
+  if (at + kPrefetch < messages.size()) {
+    const Device* device = state_.devices.at(messages[at + kPrefetch].device);
+    if (device != nullptr && device->tails != nullptr) {
+      device->tails->prefetch();
+    }
+  }
 }
 
 void CommitBuilder::seal(Tail& tail) {
@@ -273,6 +290,7 @@ void CommitBuilder::accept(Tail& tail, Device& device, model::Row& row, std::int
   accepted_.push_back({&tail, &device, row.time_ns, received_ms, begin, row.values_bytes,
                        tail.last_pending, row.source});
   tail.last_pending = static_cast<std::uint32_t>(accepted_.size() - 1);
+  tail.prefetch_end(); // apply() writes there.
   tail.seen_max = std::max(tail.seen_max, row.time_ns);
   row.outcome = model::RowOutcome::stored;
 }

@@ -78,6 +78,7 @@ private:
     model::TsSource source;
   };
 
+  void prefetch(const std::vector<model::Message>& messages, std::size_t at) const;
   void seal(Tail& tail);
   void put_block(Tail& tail, std::string_view value, std::int64_t last_time_ns);
   Result<void> add_message(const model::TelemetryBlock& block, const model::Message& message,

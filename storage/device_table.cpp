@@ -19,19 +19,6 @@ model::DeviceNumber DeviceTable::find(std::string_view name) const noexcept {
   return model::DeviceNumber::unknown;
 }
 
-Device* DeviceTable::at(model::DeviceNumber number) noexcept {
-  const auto index = static_cast<std::uint32_t>(number);
-  if (index == 0 || index > count_) {
-    return nullptr;
-  }
-  Device& device = slot(index);
-  return device.name.empty() ? nullptr : &device;
-}
-
-const Device* DeviceTable::at(model::DeviceNumber number) const noexcept {
-  return const_cast<DeviceTable*>(this)->at(number);
-}
-
 void DeviceTable::prefetch(model::DeviceNumber number) const noexcept {
   const auto index = static_cast<std::uint32_t>(number);
   if (index != 0 && index <= count_) {

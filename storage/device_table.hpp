@@ -31,8 +31,17 @@ public:
   /// DeviceNumber::unknown if there is none.
   [[nodiscard]] model::DeviceNumber find(std::string_view name) const noexcept;
   /// Null if the number was never given.
-  [[nodiscard]] Device* at(model::DeviceNumber number) noexcept;
-  [[nodiscard]] const Device* at(model::DeviceNumber number) const noexcept;
+  [[nodiscard]] Device* at(model::DeviceNumber number) noexcept {
+    const auto index = static_cast<std::uint32_t>(number);
+    if (index == 0 || index > count_) {
+      return nullptr;
+    }
+    Device& device = slot(index);
+    return device.name.empty() ? nullptr : &device;
+  }
+  [[nodiscard]] const Device* at(model::DeviceNumber number) const noexcept {
+    return const_cast<DeviceTable*>(this)->at(number);
+  }
   /// Asks the cache for the device of this number ahead of its use.
   void prefetch(model::DeviceNumber number) const noexcept;
 

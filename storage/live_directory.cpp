@@ -349,7 +349,7 @@ void LiveDirectory::flush_small_families() {
   options.allow_write_stall = true;
   const auto status = db_->Flush(options, {families_.meta, families_.rejections});
   if (!status.ok() && !status.IsTryAgain()) { // Again: they are being flushed already.
-    on_error_(status); // The commit before it stands.
+    on_error_(status);                        // The commit before it stands.
   }
 }
 

@@ -1,6 +1,7 @@
 // Spate - a store in a temporary directory and a sink that waits for receipts.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <map>
@@ -141,6 +142,7 @@ struct Fixture {
     options.log_bytes_max = 4u << 20;
     internals.reopen_pause_min = std::chrono::milliseconds(1);
     internals.tick = std::chrono::milliseconds(5);
+    internals.now_ms = [this] { return received_ms.load(); };
   }
   ~Fixture() { store.reset(); }
 
@@ -205,7 +207,7 @@ struct Fixture {
     return out;
   }
 
-  std::int64_t received_ms = 1'700'000'000'000;
+  std::atomic<std::int64_t> received_ms{1'700'000'000'000}; ///< The store's clock too.
 };
 
 using Texts = std::vector<std::string>;

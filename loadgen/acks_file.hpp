@@ -1,0 +1,72 @@
+// Spate - the acks file: one line for each record that the server has acknowledged.
+//
+// Text, UTF-8. The first line is "# spate acks 1". Every other line that does not begin with '#' is
+//   device TAB ts TAB hash LF
+// device: the device id (no control characters, so no tab); ts: its time, integer epoch
+// milliseconds; hash: 16 hex digits, values_hash() of the record's fields without the time: the sum
+// over all fields, modulo 2^64, of XXH3(value, seed = XXH3(path, seed = type)), with type 1
+// boolean, 2 number, 3 string, path and value as json_flatten() gives them (numbers as the text
+// that was sent). A line is written only after the acknowledgement came; the order is that of the
+// acknowledgements.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "engine/base/result.hpp"
+#include "loadgen/line_file.hpp"
+
+namespace spate::loadgen {
+
+struct AckRecord {
+  std::string_view device;
+  std::int64_t ts = 0;
+  std::uint64_t hash = 0;
+};
+
+/// Appends the line of `record`.
+void append_ack_line(std::string& out, const AckRecord& record);
+
+/// Reads a line back; views borrow it. Error: malformed_payload.
+Result<AckRecord> parse_ack_line(std::string_view line);
+
+/// Writes the blocks of lines that threads hand over, on a thread of its own, so that a slow disk
+/// does not disturb the schedule (until kQueuedBytesMax are waiting; then write() waits).
+class AcksWriter {
+public:
+  static constexpr std::size_t kQueuedBytesMax = std::size_t{256} << 20;
+
+  /// Creates or truncates the file. Error: file_unreadable.
+  static Result<std::unique_ptr<AcksWriter>> create(const std::string& path);
+  ~AcksWriter();
+  AcksWriter(const AcksWriter&) = delete;
+  AcksWriter& operator=(const AcksWriter&) = delete;
+
+  /// Whole lines. Thread-safe.
+  void write(std::string lines);
+  /// Writes what is queued, closes, and tells whether all of it reached the file. Error:
+  /// file_unreadable.
+  Result<void> finish();
+
+private:
+  AcksWriter(std::string path, int file);
+  void run();
+
+  const std::string path_;
+  int file_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::string> queue_;
+  std::size_t queued_bytes_ = 0;
+  bool stopping_ = false;
+  std::string fault_;
+  std::thread thread_;
+};
+
+} // namespace spate::loadgen

@@ -1,0 +1,99 @@
+// Spate - the command line of spate-loadgen.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loadgen/replay_file.hpp"
+#include "loadgen/schedule.hpp"
+
+namespace spate::loadgen {
+
+/// What run and replay have in common.
+struct FleetOptions {
+  std::string target;
+  std::string topic = "devices/{device}/telemetry";
+  int qos = 1;
+  int mqtt = 3;
+  std::uint32_t window = 0; ///< 0: the command's default.
+  std::uint32_t threads = 1;
+  std::uint16_t keep_alive_s = 60;
+  double connects_per_s = 0;
+  bool clean = false;
+  bool reconnect = false;
+  bool precise = false;
+  std::string sources = "auto";
+  std::int64_t drain_ns = 10'000'000'000;
+  std::uint64_t seed = 1;
+  std::string report;
+  std::string acks;
+  bool quiet = false;
+};
+
+struct RunOptions : FleetOptions {
+  std::uint32_t devices = 0;
+  std::string device_prefix = "dev-";
+  double rate = 0;
+  bool flood = false;
+  bool idle = false;
+  Arrival arrival = Arrival::fixed;
+  std::int64_t duration_ns = 0; ///< 0: until stop_after.
+  std::int64_t warm_up_ns = 0;
+  std::uint64_t stop_after = 0;
+  std::string payload = "env";
+};
+
+struct ReplayOptions : FleetOptions {
+  std::string file;
+  std::string device_prefix;
+  double speed = 1; ///< 0: as fast as possible.
+  bool loop = false;
+  bool shift_to_now = false;
+  ReplayForm form = ReplayForm::flat;
+};
+
+struct VerifyOptions {
+  std::string acks;
+  std::string api;
+  std::uint64_t sample = 0; ///< 0: all.
+  std::uint64_t seed = 1;
+  int patience_s = 30;
+  std::string json;
+  bool quiet = false;
+};
+
+enum class Command : std::uint8_t { run, replay, verify };
+
+struct Options {
+  Command command = Command::run;
+  std::vector<std::string> command_line;
+  RunOptions run;
+  ReplayOptions replay;
+  VerifyOptions verify;
+};
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed =
+    1; ///< Something was lost, refused, missing; or an error of the machine.
+inline constexpr int kExitUsage = 2;
+inline constexpr std::uint32_t kFloodWindow = 20;
+inline constexpr std::uint32_t kOpenLoopWindow = 1000;
+
+/// The window where the user names none. MQTT 3.1.1 has no word for how many messages of QoS 2 a
+/// server takes at a time, and mosquitto closes the connection above 20.
+[[nodiscard]] inline std::uint32_t default_window(const FleetOptions& fleet, bool flood) noexcept {
+  return flood || (fleet.qos == 2 && fleet.mqtt == 3) ? kFloodWindow : kOpenLoopWindow;
+}
+
+/// Reads the command line. If there is nothing to run (--help, a wrong option), it has printed why
+/// and `exit_code` says how to end.
+std::optional<Options> parse_options(int argc, char** argv, int& exit_code);
+
+// One command each; they print their results and return the exit code.
+int run_command(const Options& options);
+int replay_command(const Options& options);
+int verify_command(const Options& options);
+
+} // namespace spate::loadgen

@@ -1,0 +1,72 @@
+#include "loadgen/load.hpp"
+#include "loadgen/options.hpp"
+#include "loadgen/payload.hpp"
+#include "loadgen/run_fleet.hpp"
+
+namespace spate::loadgen {
+
+namespace {
+
+std::string load_text(const RunOptions& run, std::uint32_t window) {
+  if (run.idle) {
+    return "idle: connections only";
+  }
+  const std::string payload = ", payload " + run.payload;
+  if (run.flood && run.qos == 0) {
+    return "flood of QoS 0: as fast as the connections take it" + payload;
+  }
+  if (run.flood) {
+    return "flood: " + std::to_string(window) +
+           " unacknowledged messages a device (closed loop: the server sets the pace)" + payload;
+  }
+  return formatted("open loop: %.0f messages/s, ", run.rate) +
+         (run.arrival == Arrival::fixed ? "fixed" : "Poisson") + " arrivals" + payload;
+}
+
+} // namespace
+
+int run_command(const Options& options) {
+  const RunOptions& run = options.run;
+  std::vector<Template> templates;
+  if (!run.idle) {
+    auto loaded = load_templates(run.payload, run.seed);
+    if (!loaded) {
+      return complain(loaded.error());
+    }
+    templates = std::move(*loaded);
+  }
+  FleetTask task;
+  task.window = default_window(run, run.flood);
+  task.head.load = load_text(run, run.window != 0 ? run.window : task.window);
+  task.head.closed_loop = run.flood;
+  task.head.rate = run.rate;
+  task.plan.duration_ns = run.duration_ns;
+  task.plan.warm_up_ns = run.warm_up_ns;
+  task.total = run.stop_after;
+  task.duration_s = static_cast<double>(run.duration_ns + run.warm_up_ns) / 1e9;
+  for (std::uint32_t i = 0; i < run.devices; ++i) {
+    task.plan.devices.push_back(run.device_prefix + std::to_string(i));
+  }
+  if (!run.idle) {
+    task.plan.make_load = [&run, &templates](std::uint32_t thread, std::uint32_t devices) {
+      // A thread's share of rate and count follows its share of the devices; the shares of a count
+      // add up.
+      const double share = static_cast<double>(devices) / run.devices;
+      GeneratedPlan plan;
+      plan.closed_loop = run.flood;
+      plan.rate = run.rate * share;
+      plan.arrival = run.arrival;
+      plan.phase_ns = run.rate > 0 ? static_cast<std::int64_t>(thread * 1e9 / run.rate) : 0;
+      plan.seed = run.seed + thread;
+      if (run.stop_after != 0) {
+        const std::uint32_t threads = std::min(run.threads, run.devices);
+        plan.count_max = run.stop_after / threads + (thread < run.stop_after % threads ? 1 : 0);
+        plan.empty = plan.count_max == 0;
+      }
+      return std::make_unique<GeneratedLoad>(plan, devices, templates);
+    };
+  }
+  return run_fleet(options, run, std::move(task));
+}
+
+} // namespace spate::loadgen

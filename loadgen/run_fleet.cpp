@@ -1,0 +1,183 @@
+#include "loadgen/run_fleet.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/clock.hpp"
+#include "engine/model/device_id.hpp"
+#include "loadgen/progress.hpp"
+
+namespace spate::loadgen {
+
+namespace {
+
+std::atomic<bool>* g_stop = nullptr; // What the signal handler may touch.
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+extern "C" void on_signal(int) {
+  if (g_stop->exchange(true)) {
+    std::_Exit(130);
+  }
+}
+
+nlohmann::json config_json(const FleetPlan& plan, const FleetOptions& fleet) {
+  const SessionOptions& session = plan.group.session;
+  return {{"devices", plan.devices.size()},
+          {"threads", plan.threads},
+          {"topic", fleet.topic},
+          {"qos", session.qos},
+          {"mqtt", fleet.mqtt},
+          {"window", session.window},
+          {"keep_alive_s", session.keep_alive_s},
+          {"clean", session.clean},
+          {"reconnect", plan.group.reconnect},
+          {"precise", plan.precise},
+          {"ramp_per_s", plan.group.connects_per_s},
+          {"sources", fleet.sources},
+          {"warm_up_s", static_cast<double>(plan.warm_up_ns) / 1e9},
+          {"duration_s", static_cast<double>(plan.duration_ns) / 1e9},
+          {"drain_s", static_cast<double>(plan.drain_ns) / 1e9},
+          {"seed", fleet.seed},
+          {"acks", fleet.acks}};
+}
+
+/// Puts the options into the plan. Errors: those of the target, the sources and the limits.
+Result<void> complete(FleetTask& task, const FleetOptions& fleet) {
+  auto target = target_of(fleet.target);
+  if (!target) {
+    return fail(std::move(target.error()));
+  }
+  auto address = resolve(*target, 1883);
+  if (!address) {
+    return fail(std::move(address.error()));
+  }
+  auto sources = SourcePool::parse(fleet.sources, *address);
+  if (!sources) {
+    return fail(std::move(sources.error()));
+  }
+  if (auto room = make_room(task.plan.devices.size()); !room) {
+    return room;
+  }
+  for (const std::string& device : task.plan.devices) {
+    if (const char* fault = model::device_id_fault(device)) {
+      return fail(Errc::usage, "the device \"" + device + "\" " + fault);
+    }
+  }
+  FleetPlan& plan = task.plan;
+  plan.target = *address;
+  plan.sources = *sources;
+  plan.threads = fleet.threads;
+  plan.precise = fleet.precise;
+  plan.drain_ns = fleet.drain_ns;
+  GroupPlan& group = plan.group;
+  group.session.version = fleet.mqtt == 5 ? wire::Version::v5 : wire::Version::v311;
+  group.session.qos = static_cast<std::uint8_t>(fleet.qos);
+  group.session.clean = fleet.clean || !fleet.reconnect;
+  group.session.keep_alive_s = fleet.keep_alive_s;
+  group.session.window = fleet.window != 0 ? fleet.window : task.window;
+  group.session.topic = TopicTemplate(fleet.topic);
+  group.reconnect = fleet.reconnect;
+  group.connects_per_s = fleet.connects_per_s;
+  group.seed = fleet.seed;
+  return {};
+}
+
+} // namespace
+
+int complain(const Error& error) {
+  std::fprintf(stderr, "spate-loadgen: %s\n", error.detail.c_str());
+  return error.code == Errc::usage || error.code == Errc::address_invalid ? kExitUsage
+                                                                          : kExitFailed;
+}
+
+bool write_json(const std::string& path, const nlohmann::json& document) {
+  const std::string text =
+      document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  if (path == "-") {
+    return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+           std::fflush(stdout) == 0;
+  }
+  std::ofstream file(path, std::ios::trunc);
+  file << text;
+  file.close();
+  if (!file) {
+    (void)complain({Errc::file_unreadable, path + " can not be written"});
+    return false;
+  }
+  return true;
+}
+
+void stop_on_signals(std::atomic<bool>& stop) {
+  g_stop = &stop;
+  struct sigaction action {};
+  action.sa_handler = &on_signal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task) {
+  static std::atomic<bool> stop{false};
+  if (auto completed = complete(task, fleet); !completed) {
+    return complain(completed.error());
+  }
+  std::unique_ptr<AcksWriter> acks;
+  if (!fleet.acks.empty()) {
+    auto created = AcksWriter::create(fleet.acks);
+    if (!created) {
+      return complain(created.error());
+    }
+    acks = std::move(*created);
+    task.plan.group.write_acks = [&acks](std::string lines) { acks->write(std::move(lines)); };
+  }
+  task.head.command_line = options.command_line;
+  task.head.target = "mqtt://" + task.plan.target.text() +
+                     (fleet.mqtt == 5 ? " (MQTT 5, QoS " : " (MQTT 3.1.1, QoS ") +
+                     std::to_string(fleet.qos) + ")";
+  task.head.qos = static_cast<std::uint8_t>(fleet.qos);
+  task.head.precise = fleet.precise;
+  task.head.reconnect = fleet.reconnect;
+  task.head.devices = task.plan.devices.size();
+  const nlohmann::json config = config_json(task.plan, fleet);
+
+  stop_on_signals(stop);
+  StatusLine status(fleet.quiet);
+  FleetStatus lines(task.total, task.duration_s);
+  FleetResult result;
+  {
+    Fleet running(std::move(task.plan), stop);
+    result = running.run([&](const FleetProgress& progress, const StatsBoard& board) {
+      const std::int64_t now_ns = steady_ns();
+      if (status.due(now_ns)) {
+        status.show(lines.line(progress, board.totals(), now_ns), now_ns);
+      }
+    });
+  }
+  status.clear();
+  if (task.on_end) {
+    task.on_end();
+  }
+  bool ok = judge(task.head, result).ok;
+  if (const std::string fault = task.fault ? task.fault() : ""; !fault.empty()) {
+    (void)complain({Errc::file_unreadable, fault});
+    ok = false;
+  }
+  if (acks) {
+    if (auto finished = acks->finish(); !finished) {
+      (void)complain(finished.error());
+      ok = false;
+    }
+  }
+  // The table goes where the document does not.
+  std::fputs(report_table(task.head, result).c_str(), fleet.report == "-" ? stderr : stdout);
+  if (!fleet.report.empty()) {
+    ok = write_json(fleet.report, report_json(task.head, config, result)) && ok;
+  }
+  return ok ? kExitOk : kExitFailed;
+}
+
+} // namespace spate::loadgen

@@ -1,0 +1,71 @@
+// Spate - what a run counts, per thread and gathered.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/histogram.hpp"
+
+namespace spate::loadgen {
+
+/// Counts and times of some stretch of a run. All times in nanoseconds.
+struct Stats {
+  std::uint64_t connects = 0; ///< CONNACKs with success, those after a lost connection included.
+  std::uint64_t connect_failures = 0; ///< Attempts that got none.
+  std::uint64_t connections_lost = 0; ///< Closed by the server or the network while in use.
+  std::uint64_t sent = 0;             ///< Messages sent for the first time.
+  std::uint64_t sent_bytes = 0;       ///< Their payloads.
+  std::uint64_t resent = 0;           ///< Sent again after a lost connection.
+  std::uint64_t acked = 0;   ///< Answered with success; with QoS 0, known to be read by the server.
+  std::uint64_t refused = 0; ///< Answered with a reason of 0x80 or above.
+  std::uint64_t lost = 0;    ///< Sent and never answered.
+  std::uint64_t unsent = 0;  ///< Due and never sent.
+  std::uint64_t measured_sent = 0;  ///< Sent and
+  std::uint64_t measured_acked = 0; ///< acked between warm-up and end of sending.
+
+  Histogram latency; ///< Intended send time to answer.
+  Histogram service; ///< Actual send time to answer.
+  Histogram connect; ///< connect() to CONNACK.
+  Histogram lag;     ///< How late the generator itself was.
+
+  std::map<std::string, std::uint64_t, std::less<>> errors; ///< By reason.
+  std::array<std::uint64_t, 256> reasons{};                 ///< MQTT 5 reason codes of answers.
+
+  void error(std::string_view reason, std::uint64_t count = 1);
+  void merge(const Stats& other);
+  void clear() { *this = Stats(); }
+  [[nodiscard]] std::uint64_t error_count() const noexcept;
+};
+
+/// Texts in `errors` are at most this many; what is above counts as "other".
+inline constexpr std::size_t kErrorReasonsMax = 64;
+
+/// One line of the report's timeline: a second of the run.
+struct Second {
+  std::uint64_t second =
+      0; ///< Since the load began; the connecting before it is not in the timeline.
+  std::uint64_t sent = 0, acked = 0, errors = 0, in_flight = 0, connected = 0;
+  std::uint64_t p50_ns = 0, p99_ns = 0, max_ns = 0;
+};
+
+/// Where threads hand over what they counted, a few times a second. Thread-safe.
+class StatsBoard {
+public:
+  /// Adds `recent` to the totals and to the current stretch, and clears it.
+  void publish(Stats& recent);
+  [[nodiscard]] Stats totals() const;
+  /// What was published since the last call.
+  [[nodiscard]] Stats take_recent();
+
+private:
+  mutable std::mutex mutex_;
+  Stats totals_;
+  Stats recent_;
+};
+
+} // namespace spate::loadgen

@@ -1,0 +1,81 @@
+// Spate - is every acknowledged record there, once, with its values?
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.hpp"
+#include "loadgen/acks_sorter.hpp"
+#include "loadgen/page_source.hpp"
+
+namespace spate::loadgen {
+
+struct Finding {
+  enum class Kind : std::uint8_t {
+    missing,   ///< Acknowledged, and nothing is stored for its time.
+    differing, ///< Acknowledged; only records with other values are stored for its time.
+    doubled    ///< Stored more than once.
+  };
+  Kind kind = Kind::missing;
+  std::string device;
+  std::int64_t ts = 0;
+};
+[[nodiscard]] std::string_view name_of(Finding::Kind kind) noexcept;
+
+struct VerifyResult {
+  static constexpr std::size_t kFindingsMax = 20;
+
+  std::uint64_t lines = 0;   ///< Acknowledged, as the file says.
+  std::uint64_t records = 0; ///< Of them different: a record that was sent twice counts once.
+  std::uint64_t checked = 0;
+  std::uint64_t devices = 0;
+  std::uint64_t missing = 0;
+  std::uint64_t differing = 0;
+  std::uint64_t doubled = 0;
+  std::uint64_t unacknowledged = 0; ///< Stored though no acknowledgement came: allowed.
+  std::uint64_t pages = 0;
+  std::vector<Finding> findings; ///< The first kFindingsMax.
+  bool interrupted = false;
+
+  [[nodiscard]] bool ok() const noexcept {
+    return missing == 0 && differing == 0 && doubled == 0 && !interrupted && checked == records;
+  }
+};
+
+/// Compares what an acks file promises with what an API gives back.
+class Verifier {
+public:
+  using Watch = std::function<void(const VerifyResult&)>;
+
+  /// Borrows `source`; `stop` ends the work early.
+  Verifier(PageSource& source, const std::atomic<bool>& stop) : source_(source), stop_(stop) {}
+
+  /// Reads every record back. The sorter is finish()ed. Errors: those of the source and the sorter.
+  Result<VerifyResult> all(AcksSorter& acks, const Watch& watch);
+  /// Reads back only these records, each by its time.
+  Result<VerifyResult> some(const std::vector<SortedAck>& acks,
+                            const std::vector<std::string>& devices, const Watch& watch);
+
+private:
+  struct Reader;
+  /// Judges the acknowledged records of one device and time against the stored ones.
+  void judge(VerifyResult& result, const std::string& device, std::int64_t ts,
+             std::vector<std::uint64_t>& promised, std::vector<std::uint64_t>& stored) const;
+
+  PageSource& source_;
+  const std::atomic<bool>& stop_;
+};
+
+/// Reads an acks file into `sorter`. Errors: file_unreadable, malformed_payload with the line.
+Result<void> read_acks(const std::string& path, AcksSorter& sorter);
+
+/// Takes `count` lines of an acks file at random, each as likely as any other; sorted. `lines` is
+/// set to the number of all, `devices` to the names that the records' numbers mean.
+Result<std::vector<SortedAck>> sample_acks(const std::string& path, std::size_t count,
+                                           std::uint64_t seed, std::uint64_t& lines,
+                                           std::vector<std::string>& devices);
+
+} // namespace spate::loadgen

@@ -1,0 +1,139 @@
+#include "loadgen/acks_file.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <doctest/doctest.h>
+
+#include "loadgen/acks_sorter.hpp"
+#include "loadgen/schedule.hpp"
+#include "loadgen/verify.hpp"
+
+using namespace spate;
+using namespace spate::loadgen;
+
+namespace {
+
+std::string temporary(const char* name) {
+  return (std::filesystem::temp_directory_path() / name).string();
+}
+
+} // namespace
+
+TEST_CASE("a line that is not one of an acks file is refused") {
+  for (const std::string_view bad :
+       {"", "a", "a\t1", "a\t1\t", "a\t1\t123", "\t1\t0123456789abcdef", "a\tx\t0123456789abcdef",
+        "a\t1x\t0123456789abcdef", "a\t1\t0123456789abcdeg", "a\t1\t0123456789abcdef0",
+        "a\t1\t0123456789abcde", "a\t\t0123456789abcdef",
+        "a\t99999999999999999999\t0123456789abcdef"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(parse_ack_line(bad));
+  }
+}
+
+TEST_CASE("a file that can not be made, read or understood is told") {
+  CHECK(AcksWriter::create("/nowhere/acks").error().code == Errc::file_unreadable);
+  AcksSorter sorter;
+  CHECK(read_acks("/nowhere/acks", sorter).error().code == Errc::file_unreadable);
+  const std::string path = temporary("spate_acks_bad_test.txt");
+  {
+    auto writer = AcksWriter::create(path).value();
+    writer->write("dev-1\t5\t00000000000000ff\nrubbish\n");
+    REQUIRE(writer->finish());
+  }
+  const auto read = read_acks(path, sorter);
+  REQUIRE_FALSE(read);
+  CHECK(read.error().detail.find(":3: ") != std::string::npos);
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("a full disk is told when the file is finished") {
+  if (!std::filesystem::exists("/dev/full")) {
+    return;
+  }
+  auto writer = AcksWriter::create("/dev/full").value();
+  writer->write("dev-1\t5\t00000000000000ff\n");
+  CHECK(writer->finish().error().code == Errc::file_unreadable);
+}
+
+TEST_CASE("what is written comes back, odd names and times included") {
+  const std::string path = temporary("spate_acks_test.txt");
+  const std::vector<AckRecord> records = {{"dev-1", 1594598424502, 0},
+                                          {"dev-1", 0, ~std::uint64_t{0}},
+                                          {"K\xc3\xbc\x63he links, #2", -5, 0x0123456789abcdef}};
+  {
+    auto writer = AcksWriter::create(path).value();
+    std::string lines;
+    for (const AckRecord& record : records) {
+      append_ack_line(lines, record);
+    }
+    writer->write(lines);
+    REQUIRE(writer->finish());
+  }
+  AcksSorter sorter;
+  REQUIRE(read_acks(path, sorter));
+  CHECK(sorter.size() == 3);
+  CHECK(sorter.devices() == std::vector<std::string>{"dev-1", "K\xc3\xbc\x63he links, #2"});
+  SortedAck ack;
+  REQUIRE(sorter.next(ack).value());
+  CHECK(ack == SortedAck{0, 0, ~std::uint64_t{0}});
+  REQUIRE(sorter.next(ack).value());
+  CHECK(ack == SortedAck{0, 1594598424502, 0});
+  REQUIRE(sorter.next(ack).value());
+  CHECK(ack == SortedAck{1, -5, 0x0123456789abcdef});
+  CHECK_FALSE(sorter.next(ack).value());
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("more acks than fit in memory come back in the same order") {
+  Random random(3);
+  std::vector<SortedAck> all;
+  AcksSorter small(1000);
+  for (int i = 0; i < 25'123; ++i) {
+    const auto device = static_cast<std::uint32_t>(random.next() % 7);
+    const auto ts = static_cast<std::int64_t>(random.next() % 5'000);
+    const std::uint64_t hash = random.next() % 3;
+    // Names in the order of their numbers, so that both sides number them alike.
+    REQUIRE(small.add("dev-" + std::to_string(i < 7 ? static_cast<std::uint32_t>(i) : device), ts,
+                      hash));
+    all.push_back({i < 7 ? static_cast<std::uint32_t>(i) : device, ts, hash});
+  }
+  REQUIRE(small.finish());
+  std::sort(all.begin(), all.end());
+  SortedAck ack;
+  for (const SortedAck& wanted : all) {
+    REQUIRE(small.next(ack).value());
+    REQUIRE(ack == wanted);
+  }
+  CHECK_FALSE(small.next(ack).value());
+}
+
+TEST_CASE("a sample is drawn from the whole file and repeats with its seed") {
+  const std::string path = temporary("spate_acks_sample_test.txt");
+  {
+    auto writer = AcksWriter::create(path).value();
+    std::string lines;
+    for (std::int64_t ts = 0; ts < 1000; ++ts) {
+      append_ack_line(lines, {"dev-" + std::to_string(ts % 3), ts, 7});
+    }
+    writer->write(lines);
+    REQUIRE(writer->finish());
+  }
+  std::uint64_t lines = 0;
+  std::vector<std::string> devices;
+  const auto sample = sample_acks(path, 100, 1, lines, devices).value();
+  CHECK(lines == 1000);
+  REQUIRE(sample.size() == 100);
+  std::int64_t low = 0;
+  for (const SortedAck& ack : sample) {
+    CHECK(devices[ack.device] == "dev-" + std::to_string(ack.ts % 3));
+    low += ack.ts < 500 ? 1 : 0;
+  }
+  CHECK(low > 30);
+  CHECK(low < 70);
+  std::vector<std::string> again;
+  CHECK(sample_acks(path, 100, 1, lines, again).value() == sample);
+  again.clear();
+  CHECK(sample_acks(path, 5000, 1, lines, again).value().size() == 1000);
+  std::filesystem::remove(path);
+}

@@ -34,7 +34,7 @@ class Crash(unittest.TestCase):
                     while node.ledger()["stored"] < until:
                         self.assertIsNone(load.poll(), "the load generator stopped")
                     node.kill()
-                    node = Node(data, "--shards", "2", "--mqtt", "%s:%d" % mqtt).wait_ready()
+                    node = Node(data, "--shards", "2", mqtt=mqtt).wait_ready()
                 while node.ledger()["stored"] < 20000:
                     self.assertIsNone(load.poll(), "the load generator stopped")
             finally:

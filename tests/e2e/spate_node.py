@@ -19,11 +19,11 @@ START_TIMEOUT_S = 60
 class Node:
     """One `spate serve`. Its log is read by a thread, so that it never blocks on a full pipe."""
 
-    def __init__(self, data_dir, *args, env=None):
+    def __init__(self, data_dir, *args, mqtt=("127.0.0.1", 0), env=None):
         self.data_dir = pathlib.Path(data_dir)
         self.log = []
         self.mqtt = self.http = None
-        command = [BIN / "spate", "serve", "--data-dir", self.data_dir, "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0",
+        command = [BIN / "spate", "serve", "--data-dir", self.data_dir, "--mqtt", "%s:%d" % mqtt, "--http", "127.0.0.1:0",
                    "--log-format", "json", *args]
         self.process = subprocess.Popen([str(c) for c in command], stderr=subprocess.PIPE, text=True,
                                         env={**os.environ, **(env or {})})

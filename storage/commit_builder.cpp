@@ -182,7 +182,8 @@ Result<void> CommitBuilder::add_row(model::DeviceNumber number, Device& device, 
       return fail(sealed_max.error());
     }
     main->sealed_known = true;
-    main->sealed_max = *sealed_max;
+    // This commit may seal it already: that is not in the database yet.
+    main->sealed_max = std::max(main->sealed_max, *sealed_max);
     main->seen_max = std::max(main->seen_max, *sealed_max);
   }
   if (row.time_ns > main->seen_max) { // Newer than all before it: nothing to compare with.

@@ -67,7 +67,7 @@ private:
 /// Appends messages to a block as a parser would.
 class BlockMaker {
 public:
-  explicit BlockMaker(model::ShapeTable& shapes) : shapes_(shapes) {
+  explicit BlockMaker(model::ShapeTable& shapes) : shapes_(&shapes) {
     block_ = std::make_unique<model::TelemetryBlock>();
   }
 
@@ -86,7 +86,7 @@ public:
   BlockMaker& row(std::int64_t time_ns, const std::string& number, const std::string& field = "t",
                   model::TsSource source = model::TsSource::device) {
     model::Row row;
-    row.shape = shapes_.intern({{field, model::ValueClass::number}});
+    row.shape = shapes_->intern({{field, model::ValueClass::number}});
     REQUIRE(row.shape != nullptr);
     row.time_ns = time_ns;
     row.source = source;
@@ -121,7 +121,7 @@ public:
   }
 
 private:
-  model::ShapeTable& shapes_;
+  model::ShapeTable* shapes_;
   std::unique_ptr<model::TelemetryBlock> block_;
 };
 

@@ -88,6 +88,20 @@ template <bool Padded>
   return count;
 }
 
+/// Takes an exponent, which must reach to the end.
+template <bool Padded>
+[[nodiscard]] inline bool take_exponent(const char*& at, const char* end) noexcept {
+  if (*at != 'e' && *at != 'E') {
+    return false;
+  }
+  ++at;
+  at += at != end && (*at == '+' || *at == '-') ? 1 : 0;
+  std::uint64_t ignored = 0;
+  const char* const first = at;
+  at = take_digits<Padded>(at, end, ignored);
+  return at != first && at == end;
+}
+
 } // namespace detail
 
 /// Reads the whole of `text`. False if it is no number in the grammar of RFC 8259 section 6.
@@ -102,7 +116,10 @@ template <bool Padded = false>
 
   const char* const integer = at;
   std::uint64_t mantissa = 0;
-  at = detail::take_digits<Padded>(at, end, mantissa);
+  // Mostly one to four digits: a plain loop is quickest, and the long ones are few.
+  for (; at != end && static_cast<unsigned char>(*at - '0') < 10; ++at) {
+    mantissa = mantissa * 10 + static_cast<unsigned char>(*at - '0');
+  }
   auto digits = static_cast<std::size_t>(at - integer);
   if (digits == 0 || (digits > 1 && *integer == '0')) {
     return false;
@@ -118,17 +135,7 @@ template <bool Padded = false>
     digits += scale;
   }
   const char* const exponent = at;
-  if (at != end && (*at == 'e' || *at == 'E')) {
-    ++at;
-    at += at != end && (*at == '+' || *at == '-') ? 1 : 0;
-    std::uint64_t ignored = 0;
-    const char* const first = at;
-    at = detail::take_digits<Padded>(at, end, ignored);
-    if (at == first) {
-      return false;
-    }
-  }
-  if (at != end) {
+  if (at != end && !detail::take_exponent<Padded>(at, end)) {
     return false;
   }
   // 19 digits always fit 64 bits, so only then is the mantissa not taken modulo.

@@ -285,6 +285,11 @@ Token Reader::stop(FaultKind kind, std::size_t offset, std::string detail) {
   return Token::fault;
 }
 
+Token Reader::stop_too_deep() {
+  return stop(FaultKind::depth, offset_,
+              "nested deeper than " + std::to_string(depth_max_) + " levels" + at_byte(offset_));
+}
+
 Token Reader::stop_expecting(const char* what) {
   if (at_ == end_) {
     return stop(FaultKind::syntax, document_.size(),

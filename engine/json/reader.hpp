@@ -34,8 +34,8 @@ enum class FaultKind : std::uint8_t {
 
 /// Pulls tokens out of a document: simdjson's first stage finds the structural characters and
 /// checks UTF-8, quotes and control characters for the whole text at once; this class then walks
-/// them and checks the grammar of every value, asked for or not. (simdjson's on-demand front end
-/// checks only what is asked for; bench/parser_bench.cpp compares the two.)
+/// them and checks the grammar of every value, asked for or not, which simdjson's on-demand front
+/// end leaves to its caller.
 ///
 /// Flow:   payload -> Reader -> telemetry::Parser
 /// Thread: one at a time; keep the object, since its buffers are reused: a warm reader allocates
@@ -111,6 +111,7 @@ private:
 
   Token stop(FaultKind kind, std::size_t offset, std::string detail);
   Token stop_expecting(const char* what);
+  Token stop_too_deep();
   Token stop_in_value(std::string_view stretch);
   Token stop_in_index(int code);
 
@@ -135,9 +136,7 @@ private:
 
 inline Token Reader::open_container(bool object) {
   if (depth_ == depth_max_) {
-    return stop(FaultKind::depth, offset_,
-                "nested deeper than " + std::to_string(depth_max_) + " levels at byte " +
-                    std::to_string(offset_));
+    return stop_too_deep();
   }
   objects_ = (objects_ & ~(std::uint64_t{1} << depth_)) | (std::uint64_t{object} << depth_);
   ++depth_;

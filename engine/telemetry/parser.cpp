@@ -112,10 +112,30 @@ bool Parser::refuse_path(PathTree::Id node) {
   return refuse(RejectReason::payload_too_large, long_path_text(path, limits_.path_bytes_max));
 }
 
+bool Parser::refuse_fields() {
+  return refuse(RejectReason::too_many_fields,
+                "more than " + std::to_string(limits_.fields_max) + " fields in one record");
+}
+
+bool Parser::refuse_number(PathTree::Id node, std::string_view text) {
+  const bool too_long = text.size() > model::kNumberTextBytesMax;
+  return refuse(
+      RejectReason::number_out_of_range,
+      "the number of " + quoted_name(tree_.path(node)) +
+          (too_long ? " has more than " + std::to_string(model::kNumberTextBytesMax) + " characters"
+                    : std::string(" is beyond the range of a double")));
+}
+
+bool Parser::refuse_string(PathTree::Id node, std::string_view text) {
+  return refuse(RejectReason::payload_too_large, "the text of " + quoted_name(tree_.path(node)) +
+                                                     " has " + std::to_string(text.size()) +
+                                                     " bytes; the limit is " +
+                                                     std::to_string(limits_.string_bytes_max));
+}
+
 inline bool Parser::add_slot(PathTree::Id node, std::uint32_t value_class, const Slot& slot) {
-  if (count_ == limits_.fields_max) {
-    return refuse(RejectReason::too_many_fields,
-                  "more than " + std::to_string(limits_.fields_max) + " fields in one record");
+  if (count_ == slots_.size()) {
+    return refuse_fields();
   }
   const std::uint32_t item = node << 2 | value_class;
   slots_[count_] = slot;
@@ -163,28 +183,21 @@ inline void Parser::enter_container(const Job& job, PathTree::Id node, bool at_r
 inline bool Parser::add_number(PathTree::Id node, const json::Number& number) {
   const bool plain = number.plain && number.scale <= model::kScaleMax &&
                      !(number.negative && number.mantissa == 0);
-  if (!plain && (number.text.size() > model::kNumberTextBytesMax || !fits_double(number.text))) {
-    return refuse(
-        RejectReason::number_out_of_range,
-        "the number of " + quoted_name(tree_.path(node)) +
-            (number.text.size() > model::kNumberTextBytesMax
-                 ? " has more than " + std::to_string(model::kNumberTextBytesMax) + " characters"
-                 : std::string(" is beyond the range of a double")));
+  const std::string_view text = number.text;
+  if (!plain && (text.size() > model::kNumberTextBytesMax || !fits_double(text))) {
+    return refuse_number(node, text);
   }
   const auto magnitude = static_cast<std::int64_t>(number.mantissa);
-  row_bytes_max_ += plain ? model::kDecimalBytesMax : model::kTextHeadBytesMax + number.text.size();
+  row_bytes_max_ += plain ? model::kDecimalBytesMax : model::kTextHeadBytesMax + text.size();
   return add_slot(node, static_cast<std::uint32_t>(ValueClass::number),
-                  {number.text.data(), static_cast<std::uint32_t>(number.text.size()),
-                   static_cast<std::uint8_t>(plain ? number.scale : 0), plain,
+                  {text.data(), static_cast<std::uint32_t>(text.size()),
+                   static_cast<std::uint8_t>(number.scale), plain,
                    number.negative ? -magnitude : magnitude});
 }
 
 inline bool Parser::add_string(PathTree::Id node, std::string_view text) {
   if (text.size() > limits_.string_bytes_max) {
-    return refuse(RejectReason::payload_too_large, "the text of " + quoted_name(tree_.path(node)) +
-                                                       " has " + std::to_string(text.size()) +
-                                                       " bytes; the limit is " +
-                                                       std::to_string(limits_.string_bytes_max));
+    return refuse_string(node, text);
   }
   row_bytes_max_ += model::kTextHeadBytesMax + text.size();
   return add_slot(node, static_cast<std::uint32_t>(ValueClass::string),

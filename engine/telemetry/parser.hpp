@@ -119,6 +119,9 @@ private:
   bool add_string(PathTree::Id node, std::string_view text);
   bool refuse(model::RejectReason reason, std::string detail);
   bool refuse_path(PathTree::Id node);
+  bool refuse_fields();
+  bool refuse_number(PathTree::Id node, std::string_view text);
+  bool refuse_string(PathTree::Id node, std::string_view text);
   void take_time(const Job& job, json::Token token);
   void begin_record();
 

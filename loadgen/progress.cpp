@@ -98,7 +98,7 @@ std::string FleetStatus::line(const FleetProgress& progress, const Stats& totals
   if (total_ != 0 && progress.phase != Phase::connecting) {
     const double done = static_cast<double>(totals.sent) / static_cast<double>(total_);
     const double left_s = duration_s_ > 0 ? duration_s_ - progress.elapsed_s
-                          : done > 0      ? progress.elapsed_s / done * (1 - done)
+                          : done > 0.01   ? progress.elapsed_s / done * (1 - done)
                                           : -1;
     text += " " + progress_bar(done, left_s, 12);
   } else if (duration_s_ > 0 && loading) {

@@ -79,7 +79,7 @@ int verify_command(const Options& options) {
     const double done =
         total == 0 ? 1 : static_cast<double>(so_far.checked) / static_cast<double>(total);
     const double spent_s = static_cast<double>(now_ns - start_ns) / 1e9;
-    status.show("verify " + progress_bar(done, done > 0 ? spent_s / done * (1 - done) : -1) +
+    status.show("verify " + progress_bar(done, done > 0.01 ? spent_s / done * (1 - done) : -1) +
                     " | checked " + grouped(so_far.checked) + " of " + grouped(total) +
                     " | missing " + grouped(so_far.missing) + " different " +
                     grouped(so_far.differing) + " doubled " + grouped(so_far.doubled),

@@ -16,7 +16,8 @@ void CommitQueue::submit(std::unique_ptr<model::TelemetryBlock> block) {
       hand_back(std::move(block), status, detail);
       return;
     }
-    rows_waiting_ += block->rows.size() + 1; // One more: rejections and duplicates cost a commit too.
+    rows_waiting_ +=
+        block->rows.size() + 1; // One more: rejections and duplicates cost a commit too.
     waiting_.push_back(std::move(block));
     wake = rows_wanted_ != 0 && rows_waiting_ >= rows_wanted_;
     if (wake) {
@@ -32,14 +33,14 @@ void CommitQueue::take(Blocks& out, Clock::time_point until) {
   std::unique_lock lock(mutex_);
   const auto sleep = [&](std::size_t rows, Clock::time_point deadline) {
     rows_wanted_ = rows;
-    wake_.wait_until(lock, deadline,
-                     [&] { return rows_waiting_ >= rows || poked_ || stopping_; });
+    wake_.wait_until(lock, deadline, [&] { return rows_waiting_ >= rows || poked_ || stopping_; });
     rows_wanted_ = 0;
   };
   if (rows_waiting_ == 0) {
     sleep(1, until);
   }
-  if (rows_waiting_ > 0 && pace_.interval.count() > 0 && Clock::now() < taken_at_ + pace_.interval) {
+  if (rows_waiting_ > 0 && pace_.interval.count() > 0 &&
+      Clock::now() < taken_at_ + pace_.interval) {
     sleep(pace_.rows_enough, taken_at_ + pace_.interval);
   }
   if (rows_waiting_ > 0) {

@@ -15,8 +15,9 @@ namespace spate::storage {
 
 using Blocks = std::vector<std::unique_ptr<model::TelemetryBlock>>;
 
-/// A sync costs as much for one row as for hundreds. Commits that follow each other are therefore at
-/// least `interval` apart until `rows_enough` wait; a row that comes after a pause is not held back.
+/// A sync costs as much for one row as for hundreds. Commits that follow each other are therefore
+/// at least `interval` apart until `rows_enough` wait; a row that comes after a pause is not held
+/// back.
 struct CommitPace {
   std::chrono::microseconds interval{0};
   std::size_t rows_enough = 512;
@@ -64,7 +65,8 @@ private:
   std::condition_variable wake_;
   Blocks waiting_;
   std::size_t rows_waiting_ = 0;
-  std::size_t rows_wanted_ = 0; ///< The committer sleeps until so many rows wait; 0 = it does not sleep.
+  std::size_t rows_wanted_ =
+      0; ///< The committer sleeps until so many rows wait; 0 = it does not sleep.
   Clock::time_point taken_at_{};
   bool poked_ = false;
   bool refusing_ = false;

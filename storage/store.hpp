@@ -30,8 +30,8 @@ struct StoreOptions {
   std::vector<std::string> data_dirs; ///< One database each; shards spread over them round robin.
   std::uint16_t shards = 4;           ///< Fixed when the directories are created.
   Durability durability = Durability::fsync;
-  /// Commits that follow each other are at least so far apart, unless hundreds of rows wait: a sync costs
-  /// as much for one row as for a hundred. 0: as soon as the last one is done.
+  /// Commits that follow each other are at least so far apart, unless hundreds of rows wait: a sync
+  /// costs as much for one row as for a hundred. 0: as soon as the last one is done.
   std::uint32_t commit_interval_us = 1000;
   std::uint64_t devices_max = 1'000'000;
   std::uint32_t shapes_per_device_max = 256;

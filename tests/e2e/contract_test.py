@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Calls every operation of api/openapi.yaml on a running node and compares status, content type and body.
 
-usage: contract_test.py BASE_URL      (for example http://127.0.0.1:8080; an empty node of its own is best)
+usage: contract_test.py [BASE_URL]      (without one it starts a node of its own)
 Needs python3-yaml and python3-jsonschema. Exits 1 and names what differs.
 """
 import http.client
@@ -223,7 +223,15 @@ def main(base_url):
     return bool(contract.faults)
 
 
+def main_with_own_node():
+    from spate_node import Directory, Node  # Only here: they need the built programs.
+    with Directory() as directory:
+        node = Node(directory / "data").wait_ready()
+        differs = main(node.url)
+        return node.terminate() != 0 or differs
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) > 2 or sys.argv[1:] in (["-h"], ["--help"]):
         sys.exit(__doc__)
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1]) if len(sys.argv) == 2 else main_with_own_node())

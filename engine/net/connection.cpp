@@ -17,10 +17,9 @@ constexpr std::size_t kKeptOutputBytes = 2048;
 constexpr std::uint64_t kDeadlineTickMs = 250;
 
 void forget(std::vector<Connection*>& list, const Connection* connection) {
-  const auto found = std::find(list.begin(), list.end(), connection);
-  if (found != list.end()) {
-    *found = nullptr; // Not erased: the list may be walked right now.
-  }
+  // Not erased: the list may be walked right now.
+  std::replace(list.begin(), list.end(), const_cast<Connection*>(connection),
+               static_cast<Connection*>(nullptr));
 }
 
 void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
@@ -41,9 +40,9 @@ void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t*) {
   Connection::Impl& c = connection_of(stream);
   Loop::Impl& loop = *c.loop;
   if (size == UV_ENOBUFS && loop.reading_paused) {
-    c.reading = false;
-    uv_read_stop(stream);
+    c.starved = true;
     loop.starved.push_back(c.self);
+    c.update_reading();
     return;
   }
   if (size < 0) {
@@ -53,8 +52,11 @@ void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t*) {
   if (size == 0 || c.closing) {
     return; // While lingering, what still arrives is dropped.
   }
-  c.bytes_received += static_cast<std::uint64_t>(size);
   c.show(loop.read_buffer.data(), static_cast<std::size_t>(size));
+  if (!c.closed && c.self->unsent_bytes() > Connection::kUnsentBytesMax) {
+    c.paused_by_output = true; // Until a flush finds that the peer has taken it.
+    c.update_reading();
+  }
   if (loop.hooks != nullptr) {
     loop.hooks->between_reads();
   }
@@ -63,15 +65,20 @@ void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t*) {
 } // namespace
 
 std::string_view name_of(CloseReason reason) noexcept {
-  constexpr std::array<std::string_view, 6> kNames = {"closed by the server", "closed by the peer",
-                                                      "write failed",         "slow reader",
-                                                      "connect failed",       "loop stopped"};
+  constexpr std::array<std::string_view, kCloseReasons> kNames = {
+      "closed by the server", "closed by the peer", "write failed",      "slow reader",
+      "connect failed",       "loop stopped",       "input buffers full"};
   return kNames[static_cast<std::size_t>(reason)];
 }
 
 /// Shows the left-over bytes and `size` fresh ones, which lie right behind them in the read buffer.
 void Connection::Impl::show(const char* bytes, std::size_t size) {
   const std::size_t before = left.size();
+  const std::size_t total = before + size;
+  if (before != 0 && total < expected) {
+    append_left({bytes + before, size});
+    return;
+  }
   if (before != 0) {
     if (loop->read_buffer.size() < before + kPaddingBytes) {
       loop->read_buffer.resize(before + kReadBytesMax + kPaddingBytes);
@@ -79,27 +86,61 @@ void Connection::Impl::show(const char* bytes, std::size_t size) {
     }
     std::memcpy(loop->read_buffer.data(), left.data(), before);
   }
-  const std::size_t total = before + size;
+  expected = 0;
   in_on_bytes = true;
   const std::size_t used = handler->on_bytes(*self, {bytes, total});
   in_on_bytes = false;
   assert(used <= total);
   if (closing || closed) {
-    left = {};
+    keep({});
+  } else if (used == 0 && before != 0 && !paused_by_handler) {
+    append_left({bytes + before, size});
+  } else {
+    keep({bytes + used, total - used});
+  }
+}
+
+/// What the handler left of everything shown.
+void Connection::Impl::keep(std::string_view rest) {
+  if (rest.empty() && left.empty()) {
     return;
   }
-  const std::size_t rest = total - used;
-  if (rest == 0) {
-    if (before != 0) {
-      left = {}; // Gives the memory back: an idle connection holds no buffer.
-    }
+  const std::size_t before = left.capacity();
+  if (rest.empty() || rest.size() < left.capacity() / 4) {
+    left = std::string(rest); // Gives memory back: an idle connection holds no buffer.
+  } else {
+    left.assign(rest);
+  }
+  account_left(before);
+}
+
+/// Fresh bytes behind those that are left.
+void Connection::Impl::append_left(std::string_view fresh) {
+  const std::size_t before = left.capacity();
+  const std::size_t size = left.size() + fresh.size();
+  if (size > before && size >= expected / 2 && size < expected) {
+    left.reserve(expected); // Half of it came, so the rest is believed; no doubling beyond it.
+  }
+  left.append(fresh);
+  account_left(before);
+}
+
+void Connection::Impl::account_left(std::size_t before) {
+  // A string's own few bytes lie in the connection.
+  const auto weight = [](std::size_t capacity) {
+    return capacity > std::string().capacity() ? capacity : 0;
+  };
+  const std::size_t now = weight(left.capacity());
+  loop->left_bytes = loop->left_bytes - weight(before) + now;
+  if (closed) {
     return;
   }
-  left.assign(bytes + used, rest);
   // A paused handler may leave a whole read behind; otherwise one unit is all that may be
   // incomplete.
-  if (rest > unused_bytes_max + (paused_by_handler ? kReadBytesMax : 0)) {
+  if (left.size() > unused_bytes_max + (paused_by_handler ? kReadBytesMax : 0)) {
     finish(CloseReason::by_us);
+  } else if (now > weight(before) && loop->left_bytes > loop->left_bytes_max) {
+    finish(CloseReason::input_full);
   }
 }
 
@@ -110,7 +151,7 @@ void Connection::Impl::begin() {
 
 void Connection::Impl::update_reading() {
   const bool wanted =
-      opened && !closed && (closing ? shut : !paused_by_handler && !paused_by_output);
+      opened && !closed && (closing ? shut : !starved && !paused_by_handler && !paused_by_output);
   if (wanted == reading) {
     return;
   }
@@ -237,6 +278,7 @@ void Connection::Impl::finish(CloseReason why) {
     forget(c.loop->starved, connection);
     forget(c.loop->to_reshow, connection);
     forget(c.loop->with_deadline, connection);
+    c.keep({});
     delete connection;
   });
 }
@@ -249,6 +291,10 @@ Connection::~Connection() = default;
 
 void Connection::set_unused_bytes_max(std::size_t bytes) noexcept {
   impl_->unused_bytes_max = static_cast<std::uint32_t>(bytes);
+}
+
+void Connection::expect(std::size_t bytes) noexcept {
+  impl_->expected = bytes;
 }
 
 void Connection::send(std::string_view bytes) {
@@ -321,9 +367,6 @@ bool Connection::closing() const noexcept {
 }
 Loop& Connection::loop() noexcept {
   return *impl_->loop->self;
-}
-std::uint64_t Connection::bytes_received() const noexcept {
-  return impl_->bytes_received;
 }
 
 std::string Connection::remote_address() const {

@@ -20,7 +20,9 @@ enum class CloseReason : std::uint8_t {
   slow_reader,    ///< The peer did not take its bytes within Connection::kWriteTimeoutMs.
   connect_failed, ///< An outgoing connection never opened.
   loop_stopped,   ///< The loop ended.
+  input_full,     ///< Incomplete units of all connections fill Loop::set_left_bytes_max().
 };
+inline constexpr std::size_t kCloseReasons = 7;
 [[nodiscard]] std::string_view name_of(CloseReason reason) noexcept;
 
 /// The upper side of a connection. All calls come on the loop's thread.
@@ -61,6 +63,10 @@ public:
   /// their protocol's largest unit needs. Default 4 KiB: enough for a first packet.
   void set_unused_bytes_max(std::size_t bytes) noexcept;
 
+  /// From within on_bytes: do not call it again before `bytes` are there, those that it leaves
+  /// included. So a large unit that comes in small pieces is not looked at piece by piece.
+  void expect(std::size_t bytes) noexcept;
+
   /// Appends to what this iteration writes. After close() it does nothing.
   void send(std::string_view bytes);
   /// The buffer behind send(), to encode into without a copy; call sent() afterwards.
@@ -86,8 +92,6 @@ public:
   [[nodiscard]] Loop& loop() noexcept;
   /// "127.0.0.1:40112"; asked of the kernel, so not for the hot path.
   [[nodiscard]] std::string remote_address() const;
-  /// Bytes that ever arrived; a keep-alive compares it instead of keeping a clock a packet.
-  [[nodiscard]] std::uint64_t bytes_received() const noexcept;
 
   struct Impl;
   explicit Connection(std::unique_ptr<Impl> impl);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cassert>
+#include <limits>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -46,10 +47,13 @@ struct Loop::Impl final : HandleOwner {
   std::mutex posted_mutex; ///< Guards `posted` only; never held while anything runs.
   std::vector<std::function<void()>> posted;
 
-  std::vector<char> read_buffer;          ///< Every read of the loop lands here.
-  std::vector<Connection*> dirty;         ///< Have output for the end of this iteration.
-  std::vector<Connection*> starved;       ///< Met the loop while its reading was paused.
-  std::vector<Connection*> to_reshow;     ///< Resumed with bytes left over.
+  std::vector<char> read_buffer;      ///< Every read of the loop lands here.
+  std::vector<Connection*> dirty;     ///< Have output for the end of this iteration.
+  std::vector<Connection*> starved;   ///< Met the loop while its reading was paused.
+  std::vector<Connection*> to_reshow; ///< Resumed with bytes left over.
+  std::size_t left_bytes = 0;         ///< That all connections hold of incomplete units.
+  std::size_t left_bytes_max = std::numeric_limits<std::size_t>::max();
+  std::uint64_t resumed_ms = 0;           ///< When reading was resumed last.
   std::vector<Connection*> with_deadline; ///< Linger after close() or wait for a slow reader.
 
   void run_posted();
@@ -72,9 +76,9 @@ struct Connection::Impl final : HandleOwner {
     std::string bytes;
   };
   std::unique_ptr<Blocked> blocked;
-  std::string out;  ///< Gathered by send() since the last flush.
-  std::string left; ///< What on_bytes did not use.
-  std::uint64_t bytes_received = 0;
+  std::string out;               ///< Gathered by send() since the last flush.
+  std::string left;              ///< What on_bytes did not use.
+  std::size_t expected = 0;      ///< on_bytes can do nothing with fewer bytes.
   std::uint64_t deadline_ms = 0; ///< Of lingering or of the blocked write; 0 = none.
   std::uint32_t unused_bytes_max = 4096;
   CloseReason reason = CloseReason::by_us;
@@ -83,6 +87,7 @@ struct Connection::Impl final : HandleOwner {
   bool reading : 1 = false; ///< uv_read_start is in force.
   bool paused_by_handler : 1 = false;
   bool paused_by_output : 1 = false; ///< Too much is unsent.
+  bool starved : 1 = false;          ///< Listed in the loop's `starved`: not read until it resumes.
   bool dirty : 1 = false;
   bool closing : 1 = false; ///< close() was called: only writes go on.
   bool shut : 1 = false;    ///< Our side is shut down, the peer's end is awaited.
@@ -98,6 +103,9 @@ struct Connection::Impl final : HandleOwner {
   void shut_down();
   void set_deadline(std::uint64_t after_ms);
   void show(const char* bytes, std::size_t size);
+  void keep(std::string_view rest);
+  void append_left(std::string_view fresh);
+  void account_left(std::size_t before);
   void close_with_loop(uv_handle_t*) override { finish(CloseReason::loop_stopped); }
 };
 

@@ -13,6 +13,7 @@ namespace spate::net {
 namespace {
 
 constexpr int kBacklog = 4096;
+constexpr unsigned kProbeAfterS = 60;
 
 /// The socket address of `address`, or its size 0 if the host is not numeric.
 socklen_t to_sockaddr(const Address& address, sockaddr_storage& out) {
@@ -170,6 +171,7 @@ Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, const Address& addr
                     return;
                   }
                   uv_tcp_nodelay(&c.tcp, 1);
+                  uv_tcp_keepalive(&c.tcp, 1, kProbeAfterS); // Peers that died without a word.
                   c.handler = self.accept(*connection);
                   if (c.handler == nullptr) {
                     c.finish(CloseReason::by_us);

@@ -23,7 +23,7 @@ void on_prepare(uv_prepare_t* handle) {
   loop.reshow_left_over();
   const bool more = loop.hooks != nullptr && loop.hooks->before_poll();
   loop.flush_dirty();
-  if (more || !loop.to_reshow.empty()) {
+  if (more || (!loop.to_reshow.empty() && !loop.reading_paused)) {
     uv_idle_start(&loop.idle, [](uv_idle_t*) {}); // An active idle handle makes the poll not wait.
   } else {
     uv_idle_stop(&loop.idle);
@@ -97,7 +97,15 @@ void Loop::Impl::reshow_left_over() {
     if (impl.closing || impl.paused_by_handler || impl.left.empty()) {
       continue;
     }
+    if (reading_paused) { // By what was shown before.
+      to_reshow.push_back(connection);
+      continue;
+    }
+    impl.expected = 0;
     impl.show(read_buffer.data(), 0);
+    if (hooks != nullptr) {
+      hooks->between_reads();
+    }
   }
 }
 
@@ -227,7 +235,18 @@ bool Loop::reading_paused() const noexcept {
   return impl_->reading_paused;
 }
 
+std::uint64_t Loop::reading_resumed_ms() const noexcept {
+  return impl_->resumed_ms;
+}
+
+void Loop::set_left_bytes_max(std::size_t bytes) noexcept {
+  impl_->left_bytes_max = bytes;
+}
+
 void Loop::pause_reading(bool paused) noexcept {
+  if (impl_->reading_paused && !paused) {
+    impl_->resumed_ms = now_ms();
+  }
   impl_->reading_paused = paused;
   if (paused) {
     return;
@@ -236,6 +255,7 @@ void Loop::pause_reading(bool paused) noexcept {
   connections.swap(impl_->starved);
   for (Connection* connection : connections) {
     if (connection != nullptr) {
+      connection->impl().starved = false;
       connection->impl().update_reading();
     }
   }

@@ -34,9 +34,9 @@ public:
 /// One thread's libuv loop: sockets, timers and functions posted by other threads.
 ///
 /// Thread: run() is the loop's thread. post() and wake() from any thread; everything else only on
-/// the loop's thread or before run(). Order of an iteration: timers, posted functions,
-/// hooks.before_poll, flush of dirty connections, poll for I/O (hooks.between_reads between two
-/// reads), hooks.after_poll, flush of dirty connections.
+/// the loop's thread or before run(). Order of an iteration: timers, hooks.before_poll, flush of
+/// dirty connections, poll for I/O (hooks.between_reads between two reads; posted functions),
+/// hooks.after_poll, flush of dirty connections.
 class Loop {
 public:
   Loop();
@@ -80,6 +80,12 @@ public:
   /// While set, no socket is read: bytes stay in the kernel and TCP slows the peers down.
   void pause_reading(bool paused) noexcept;
   [[nodiscard]] bool reading_paused() const noexcept;
+  /// now_ms() of the last resume; 0 before. Until then a silent peer may only not have been read.
+  [[nodiscard]] std::uint64_t reading_resumed_ms() const noexcept;
+
+  /// Bound on what all connections together keep of incomplete units; one that would pass it is
+  /// closed. Default: none.
+  void set_left_bytes_max(std::size_t bytes) noexcept;
 
   struct Impl; ///< Holds the libuv types; used by Connection and Listener.
   [[nodiscard]] Impl& impl() noexcept { return *impl_; }

@@ -174,6 +174,71 @@ TEST_SUITE("net.connection") {
     CHECK(pair.server.seen == "hello");
   }
 
+  TEST_CASE("a connection that is gone is not touched when its paused loop goes on") {
+    Pair pair;
+    pair.client.opened = [&](Connection& c) {
+      pair.loop.pause_reading(true);
+      c.send("hello");
+      // Each flush looks again whether the connection is to be read, and meets the paused loop.
+      for (std::uint64_t ms = 10; ms <= 30; ms += 10) {
+        pair.loop.after(ms, [&] { pair.server.connection->send("x"); });
+      }
+      pair.loop.after(40, [&] { pair.server.connection->abort(); });
+      pair.server.closed = [&] {
+        pair.loop.after(10, [&] {
+          pair.loop.pause_reading(false); // Under ASan this is where a dangling pointer shows.
+          pair.loop.stop();
+        });
+      };
+    };
+    pair.run();
+    CHECK(pair.server.closes == 1);
+    CHECK(pair.server.seen.empty());
+  }
+
+  TEST_CASE("an incomplete unit is shown again only when what it needs is there") {
+    Pair pair;
+    std::vector<std::size_t> shown;
+    pair.server.bytes = [&](Connection& c, std::string_view view) -> std::size_t {
+      shown.push_back(view.size());
+      if (view.size() < 6) {
+        c.expect(6);
+        return 0;
+      }
+      CHECK(view == "abcdef");
+      pair.loop.stop();
+      return view.size();
+    };
+    pair.client.opened = [&](Connection& c) {
+      for (std::uint64_t i = 0; i < 6; ++i) {
+        pair.loop.after(10 * i, [&c, i] { c.send(std::string(1, static_cast<char>('a' + i))); });
+      }
+    };
+    pair.run();
+    CHECK(shown == std::vector<std::size_t>{1, 6});
+  }
+
+  TEST_CASE("incomplete units of all connections are bounded together") {
+    Pair pair;
+    pair.loop.set_left_bytes_max(3000);
+    pair.server.bytes = [](Connection& c, std::string_view) {
+      c.set_unused_bytes_max(1u << 20);
+      return std::size_t{0};
+    };
+    pair.client.opened = [&](Connection& c) {
+      for (std::uint64_t i = 0; i < 8; ++i) {
+        pair.loop.after(5 * i, [&] {
+          if (pair.client.connection != nullptr) {
+            c.send(std::string(1000, 'x'));
+          }
+        });
+      }
+    };
+    pair.client.closed = [&] { pair.loop.stop(); };
+    pair.run();
+    CHECK(pair.server.reason == CloseReason::input_full);
+  }
+
   TEST_CASE("the last words arrive although the peer was still sending") {
     Pair pair;
     pair.client.opened = [](Connection& c) { c.send(std::string(300'000, 'x')); };

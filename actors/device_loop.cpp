@@ -21,9 +21,11 @@ DeviceLoop::DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options)
                                         options.durability,
                                         {},
                                         log::RateLimit(),
-                                        {}},
+                                        {},
+                                        std::mt19937_64(std::random_device()())},
       home_{context_, sessions_, timers_, services.registry} {
   loop_.set_hooks(*this);
+  loop_.set_left_bytes_max(options.incomplete_bytes_max);
   loop_.every(TimerWheel<SessionRef>::kSlotMs, [this] {
     timers_.advance(loop_.now_ms(), [this](SessionRef ref) {
       if (DeviceSession* session = sessions_.find(ref.slot, ref.generation)) {
@@ -51,6 +53,9 @@ void DeviceLoop::start(std::uint32_t number) {
   thread_ = std::thread([this, number] {
     name_this_thread(("loop-" + std::to_string(number)).c_str());
     loop_.run();
+    writer_.hand_over(); // The store is stopped by now and refuses: all is counted.
+    while (writer_.deliver_receipts(kReceiptsMax)) {
+    }
     while (
         executor_.run_ready()) { // The last words of actors whose connections the stop has closed.
     }
@@ -79,7 +84,7 @@ void DeviceLoop::after_poll() {
   if (drained_ && writer_.drained()) {
     std::exchange(drained_, nullptr)();
   }
-  if (stopping_ && sessions_.size() == 0) {
+  if (stopping_ && sessions_.size() == 0 && writer_.drained()) {
     loop_.stop();
   }
 }
@@ -92,7 +97,9 @@ void DeviceLoop::between_reads() {
 }
 
 void DeviceLoop::throttle() {
-  const bool too_much = draining_ || writer_.over_limit();
+  // Not on and off with each receipt: every pause and resume touches all sockets that are ready.
+  const bool too_much =
+      draining_ || (loop_.reading_paused() ? !writer_.well_below_limit() : writer_.over_limit());
   if (too_much != loop_.reading_paused()) {
     loop_.pause_reading(too_much);
   }

@@ -19,7 +19,8 @@ struct DeviceLoopOptions {
   ShardWriterLimits writer;
   telemetry::ParserLimits parser;
   std::string_view durability;
-  std::size_t connections_max = 15'000; ///< Of this loop; more are refused at once.
+  std::size_t connections_max = 15'000;         ///< Of this loop; more are refused at once.
+  std::size_t incomplete_bytes_max = 64u << 20; ///< Of packets that have not come whole, this loop.
 };
 
 /// What the loops of a node share. All of it is thread-safe.

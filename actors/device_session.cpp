@@ -61,8 +61,12 @@ void DeviceSession::claim(std::string_view client_id) {
   if (const auto holder = caf::actor_cast<caf::actor>(previous); holder && previous != address()) {
     caf::anon_send<caf::message_priority::high>(holder, TakeOverAtom::value);
   }
-  // From the connect timeout to the client's keep-alive.
-  on_timer();
+  // The connect timer goes on as that of the keep-alive; only a shorter one needs its own.
+  const std::uint64_t now_ms = home_.context.loop.now_ms();
+  const std::uint64_t wanted_ms = session_.on_timer(now_ms);
+  if (wanted_ms < home_.context.limits.connect_timeout_ms) {
+    home_.timers.arm(now_ms + wanted_ms, self_);
+  }
 }
 
 } // namespace spate::actors

@@ -47,6 +47,7 @@ private:
   void sent() override { connection_->sent(); }
   void pause_reading(bool paused) override { connection_->pause_reading(paused); }
   void set_packet_bytes_max(std::size_t bytes) override;
+  void expect(std::size_t bytes) override { connection_->expect(bytes); }
   void close() override;
   void claim(std::string_view client_id) override;
   std::string remote_address() const override { return connection_->remote_address(); }

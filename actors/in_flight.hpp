@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/model/reject_reason.hpp"
 #include "engine/wire/packets.hpp"
 
 namespace spate::actors {
@@ -19,7 +20,10 @@ public:
     std::uint8_t qos = 0;
     bool done = false;
     wire::Reason reason = wire::Reason::success;
+    model::RejectReason refused = model::RejectReason::none; ///< What `reason` stands for.
   };
+  /// push() gives numbers below it, in a circle.
+  static constexpr std::uint32_t kNumbers = 1u << 31;
 
   [[nodiscard]] std::size_t size() const noexcept { return next_ - first_; }
   [[nodiscard]] bool empty() const noexcept { return next_ == first_; }
@@ -30,15 +34,14 @@ public:
       grow();
     }
     entries_[next_ & (entries_.size() - 1)] = entry;
-    return next_++;
+    return next_++ % kNumbers;
   }
 
   /// The entry of a number that push() gave and take_done() has not taken yet.
   [[nodiscard]] Entry& at(std::uint32_t number) noexcept {
-    assert(number - first_ < size());
+    assert((number - first_) % kNumbers < size());
     return entries_[number & (entries_.size() - 1)];
   }
-  [[nodiscard]] bool is_oldest(std::uint32_t number) const noexcept { return number == first_; }
 
   /// True and the oldest entry if it is done.
   bool take_done(Entry& out) noexcept {
@@ -47,15 +50,6 @@ public:
     }
     out = entries_[first_++ & (entries_.size() - 1)];
     return true;
-  }
-
-  [[nodiscard]] bool contains(std::uint16_t packet_id) const noexcept {
-    for (std::uint32_t n = first_; n != next_; ++n) {
-      if (entries_[n & (entries_.size() - 1)].packet_id == packet_id) {
-        return true;
-      }
-    }
-    return false;
   }
 
 private:

@@ -1,5 +1,7 @@
 #include "actors/mqtt_publishing.hpp"
 
+#include <algorithm>
+
 #include "engine/model/device_id.hpp"
 
 namespace spate::actors {
@@ -13,12 +15,17 @@ using wire::Version;
 
 /// The sequence of a QoS 0 message: nobody waits for it.
 constexpr std::uint32_t kNoSequence = 0xffff'ffff;
+static_assert(kNoSequence >= InFlight::kNumbers);
 
 /// Devices of one session that Presence is told of; a gateway may carry thousands.
 constexpr std::size_t kPresentMax = 64;
 
-/// Faults of one message that are kept with their details; further ones are counted with the last.
+/// Faults of one message that are kept with their details; further ones are counted with the first
+/// of their reason.
 constexpr std::size_t kDetailedFaultsMax = 16;
+
+/// Topics that a client's aliases may hold; devices use a few short ones.
+constexpr std::size_t kAliasBytesMax = 16u << 10;
 
 constexpr std::size_t kTextBytesMax = 256;
 constexpr std::size_t kSampleBytesMax = 128;
@@ -51,17 +58,17 @@ Reason reason_for(RejectReason reason) {
   }
 }
 
-/// The answer to a committed message: bad only if nothing of it was taken.
-Reason outcome_of(const model::TelemetryBlock& block, const model::Message& message) {
-  RejectReason worst = RejectReason::none;
+/// Why a committed message was refused as a whole: none if anything of it was taken.
+RejectReason refusal_of(const model::TelemetryBlock& block, const model::Message& message) {
+  RejectReason last = RejectReason::none;
   for (std::uint32_t i = 0; i < message.rows; ++i) {
     const model::Row& row = block.rows[message.rows_begin + i];
     if (row.outcome != model::RowOutcome::rejected) {
-      return Reason::success;
+      return RejectReason::none;
     }
-    worst = row.reject_reason;
+    last = row.reject_reason;
   }
-  return reason_for(worst);
+  return last;
 }
 
 } // namespace
@@ -78,14 +85,15 @@ bool MqttSession::on_publish(const wire::Frame& frame) {
     return true;
   }
   if (!publish->subscription_ids.empty()) {
-    refuse(Reason::protocol_error, "a client may not send subscription ids [MQTT-3.3.4-6]");
+    refuse(Reason::protocol_error, "a client may not send subscription ids [MQTT5-3.3.4-6]");
     return true;
   }
   if (!publishing_) {
     publishing_ = std::make_unique<Publishing>();
   }
-  const bool repeated = publish->qos == 2 && (publishing_->awaits_pubrel(publish->packet_id) ||
-                                              publishing_->in_flight.contains(publish->packet_id));
+  const bool repeated =
+      publish->qos == 2 && (publishing_->awaiting_pubrel.contains(publish->packet_id) ||
+                            publishing_->awaiting_pubrec.contains(publish->packet_id));
   if (publish->qos > 0 && !repeated && !may_take_one_more()) {
     return state_ == State::closing;
   }
@@ -95,8 +103,8 @@ bool MqttSession::on_publish(const wire::Frame& frame) {
   context_.counters.publishes[publish->qos].add();
   if (repeated) {
     // Stored once [MQTT-4.3.3-2]; one that is still in flight gets its PUBREC from its receipt.
-    if (publishing_->awaits_pubrel(publish->packet_id)) {
-      acknowledge({publish->packet_id, 2, true, Reason::success});
+    if (publishing_->awaiting_pubrel.contains(publish->packet_id)) {
+      acknowledge({publish->packet_id, 2, true});
     }
     return true;
   }
@@ -104,18 +112,18 @@ bool MqttSession::on_publish(const wire::Frame& frame) {
   return true;
 }
 
-/// Whether the client's quota has room. A 5.0 client knows its quota [MQTT-3.3.4-9]; a 3.1.1 client
-/// does not and is only not read, unless it is it that owes answers: PUBRELs, which we could not
-/// read either.
+/// Whether the client's quota has room. A 5.0 client knows its quota [MQTT5-3.3.4-9]; a 3.1.1
+/// client does not and is only not read. The PUBRELs that it owes do not count then: they come
+/// behind what we would not read, and packet ids bound them.
 bool MqttSession::may_take_one_more() {
   const std::size_t maximum = context_.limits.receive_maximum;
   const std::size_t owed_to_it = publishing_->in_flight.size();
-  const std::size_t owed_by_it = publishing_->awaiting_pubrel.size();
-  if (version_ == Version::v5 ? owed_to_it + owed_by_it < maximum
-                              : owed_to_it < maximum && owed_by_it < maximum) {
+  const std::size_t owed_by_it =
+      version_ == Version::v5 ? publishing_->awaiting_pubrel.size() : std::size_t{0};
+  if (owed_to_it + owed_by_it < maximum) {
     return true;
   }
-  if (version_ == Version::v5 || owed_by_it >= maximum) {
+  if (version_ == Version::v5) {
     refuse(Reason::receive_maximum_exceeded,
            "more than " + std::to_string(maximum) + " messages are in flight");
   } else {
@@ -130,7 +138,7 @@ bool MqttSession::resolve_alias(wire::Publish& publish) {
     return true;
   }
   if (publish.topic_alias > context_.limits.topic_alias_maximum) {
-    refuse(Reason::topic_alias_invalid, "the topic alias is above the maximum [MQTT-3.3.2-9]");
+    refuse(Reason::topic_alias_invalid, "the topic alias is above the maximum [MQTT5-3.3.2-9]");
     return false;
   }
   auto& aliases = publishing_->aliases;
@@ -139,9 +147,15 @@ bool MqttSession::resolve_alias(wire::Publish& publish) {
   }
   std::string& topic = aliases[publish.topic_alias - 1u];
   if (!publish.topic.empty()) {
+    std::size_t& held = publishing_->alias_bytes;
+    held = held - topic.size() + publish.topic.size();
     topic = publish.topic;
+    if (held > kAliasBytesMax) {
+      refuse(Reason::quota_exceeded, "the topics behind the aliases are too long");
+      return false;
+    }
   } else if (topic.empty()) {
-    refuse(Reason::protocol_error, "the topic alias stands for no topic yet [MQTT-3.3.2-12]");
+    refuse(Reason::protocol_error, "the topic alias stands for no topic yet [MQTT5-3.3.2-12]");
     return false;
   }
   publish.topic = topic;
@@ -205,7 +219,10 @@ void MqttSession::ingest(const wire::Publish& publish) {
   if (publish.qos > 0) {
     InFlight::Entry entry{publish.packet_id, publish.qos};
     if (message.rows == 0) {
-      entry.reason = reason_for(faults.empty() ? RejectReason::no_values : faults[0].reason);
+      entry.refused = faults.empty() ? RejectReason::no_values : faults[0].reason;
+    }
+    if (publish.qos == 2) {
+      publishing_->awaiting_pubrec.insert(publish.packet_id);
     }
     message.ack.sequence = publishing_->in_flight.push(entry);
   }
@@ -216,14 +233,18 @@ void MqttSession::ingest(const wire::Publish& publish) {
 /// records.
 void MqttSession::reject(model::TelemetryBlock& block, model::Message& message,
                          const wire::Publish& publish, std::string_view topic) {
-  std::size_t detailed = 0;
+  const std::size_t first = block.rejections.size();
   for (telemetry::RecordFault& fault : context_.faults) {
     ++message.rejected;
-    if (detailed >= kDetailedFaultsMax && block.rejections.back().reason == fault.reason) {
-      ++block.rejections.back().records;
-      continue;
+    if (block.rejections.size() - first >= kDetailedFaultsMax) {
+      const auto same = std::find_if(
+          block.rejections.begin() + static_cast<std::ptrdiff_t>(first), block.rejections.end(),
+          [&fault](const model::Rejection& other) { return other.reason == fault.reason; });
+      if (same != block.rejections.end()) {
+        ++same->records;
+        continue;
+      }
     }
-    ++detailed;
     model::Rejection& rejection = block.rejections.emplace_back();
     rejection.received_ms = message.received_ms;
     rejection.reason = fault.reason;
@@ -253,34 +274,40 @@ void MqttSession::on_receipt(const model::TelemetryBlock& block, const model::Me
   case model::CommitStatus::committed:
     if (awaited) {
       settle(message.ack.sequence, message.rows > 0
-                                       ? outcome_of(block, message)
-                                       : publishing_->in_flight.at(message.ack.sequence).reason);
+                                       ? refusal_of(block, message)
+                                       : publishing_->in_flight.at(message.ack.sequence).refused);
     }
     break;
   case model::CommitStatus::full:
     if (version_ == Version::v5 && awaited) {
-      settle(message.ack.sequence, Reason::quota_exceeded);
+      settle(message.ack.sequence, RejectReason::storage_full);
     } else if (awaited) {
-      refuse(Reason::quota_exceeded, block.status_detail);
+      refuse(Reason::quota_exceeded, "the disk is full");
     }
     break;
   default:
     if (awaited) {
-      refuse(Reason::implementation_specific_error, block.status_detail);
+      // Why stands in the log and in /readyz; it is not for strangers.
+      refuse(Reason::implementation_specific_error, "the store can not take records now");
     }
     break;
   }
 }
 
-void MqttSession::settle(std::uint32_t sequence, Reason reason) {
+void MqttSession::settle(std::uint32_t sequence, RejectReason refused) {
   InFlight& in_flight = publishing_->in_flight;
   InFlight::Entry& settled = in_flight.at(sequence);
   settled.done = true;
-  settled.reason = reason;
+  settled.reason = reason_for(refused);
+  settled.refused = refused;
   InFlight::Entry entry;
   while (in_flight.take_done(entry)) {
-    if (entry.qos == 2 && static_cast<std::uint8_t>(entry.reason) < 0x80) {
-      publishing_->awaiting_pubrel.push_back(entry.packet_id);
+    if (entry.qos == 2) {
+      publishing_->awaiting_pubrec.erase(entry.packet_id);
+      // A 3.1.1 client knows no refusal and goes on with its PUBREL.
+      if (version_ == Version::v311 || static_cast<std::uint8_t>(entry.reason) < 0x80) {
+        publishing_->awaiting_pubrel.insert(entry.packet_id);
+      }
     }
     acknowledge(entry);
   }
@@ -299,7 +326,14 @@ void MqttSession::acknowledge(const InFlight::Entry& entry) {
     ack.type = entry.qos == 2 ? PacketType::pubrec : PacketType::puback;
     ack.packet_id = entry.packet_id;
     ack.reason = entry.reason;
-    wire::append_ack(port_.output(), ack, version_);
+    if (wants_problem_information_) {
+      ack.reason_string = model::name_of(entry.refused);
+    }
+    if (!send_within([&](std::string& out) { wire::append_ack(out, ack, version_); })) {
+      ack.reason_string = {};
+      send_within([&](std::string& out) { wire::append_ack(out, ack, version_); });
+    }
+    return;
   }
   port_.sent();
 }
@@ -310,7 +344,7 @@ void MqttSession::on_pubrel(const wire::Frame& frame) {
     refuse(packet.error());
     return;
   }
-  const bool known = publishing_ && std::erase(publishing_->awaiting_pubrel, packet->packet_id) > 0;
+  const bool known = publishing_ && publishing_->awaiting_pubrel.erase(packet->packet_id);
   wire::Ack answer;
   answer.type = PacketType::pubcomp;
   answer.packet_id = packet->packet_id;

@@ -1,7 +1,6 @@
 // Spate - what a session needs once it publishes; idle sessions do without.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -9,6 +8,7 @@
 
 #include "actors/in_flight.hpp"
 #include "actors/mqtt_session.hpp"
+#include "actors/packet_ids.hpp"
 #include "engine/model/ids.hpp"
 #include "engine/telemetry/route.hpp"
 
@@ -28,14 +28,11 @@ struct Aim {
 struct MqttSession::Publishing {
   Aim aim;
   InFlight in_flight;
-  std::vector<std::uint16_t> awaiting_pubrel; ///< QoS 2 ids that are stored and PUBRECed.
-  std::vector<std::string> aliases;           ///< By topic alias - 1.
-  std::vector<std::string> present;           ///< Devices entered in Presence.
-
-  [[nodiscard]] bool awaits_pubrel(std::uint16_t packet_id) const noexcept {
-    return std::find(awaiting_pubrel.begin(), awaiting_pubrel.end(), packet_id) !=
-           awaiting_pubrel.end();
-  }
+  PacketIds awaiting_pubrec;        ///< QoS 2 ids that are in flight.
+  PacketIds awaiting_pubrel;        ///< QoS 2 ids that are stored and PUBRECed.
+  std::vector<std::string> aliases; ///< By topic alias - 1.
+  std::size_t alias_bytes = 0;      ///< Of all of them.
+  std::vector<std::string> present; ///< Devices entered in Presence.
 };
 
 } // namespace spate::actors

@@ -1,8 +1,10 @@
 #include "actors/mqtt_session.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "actors/mqtt_publishing.hpp"
+#include "engine/base/hash.hpp"
 
 namespace spate::actors {
 
@@ -35,9 +37,25 @@ bool answers_in_connack(Reason reason) {
   }
 }
 
-std::string made_up_client_id(const SessionContext& context, std::uint32_t slot) {
-  return "auto-" + std::to_string(context.loop.wall_now_ms()) + "-" + std::to_string(slot) + "-" +
-         std::to_string(context.counters.accepted.get());
+/// Not to be guessed, and no other loop makes the same.
+std::string made_up_client_id(SessionContext& context) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string id = "auto-";
+  for (std::uint64_t bits = context.random(), i = 0; i < 16; ++i, bits >>= 4) {
+    id.push_back(kDigits[bits & 15]);
+  }
+  return id;
+}
+
+/// The start of `text`, not cut within a character.
+std::string_view start_of(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) {
+    return text;
+  }
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) {
+    --bytes_max;
+  }
+  return text.substr(0, bytes_max);
 }
 
 } // namespace
@@ -45,6 +63,7 @@ std::string made_up_client_id(const SessionContext& context, std::uint32_t slot)
 MqttSession::MqttSession(SessionContext& context, SessionPort& port, std::uint32_t slot,
                          std::uint32_t generation)
     : context_(context), port_(port), slot_(slot), generation_(generation),
+      packet_bytes_max_(std::numeric_limits<std::uint32_t>::max()),
       active_ms_(context.loop.now_ms()) {
   port_.set_packet_bytes_max(context.limits.connect_bytes_max);
 }
@@ -58,13 +77,16 @@ MqttSession::~MqttSession() {
 }
 
 std::size_t MqttSession::on_bytes(std::string_view bytes) {
-  active_ms_ = context_.loop.now_ms();
+  if (state_ != State::waiting) { // The CONNECT has a deadline, however its bytes trickle in.
+    active_ms_ = context_.loop.now_ms();
+  }
   std::size_t used = 0;
   while (state_ != State::closing && !paused_) {
     const std::size_t limit = state_ == State::waiting ? context_.limits.connect_bytes_max
                                                        : context_.limits.packet_bytes_max;
     const wire::FrameResult next = wire::next_frame(bytes.substr(used), limit);
     if (next.status == wire::FrameStatus::partial) {
+      port_.expect(next.bytes);
       break;
     }
     if (next.status != wire::FrameStatus::complete) {
@@ -148,6 +170,10 @@ void MqttSession::on_connect(const wire::Frame& frame) {
     return;
   }
   version_ = connect->version;
+  if (connect->packet_bytes_max != 0) {
+    packet_bytes_max_ = connect->packet_bytes_max;
+  }
+  wants_problem_information_ = connect->request_problem_information;
   if (connect->authentication_method) {
     refuse(Reason::bad_authentication_method, "no enhanced authentication is configured");
     return;
@@ -162,7 +188,7 @@ void MqttSession::welcome(const wire::Connect& connect) {
   connack.version = version_;
   client_id_ = connect.client_id;
   if (client_id_.empty()) {
-    client_id_ = made_up_client_id(context_, slot_);
+    client_id_ = made_up_client_id(context_);
     connack.assigned_client_id = client_id_;
   }
   keep_alive_s_ = connect.keep_alive_s;
@@ -180,12 +206,19 @@ void MqttSession::welcome(const wire::Connect& connect) {
     connack.shared_subscription_available = false;
     connack.user_properties.emplace_back("spate-durability", context_.durability);
   }
+  const auto append = [&connack](std::string& out) { wire::append_connack(out, connack); };
+  if (!send_within(append)) {
+    connack.user_properties.clear();
+    if (!send_within(append)) {
+      refuse(Reason::packet_too_large, "the client takes no packet as large as a CONNACK");
+      return;
+    }
+  }
   state_ = State::connected;
+  active_ms_ = context_.loop.now_ms();
   port_.set_packet_bytes_max(limits.packet_bytes_max);
   port_.claim(client_id_);
   context_.counters.connects.add();
-  wire::append_connack(port_.output(), connack);
-  port_.sent();
 }
 
 void MqttSession::on_subscribe(const wire::Frame& frame) {
@@ -195,26 +228,26 @@ void MqttSession::on_subscribe(const wire::Frame& frame) {
     return;
   }
   if (!subscribed_) {
-    subscribed_ = std::make_unique<std::vector<std::string>>();
+    subscribed_ = std::make_unique<std::vector<std::uint64_t>>();
   }
   wire::SubscribeAck answer;
   answer.packet_id = packet->packet_id;
   for (const wire::Subscription& wanted : packet->subscriptions) {
-    const bool known =
-        std::find(subscribed_->begin(), subscribed_->end(), wanted.filter) != subscribed_->end();
-    if (wanted.filter.starts_with("$share/")) {
+    const std::uint64_t filter = TextHash()(wanted.filter);
+    const auto at = std::lower_bound(subscribed_->begin(), subscribed_->end(), filter);
+    const bool known = at != subscribed_->end() && *at == filter;
+    if (version_ == Version::v5 && wire::is_shared(wanted.filter)) {
       answer.reasons.push_back(Reason::shared_subscriptions_not_supported);
     } else if (!known && subscribed_->size() >= context_.limits.subscriptions_max) {
       answer.reasons.push_back(Reason::quota_exceeded);
     } else {
       if (!known) {
-        subscribed_->emplace_back(wanted.filter);
+        subscribed_->insert(at, filter);
       }
       answer.reasons.push_back(static_cast<Reason>(wanted.qos)); // Granted QoS 0, 1 or 2.
     }
   }
-  wire::append_subscribe_ack(port_.output(), answer, version_);
-  port_.sent();
+  send_within([&](std::string& out) { wire::append_subscribe_ack(out, answer, version_); });
 }
 
 void MqttSession::on_unsubscribe(const wire::Frame& frame) {
@@ -227,11 +260,10 @@ void MqttSession::on_unsubscribe(const wire::Frame& frame) {
   answer.type = PacketType::unsuback;
   answer.packet_id = packet->packet_id;
   for (const std::string_view filter : packet->filters) {
-    const bool removed = subscribed_ && std::erase(*subscribed_, filter) > 0;
+    const bool removed = subscribed_ && std::erase(*subscribed_, TextHash()(filter)) > 0;
     answer.reasons.push_back(removed ? Reason::success : Reason::no_subscription_existed);
   }
-  wire::append_subscribe_ack(port_.output(), answer, version_);
-  port_.sent();
+  send_within([&](std::string& out) { wire::append_subscribe_ack(out, answer, version_); });
 }
 
 void MqttSession::on_taken_over() {
@@ -256,8 +288,8 @@ std::uint64_t MqttSession::on_timer(std::uint64_t now_ms) {
   if (allowed_ms == 0) {
     return kIdleTimerMs; // 3.1.1 with keep-alive 0: TCP's own keep-alive finds dead peers.
   }
-  const std::uint64_t silent_ms = now_ms - active_ms_;
   // A connection that we do not read is not silent: its bytes wait in the kernel.
+  const std::uint64_t silent_ms = now_ms - std::max(active_ms_, context_.loop.reading_resumed_ms());
   if (silent_ms < allowed_ms || paused_ || context_.loop.reading_paused()) {
     return allowed_ms - std::min(silent_ms, allowed_ms - 1);
   }
@@ -273,23 +305,28 @@ void MqttSession::refuse(Reason reason, std::string_view detail) {
   }
   context_.counters.refused[static_cast<std::size_t>(reason)].add();
   log_refusal(reason, detail);
-  const std::string_view words = detail.substr(0, kReasonStringBytesMax);
+  // With words if they fit, else without; if even that is too large for the client, not at all.
+  say_why(reason, start_of(detail, kReasonStringBytesMax)) || say_why(reason, {});
+  state_ = State::closing;
+  port_.close();
+}
+
+/// False if it is larger than the client takes.
+bool MqttSession::say_why(Reason reason, std::string_view words) {
   if (state_ == State::connected && version_ == Version::v5) {
     wire::Disconnect packet;
     packet.reason = reason;
     packet.reason_string = words;
-    wire::append_disconnect(port_.output(), packet, version_);
-    port_.sent();
-  } else if (state_ == State::waiting && (version_ == Version::v5 || answers_in_connack(reason))) {
+    return send_within([&](std::string& out) { wire::append_disconnect(out, packet, version_); });
+  }
+  if (state_ == State::waiting && (version_ == Version::v5 || answers_in_connack(reason))) {
     wire::Connack connack;
     connack.version = version_;
     connack.reason = reason;
     connack.reason_string = words;
-    wire::append_connack(port_.output(), connack);
-    port_.sent();
+    return send_within([&](std::string& out) { wire::append_connack(out, connack); });
   }
-  state_ = State::closing;
-  port_.close();
+  return true;
 }
 
 /// A CONNECT that can not be decoded is answered in the sender's version, if it can read that.

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "actors/shard_writer.hpp"
 #include "engine/base/counters.hpp"
 #include "engine/base/log.hpp"
+#include "engine/net/connection.hpp"
 #include "engine/telemetry/parser.hpp"
 #include "engine/telemetry/route.hpp"
 #include "engine/wire/codec.hpp"
@@ -43,7 +45,7 @@ struct SessionCounters {
   std::array<Counter, 3> publishes; ///< By QoS.
   Counter acknowledged;
   std::array<Counter, 256> refused; ///< By the reason code that we told or would have told.
-  std::array<Counter, 6> closed;    ///< By net::CloseReason.
+  std::array<Counter, net::kCloseReasons> closed;
 };
 
 /// The session's way to its connection and its actor. Loop thread.
@@ -56,6 +58,8 @@ public:
   virtual void pause_reading(bool paused) = 0;
   /// Largest packet that may be incomplete.
   virtual void set_packet_bytes_max(std::size_t bytes) = 0;
+  /// From within on_bytes(): nothing can be done before so many bytes are there.
+  virtual void expect(std::size_t bytes) = 0;
   /// Writes what is left, then closes. on_bytes() is not called again.
   virtual void close() = 0;
   /// Makes this session the holder of the client id; whoever held it is told that it is taken over.
@@ -77,6 +81,7 @@ struct SessionContext {
   SessionCounters counters;
   log::RateLimit log_limit;
   std::vector<telemetry::RecordFault> faults; ///< Scratch of ingest().
+  std::mt19937_64 random;                     ///< For client ids that we make up.
 };
 
 /// Protocol state of one client: MQTT 3.1.1 and 5.0, server side, inbound.
@@ -108,7 +113,6 @@ public:
   /// for too long.
   std::uint64_t on_timer(std::uint64_t now_ms);
 
-  [[nodiscard]] bool connected() const noexcept { return state_ == State::connected; }
   [[nodiscard]] const std::string& client_id() const noexcept { return client_id_; }
   [[nodiscard]] std::size_t in_flight() const noexcept;
 
@@ -130,13 +134,18 @@ private:
   void ingest(const wire::Publish& publish);
   void reject(model::TelemetryBlock& block, model::Message& message, const wire::Publish& publish,
               std::string_view topic);
-  void settle(std::uint32_t sequence, wire::Reason reason);
+  void settle(std::uint32_t sequence, model::RejectReason refused);
   void acknowledge(const InFlight::Entry& entry);
+
+  /// Appends what `append(out)` encodes, unless it is larger than the client takes: then false.
+  template <class Append>
+  bool send_within(Append&& append);
 
   /// Ends the connection, telling why in the protocol's words.
   void refuse(wire::Reason reason, std::string_view detail);
   void refuse(const Error& error) { refuse(wire::reason_for(error.code), error.detail); }
   void refuse_connect(const wire::Frame& frame, const Error& error);
+  bool say_why(wire::Reason reason, std::string_view words);
   void log_refusal(wire::Reason reason, std::string_view detail);
 
   SessionContext& context_;
@@ -147,11 +156,28 @@ private:
   State state_ = State::waiting;
   bool asked_for_expiry_ = false; ///< CONNECT had a Session Expiry Interval.
   bool paused_ = false;           ///< Not read, since too much is in flight.
+  bool wants_problem_information_ = true;
   std::uint16_t keep_alive_s_ = 0;
-  std::uint64_t active_ms_ = 0; ///< When bytes last came.
+  std::uint32_t packet_bytes_max_; ///< That the client takes.
+  std::uint64_t active_ms_ = 0;    ///< When bytes last came; before CONNECT: when it was accepted.
   std::string client_id_;
-  std::unique_ptr<Publishing> publishing_;               ///< From the first PUBLISH on.
-  std::unique_ptr<std::vector<std::string>> subscribed_; ///< Filters, from the first SUBSCRIBE on.
+  std::unique_ptr<Publishing> publishing_; ///< From the first PUBLISH on.
+  /// Hashes of the filters, sorted, from the first SUBSCRIBE on: nothing is delivered yet, so only
+  /// their number and whether one is there matter.
+  std::unique_ptr<std::vector<std::uint64_t>> subscribed_;
 };
+
+template <class Append>
+bool MqttSession::send_within(Append&& append) {
+  std::string& out = port_.output();
+  const std::size_t before = out.size();
+  append(out);
+  if (out.size() - before > packet_bytes_max_) {
+    out.resize(before); // Not to be sent at all [MQTT5-3.1.2-24, MQTT5-3.1.2-25].
+    return false;
+  }
+  port_.sent();
+  return true;
+}
 
 } // namespace spate::actors

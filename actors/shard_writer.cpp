@@ -56,10 +56,14 @@ void ShardWriter::add(model::ShardId shard, const model::Message& message) {
   assert(message.rows_begin + message.rows == block.rows.size());
   block.messages.push_back(message);
   ++gathered_messages_;
+  gathered_bytes_ -= block.handed_over_bytes;
+  block.handed_over_bytes = block.bytes();
+  gathered_bytes_ += block.handed_over_bytes;
   gathered_.received += message.rows + message.rejected;
   gathered_.in_flight += message.rows + message.rejected;
   if (block.rows.size() >= limits_.block_records_max ||
-      block.messages.size() >= limits_.block_records_max) {
+      block.messages.size() >= limits_.block_records_max ||
+      block.handed_over_bytes >= limits_.block_bytes_max) {
     hand_over(index);
   }
 }
@@ -72,7 +76,7 @@ void ShardWriter::hand_over(std::size_t shard) {
   // received.
   ledger_.update([this](model::LedgerCounts& counts) { counts += gathered_; });
   gathered_ = {};
-  open_[shard]->handed_over_bytes = open_[shard]->bytes();
+  gathered_bytes_ -= open_[shard]->handed_over_bytes;
   in_flight_bytes_ += open_[shard]->handed_over_bytes;
   gathered_messages_ -= open_[shard]->messages.size();
   store_.submit(std::move(open_[shard]));
@@ -88,7 +92,11 @@ void ShardWriter::hand_over() {
 }
 
 bool ShardWriter::over_limit() const noexcept {
-  return in_flight_bytes_ >= limits_.in_flight_bytes_max;
+  return gathered_bytes_ + in_flight_bytes_ >= limits_.in_flight_bytes_max;
+}
+
+bool ShardWriter::well_below_limit() const noexcept {
+  return gathered_bytes_ + in_flight_bytes_ <= limits_.in_flight_bytes_max / 2;
 }
 
 bool ShardWriter::drained() const noexcept {

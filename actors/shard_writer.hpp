@@ -23,8 +23,9 @@ public:
 
 struct ShardWriterLimits {
   std::size_t in_flight_bytes_max =
-      16u << 20;                        ///< Handed over and not back yet, all shards of this loop.
-  std::size_t block_records_max = 1024; ///< A block this full is handed over at once.
+      16u << 20; ///< Gathered, or handed over and not back yet, all shards of this loop.
+  std::size_t block_records_max = 1024;     ///< A block this full is handed over at once,
+  std::size_t block_bytes_max = 256u << 10; ///< or this large.
 };
 
 /// Flow:    parser -> open_block(), add() -> hand_over() -> Store -> receipt -> ReceiptListener
@@ -49,6 +50,8 @@ public:
   void hand_over();
 
   [[nodiscard]] bool over_limit() const noexcept;
+  /// So far below the limit that reading may go on after a pause.
+  [[nodiscard]] bool well_below_limit() const noexcept;
   /// Nothing gathered, nothing in flight.
   [[nodiscard]] bool drained() const noexcept;
   [[nodiscard]] const model::LedgerCell& ledger() const noexcept { return ledger_; }
@@ -77,6 +80,7 @@ private:
   std::size_t arrived_next_block_ = 0;
   std::size_t arrived_next_message_ = 0;
   std::size_t in_flight_bytes_ = 0;
+  std::size_t gathered_bytes_ = 0;
   std::size_t gathered_messages_ = 0;
   std::unique_ptr<Inbox> inbox_;
 };

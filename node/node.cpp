@@ -87,6 +87,8 @@ Result<void> Node::open_mqtt() {
   options.connections_max = std::max(1u, config_.connections_max / config_.loops);
   options.writer.in_flight_bytes_max =
       std::clamp<std::size_t>(config_.memory_limit_bytes / 16 / config_.loops, 1u << 20, 32u << 20);
+  options.incomplete_bytes_max =
+      std::max<std::size_t>(config_.memory_limit_bytes / 8 / config_.loops, 4u << 20);
   const actors::DeviceLoopServices services{*caf_,    *store_,   shapes_,
                                             *routes_, registry_, presence_};
   mqtt_ = config_.mqtt;
@@ -191,7 +193,7 @@ void Node::add_metrics(std::vector<api::Metric>& out) const {
                      count});
     }
   }
-  for (std::size_t i = 0; i < 6; ++i) {
+  for (std::size_t i = 0; i < net::kCloseReasons; ++i) {
     out.push_back({Kind::counter,
                    "spate_mqtt_closed_total",
                    "MQTT connections that ended",

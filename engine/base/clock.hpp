@@ -6,8 +6,6 @@
 
 namespace spate {
 
-using TimePoint = std::chrono::steady_clock::time_point;
-
 /// Wall clock, milliseconds since 1970 UTC.
 [[nodiscard]] inline std::int64_t wall_ms() noexcept {
   return std::chrono::duration_cast<std::chrono::milliseconds>(

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <random>
 #include <string_view>
 
 #define XXH_INLINE_ALL
@@ -16,9 +17,13 @@ namespace spate {
 }
 
 /// For unordered containers keyed by text, so that a string_view finds a std::string.
+/// Seeded anew in each process, so that no peer can choose texts that collide.
 struct TextHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const noexcept { return hash_bytes(text); }
+  std::size_t operator()(std::string_view text) const noexcept { return hash_bytes(text, kSeed); }
+
+private:
+  static inline const std::uint64_t kSeed = std::random_device()() * 0x9e3779b97f4a7c15u;
 };
 
 } // namespace spate

@@ -36,12 +36,18 @@ spdlog::level::level_enum to_spdlog(Level level) {
 
 void append_escaped(std::string& out, std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";
+  unsigned char before = 0;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
+    const bool c1 = before == 0xc2 && byte >= 0x80 && byte < 0xa0; // U+0080 to U+009F: also CSI.
+    before = byte;
     if (c == '"' || c == '\\') {
       out.push_back('\\');
       out.push_back(c);
-    } else if (byte < 0x20 || byte == 0x7f) {
+    } else if (byte < 0x20 || byte == 0x7f || c1) {
+      if (c1) {
+        out.pop_back(); // Its first byte.
+      }
       out.append("\\u00").push_back(kHex[byte >> 4]);
       out.push_back(kHex[byte & 15]);
     } else {

@@ -82,7 +82,7 @@ struct TelemetryBlock {
   std::string names;  ///< Device ids of messages whose number is not known yet.
 
   ReceiptSink* sink = nullptr;       ///< Borrowed; outlives the block.
-  std::size_t handed_over_bytes = 0; ///< bytes() when the loop gave it away.
+  std::size_t handed_over_bytes = 0; ///< bytes() as its loop counts it.
   CommitStatus status = CommitStatus::pending;
   std::string status_detail; ///< Why it is not committed.
 
@@ -92,10 +92,12 @@ struct TelemetryBlock {
   [[nodiscard]] std::string_view values_of(const Row& row) const noexcept {
     return std::string_view(values).substr(row.values_begin, row.values_bytes);
   }
+  /// A rejection with all its texts.
+  static constexpr std::size_t kRejectionBytes = sizeof(Rejection) + 3 * 256 + 128;
   /// What it weighs in queues.
   [[nodiscard]] std::size_t bytes() const noexcept {
     return values.size() + names.size() + rows.size() * sizeof(Row) +
-           messages.size() * sizeof(Message) + rejections.size() * (sizeof(Rejection) + 256);
+           messages.size() * sizeof(Message) + rejections.size() * kRejectionBytes;
   }
   /// Empties it for reuse; capacity stays.
   void clear() noexcept {
@@ -104,6 +106,7 @@ struct TelemetryBlock {
     rejections.clear();
     values.clear();
     names.clear();
+    handed_over_bytes = 0;
     status = CommitStatus::pending;
     status_detail.clear();
   }

@@ -92,4 +92,11 @@ void append_disconnect(std::string& out, const Disconnect& packet, Version versi
 [[nodiscard]] const char* topic_name_fault(std::string_view topic) noexcept;
 [[nodiscard]] const char* topic_filter_fault(std::string_view filter) noexcept;
 
+/// Filters of shared subscriptions start with it (MQTT5-4.8.2); in 3.1.1 it is a topic like
+/// another.
+inline constexpr std::string_view kSharePrefix = "$share/";
+[[nodiscard]] constexpr bool is_shared(std::string_view filter) noexcept {
+  return filter.starts_with(kSharePrefix);
+}
+
 } // namespace spate::wire

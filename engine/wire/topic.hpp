@@ -39,10 +39,6 @@ namespace spate::wire {
   return (found | suspicious_bytes(word)) == 0;
 }
 
-/// Filters of shared subscriptions start with it (MQTT5-4.8.2); in 3.1.1 it is a topic like
-/// another.
-inline constexpr std::string_view kSharePrefix = "$share/";
-
 /// Null if `filter` keeps the rules of 3.1.1, in which shared subscriptions have none of their own.
 [[nodiscard]] const char* plain_filter_fault(std::string_view filter) noexcept;
 

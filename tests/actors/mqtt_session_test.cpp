@@ -19,11 +19,13 @@ struct FakePort final : SessionPort {
   std::string claimed;
   bool paused = false;
   bool closed = false;
+  std::size_t expected = 0;
 
   std::string& output() override { return out; }
   void sent() override {}
   void pause_reading(bool pause) override { paused = pause; }
   void set_packet_bytes_max(std::size_t) override {}
+  void expect(std::size_t bytes) override { expected = bytes; }
   void close() override { closed = true; }
   void claim(std::string_view client_id) override { claimed = client_id; }
   std::string remote_address() const override { return "127.0.0.1:1"; }
@@ -144,9 +146,18 @@ struct Fixture final : ReceiptListener {
   telemetry::Parser parser{shapes};
   Presence presence;
   ShardWriter writer{loop, store, *this};
-  SessionContext context{store, writer,         parser,  routes, presence,
-                         loop,  context_limits, "fsync", {},     log::RateLimit(0, 0),
-                         {}};
+  SessionContext context{store,
+                         writer,
+                         parser,
+                         routes,
+                         presence,
+                         loop,
+                         context_limits,
+                         "fsync",
+                         {},
+                         log::RateLimit(0, 0),
+                         {},
+                         std::mt19937_64(1)};
   FakePort port;
   MqttSession session{context, port, 3, 9};
   std::string kept;
@@ -235,7 +246,7 @@ TEST_SUITE("actors.mqtt_session") {
     f.commit(model::CommitStatus::unavailable);
     const wire::Disconnect packet = f.goodbye();
     CHECK(packet.reason == Reason::implementation_specific_error);
-    CHECK(packet.reason_string == "the disk said no");
+    CHECK(packet.reason_string == "the store can not take records now");
     CHECK(f.port.closed);
     CHECK_FALSE(f.next());
   }
@@ -311,12 +322,31 @@ TEST_SUITE("actors.mqtt_session") {
     CHECK(f.goodbye().reason == Reason::receive_maximum_exceeded);
   }
 
-  TEST_CASE("QoS 2 handshakes that are never finished are bounded") {
-    Fixture f({.receive_maximum = 3});
+  TEST_CASE("a 3.1.1 client may owe more PUBRELs than the receive maximum") {
+    Fixture f({.receive_maximum = 2});
     f.connect(Version::v311);
     f.connack(Version::v311);
+    for (std::uint16_t id = 1; id <= 10; ++id) {
+      CHECK(f.publish(Version::v311, id, 2) > 0);
+      f.commit();
+      CHECK(f.next_ack(Version::v311).type == PacketType::pubrec);
+    }
+    CHECK_FALSE(f.port.closed);
+    CHECK_FALSE(f.port.paused);
+    CHECK(f.session.in_flight() == 10);
+    for (std::uint16_t id = 1; id <= 10; ++id) {
+      f.ack(Version::v311, PacketType::pubrel, id);
+      CHECK(f.next_ack(Version::v311).type == PacketType::pubcomp);
+    }
+    CHECK(f.session.in_flight() == 0);
+  }
+
+  TEST_CASE("QoS 2 handshakes that are never finished are bounded") {
+    Fixture f({.receive_maximum = 3});
+    f.connect(Version::v5);
+    f.connack(Version::v5);
     for (std::uint16_t id = 1; id <= 4; ++id) {
-      f.publish(Version::v311, id, 2);
+      f.publish(Version::v5, id, 2);
       f.commit();
     }
     CHECK(f.port.closed);
@@ -439,6 +469,133 @@ TEST_SUITE("actors.mqtt_session") {
     Fixture mute;
     mute.session.on_timer(mute.loop.now_ms() + 5'000);
     CHECK(mute.port.closed); // No CONNECT.
+  }
+
+  TEST_CASE("a CONNECT that trickles in is refused at its deadline") {
+    Fixture f;
+    const std::uint64_t accepted_ms = f.loop.now_ms();
+    std::string bytes;
+    wire::Connect packet;
+    packet.client_id = "slow";
+    wire::append_connect(bytes, packet);
+    CHECK(f.feed(bytes.substr(0, 5)) == 0);
+    CHECK(f.port.expected == bytes.size());
+    CHECK_FALSE(f.port.closed);
+    f.session.on_timer(accepted_ms + f.context_limits.connect_timeout_ms);
+    CHECK(f.port.closed);
+  }
+
+  TEST_CASE("a client that takes only small packets gets no larger ones") {
+    Fixture f;
+    wire::Connect packet;
+    packet.version = Version::v5;
+    packet.client_id = "c1";
+    packet.clean_start = true;
+    packet.keep_alive_s = 60;
+    packet.packet_bytes_max = 30;
+    std::string bytes;
+    wire::append_connect(bytes, packet);
+    f.feed(bytes);
+    CHECK(f.port.out.size() <= 30);
+    CHECK(f.connack(Version::v5).user_properties.empty());
+    f.publish(Version::v5, 1, 1, "no JSON at all");
+    f.commit();
+    CHECK(f.port.out.size() <= 30);
+    CHECK(f.next_ack(Version::v5).reason == Reason::payload_format_invalid);
+    f.session.on_taken_over();
+    CHECK(f.port.out.size() <= 30);
+    CHECK(f.goodbye().reason_string.empty());
+  }
+
+  TEST_CASE("a client that takes no packet as large as a CONNACK is not connected") {
+    Fixture f;
+    wire::Connect packet;
+    packet.version = Version::v5;
+    packet.client_id = "c1";
+    packet.clean_start = true;
+    packet.packet_bytes_max = 4;
+    std::string bytes;
+    wire::append_connect(bytes, packet);
+    f.feed(bytes);
+    CHECK(f.port.out.empty());
+    CHECK(f.port.closed);
+    CHECK(f.port.claimed.empty());
+  }
+
+  TEST_CASE("a refused payload is named in the acknowledgement, unless the client wants no words") {
+    for (const bool words : {true, false}) {
+      Fixture f;
+      wire::Connect packet;
+      packet.version = Version::v5;
+      packet.client_id = "c1";
+      packet.clean_start = true;
+      packet.request_problem_information = words;
+      std::string bytes;
+      wire::append_connect(bytes, packet);
+      f.feed(bytes);
+      f.connack(Version::v5);
+      f.publish(Version::v5, 1, 1, "{}");
+      f.commit();
+      CHECK(f.next_ack(Version::v5).reason_string == (words ? "no-values" : ""));
+    }
+  }
+
+  TEST_CASE("reasons that take turns in one message do not fill the list of rejections") {
+    Fixture f;
+    f.connect(Version::v311);
+    std::string payload = "[1";
+    for (int i = 0; i < 1000; ++i) {
+      payload += R"(,{"ts":-1},1)";
+    }
+    f.publish(Version::v311, 1, 1, payload + "]");
+    f.writer.hand_over();
+    REQUIRE(f.store.waiting.size() == 1);
+    const auto& rejections = f.store.waiting[0]->rejections;
+    CHECK(rejections.size() < 20);
+    std::uint32_t records = 0;
+    for (const model::Rejection& rejection : rejections) {
+      records += rejection.records;
+    }
+    CHECK(records == 2001);
+  }
+
+  TEST_CASE("a QoS 2 message with the id of a QoS 1 message in flight is answered as well") {
+    Fixture f;
+    f.connect(Version::v5);
+    f.connack(Version::v5);
+    f.publish(Version::v5, 7, 1);
+    f.publish(Version::v5, 7, 2);
+    f.commit();
+    CHECK(f.next_ack(Version::v5).type == PacketType::puback);
+    CHECK(f.next_ack(Version::v5).type == PacketType::pubrec);
+  }
+
+  TEST_CASE("topics behind aliases are bounded") {
+    Fixture f;
+    f.connect(Version::v5);
+    f.connack(Version::v5);
+    const std::string topic(10'000, 't');
+    f.publish(Version::v5, 1, 1, "{}", topic, 1);
+    f.publish(Version::v5, 2, 1, "{}", topic, 1); // The same one anew.
+    CHECK_FALSE(f.port.closed);
+    f.publish(Version::v5, 3, 1, "{}", topic, 2);
+    CHECK(f.port.closed);
+    CHECK(f.goodbye().reason == Reason::quota_exceeded);
+  }
+
+  TEST_CASE("time in which the loop read nothing is no silence") {
+    Fixture f;
+    f.connect(Version::v311, "c1", 10);
+    const std::uint64_t connected_ms = f.loop.now_ms();
+    f.loop.pause_reading(true);
+    f.session.on_timer(connected_ms + 60'000);
+    CHECK_FALSE(f.port.closed);
+    f.loop.pause_reading(false); // At the loop's time, which the test does not move.
+    CHECK(f.loop.reading_resumed_ms() >= connected_ms);
+    f.session.on_timer(f.loop.reading_resumed_ms() + 14'999);
+    CHECK_FALSE(f.port.closed);
+    f.session.on_timer(f.loop.reading_resumed_ms() + 15'000);
+    CHECK(f.port.closed);
   }
 
   TEST_CASE("a 5.0 client without a bounded keep-alive is given the server's") {

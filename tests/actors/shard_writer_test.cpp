@@ -127,6 +127,22 @@ TEST_SUITE("actors.shard_writer") {
     CHECK_FALSE(f.writer.over_limit());
   }
 
+  TEST_CASE("large records count while they gather, and do not wait for a thousand others") {
+    Fixture f;
+    model::TelemetryBlock& block = f.writer.open_block(model::ShardId{0});
+    block.values.append(3000, 'x');
+    CHECK_FALSE(f.writer.over_limit());
+    f.add(0, 1);
+    CHECK(f.writer.over_limit());
+    CHECK(f.store.waiting.empty());
+    f.writer.open_block(model::ShardId{0}).values.append(256u << 10, 'x');
+    f.add(0, 2);
+    CHECK(f.store.waiting.size() == 1);
+    f.store.answer_all();
+    f.writer.deliver_receipts(1000);
+    CHECK(f.writer.well_below_limit());
+  }
+
   TEST_CASE("a reused block starts empty") {
     Fixture f;
     f.add(0, 1, 1, 1);

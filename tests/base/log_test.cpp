@@ -61,12 +61,17 @@ TEST_CASE("a JSON line is JSON, whatever stands in its values") {
     log::start(log::Level::info, log::Format::json);
     log::debug("hidden", "below the level");
     log::info("session-refused", "say \"hi\"\n",
-              {{"client", "a\\b\"c\x01"}, {"ok", false}, {"rate", 0.5}, {"n", std::uint64_t{7}}});
+              {{"c1", "\xc2\x9b[2J\xc3\xa9"},
+               {"client", "a\\b\"c\x01"},
+               {"ok", false},
+               {"rate", 0.5},
+               {"n", std::uint64_t{7}}});
     log::stop();
   });
   CHECK(text.find(R"("event_code":"session-refused")") != std::string::npos);
   CHECK(text.find(R"("message":"say \"hi\"\u000a")") != std::string::npos);
   CHECK(text.find(R"("client":"a\\b\"c\u0001")") != std::string::npos);
+  CHECK(text.find("\"c1\":\"\\u009b[2J\xc3\xa9\"") != std::string::npos);
   CHECK(text.find(R"("ok":false,"rate":0.5,"n":7})") != std::string::npos);
   CHECK(text.find("hidden") == std::string::npos);
   CHECK_FALSE(has_control(text));

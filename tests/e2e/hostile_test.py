@@ -1,6 +1,8 @@
 """Hostile and broken clients: each is answered or closed, counted, and nobody else suffers."""
 import itertools
+import re
 import socket
+import threading
 import unittest
 
 from spate_node import Directory, Node, connect, field, packet, publish, read_packet
@@ -147,11 +149,84 @@ class Hostile(unittest.TestCase):
     def test_device_ids_are_checked_and_need_not_be_client_ids(self):
         client = self.session(5)
         client.sendall(publish("devices/../telemetry", '{"a":1}', 1, 1, 5))
-        self.assertEqual(read_packet(client)[1], b"\0\1\x90")
+        answer = read_packet(client)[1]
+        self.assertEqual(answer[:3], b"\0\1\x90")
+        self.assertTrue(answer.endswith(b"invalid-device-id"))
         client.sendall(publish("devices/urn:dev:ow:10e2073a01080063/telemetry", '{"a":1}', 2, 1, 5))
         self.assertEqual(read_packet(client), (0x40, b"\0\2"))
         self.assertEqual(self.node.get("/api/v1/devices/urn%3Adev%3Aow%3A10e2073a01080063/telemetry")[0], 200)
         client.close()
+
+
+class SmallMemory(unittest.TestCase):
+    """A node with 256 MiB; what strangers and clients make it hold stays well below."""
+
+    LIMIT = 256 << 20
+
+    def setUp(self):
+        self.directory = Directory()
+        self.node = Node(self.directory.__enter__(), "--memory-limit", str(self.LIMIT)).wait_ready()
+        self.largest = 0
+
+    def tearDown(self):
+        self.assertEqual(self.node.terminate(), 0)
+        self.directory.__exit__()
+
+    def session(self, number):
+        connection = self.node.connect()
+        connection.sendall(connect(f"memory-{number}"))
+        self.assertEqual(read_packet(connection)[0], 0x20)
+        return connection
+
+    def look(self):
+        self.largest = max(self.largest, self.node.rss_bytes())
+
+    def settled(self):
+        while (ledger := self.node.ledger())["in_flight"]:
+            self.look()
+        self.look()
+        self.assertEqual(ledger["imbalance"], 0)
+        self.assertLess(self.largest, self.LIMIT)
+
+    def test_large_messages_of_many_clients(self):
+        payload = '{"s":"' + "z" * 900_000 + '"}'
+        clients = [self.session(number) for number in range(24)]
+
+        def flood(client, number):
+            for _ in range(25):
+                client.sendall(publish(f"devices/m{number}/telemetry", payload, 0, 0))
+
+        senders = [threading.Thread(target=flood, args=each) for each in zip(clients, itertools.count())]
+        for sender in senders:
+            sender.start()
+        while any(sender.is_alive() for sender in senders):
+            self.look()
+        for client in clients:
+            client.sendall(b"\xc0\0")  # All of it was read once the PINGRESP is there.
+        for client in clients:
+            self.assertEqual(read_packet(client)[0], 0xD0)
+            client.close()
+        self.settled()
+        self.assertEqual(self.node.ledger()["received"], 600)
+
+    def test_packets_that_never_end(self):
+        half = publish("devices/half/telemetry", '{"s":"' + "z" * 1_000_000 + '"}')[:1_000_000]
+        clients = [self.session(number) for number in range(300)]
+        for client in clients:
+            try:
+                client.sendall(half)
+            except ConnectionError:
+                pass  # One of those that are one too many.
+            self.look()
+        good = self.session("good")
+        good.sendall(publish("devices/good/telemetry", '{"a":1}', 7))
+        self.assertEqual(read_packet(good), (0x40, b"\0\7"))
+        self.settled()
+        metrics = self.node.text("/metrics")
+        closed = re.search(r'spate_mqtt_closed_total{cause="input buffers full"} (\d+)', metrics)
+        self.assertGreater(int(closed[1]), 100)
+        for client in [*clients, good]:
+            client.close()
 
 
 if __name__ == "__main__":

@@ -60,6 +60,14 @@ class Node:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
+    def text(self, path):
+        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
+            return answer.read().decode()
+
+    def rss_bytes(self):
+        with open(f"/proc/{self.process.pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     @property
     def url(self):
         return f"http://{self.http[0]}:{self.http[1]}"

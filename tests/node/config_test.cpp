@@ -76,6 +76,7 @@ TEST_SUITE("node.config") {
               .starts_with("a.toml:2:14: store.durability takes one of: fsync, os, memory"));
     CHECK(fault_of("loops = 1\nloops = 2\n").starts_with("a.toml:2:"));
     CHECK(fault_of("[mqtt\n").starts_with("a.toml:1:"));
+    CHECK(fault_of("[[[mqtt]]]\n").starts_with("a.toml:1:3: "));
     CHECK(fault_of("[[route]]\nformat = \"flat\"\n").starts_with("a.toml:1:1: route.topic "));
     CHECK(fault_of("[[route]]\ntopic = \"a/#/b\"\n").starts_with("a.toml:2:9: route.topic "));
   }

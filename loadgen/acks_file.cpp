@@ -1,5 +1,6 @@
 #include "loadgen/acks_file.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -40,22 +41,27 @@ Result<AckRecord> parse_ack_line(std::string_view line) {
   return record;
 }
 
+std::string acks_end_line(std::uint64_t lines) {
+  return "# end " + std::to_string(lines);
+}
+
 Result<std::unique_ptr<AcksWriter>> AcksWriter::create(const std::string& path) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) {
     return fail(Errc::file_unreadable, path + ": " + std::strerror(errno));
   }
   std::unique_ptr<AcksWriter> writer(new AcksWriter(path, file));
-  writer->write("# spate acks 1\n");
+  writer->write_now(std::string(kAcksHeader) + "\n");
+  writer->thread_ = std::thread([raw = writer.get()] { raw->run(); });
   return writer;
 }
 
-AcksWriter::AcksWriter(std::string path, int file)
-    : path_(std::move(path)), file_(file), thread_([this] { run(); }) {}
+AcksWriter::AcksWriter(std::string path, int file) : path_(std::move(path)), file_(file) {}
 
 AcksWriter::~AcksWriter() {
   if (thread_.joinable()) {
-    (void)finish();
+    join();
+    ::close(file_);
   }
 }
 
@@ -63,17 +69,23 @@ void AcksWriter::write(std::string lines) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return queued_bytes_ < kQueuedBytesMax; });
   queued_bytes_ += lines.size();
+  lines_ += static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
   queue_.push_back(std::move(lines));
   changed_.notify_all();
 }
 
-Result<void> AcksWriter::finish() {
+void AcksWriter::join() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
   thread_.join();
+}
+
+Result<void> AcksWriter::finish() {
+  join();
+  write_now(acks_end_line(lines_) + "\n");
   if (::close(file_) != 0 && fault_.empty()) {
     fault_ = std::strerror(errno);
   }
@@ -93,22 +105,79 @@ void AcksWriter::run() {
     const std::string lines = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    std::string fault;
-    for (std::string_view rest = lines; !rest.empty() && fault.empty();) {
-      const ssize_t written = ::write(file_, rest.data(), rest.size());
-      if (written >= 0) {
-        rest.remove_prefix(static_cast<std::size_t>(written));
-      } else if (errno != EINTR) {
-        fault = std::strerror(errno);
-      }
-    }
+    write_now(lines);
     lock.lock();
     queued_bytes_ -= lines.size();
-    if (fault_.empty()) {
-      fault_ = fault;
-    }
     changed_.notify_all();
   }
+}
+
+// Nothing follows after a fault: lines that are missing in the middle would not be noticed.
+void AcksWriter::write_now(std::string_view text) {
+  while (!text.empty() && fault_.empty()) {
+    const ssize_t written = ::write(file_, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno != EINTR) {
+      fault_ = std::strerror(errno);
+    }
+  }
+}
+
+Result<void> AcksReader::open() {
+  auto file = LineFile::open(path_);
+  if (!file) {
+    return fail(std::move(file.error()));
+  }
+  file_ = std::move(*file);
+  auto first = file_->next(line_);
+  if (!first) {
+    return fail(std::move(first.error()));
+  }
+  if (!*first || line_ != kAcksHeader) {
+    return bad("no acks file: the first line is not \"" + std::string(kAcksHeader) + "\"");
+  }
+  return {};
+}
+
+Result<bool> AcksReader::next(AckRecord& ack) {
+  auto more = file_->next(line_);
+  if (!more) {
+    return more;
+  }
+  if (!*more && end_ == AcksEnd::required) {
+    return bad("the end line is missing: the file was cut off, or its generator killed "
+               "(--partial checks what is there)");
+  }
+  if (!*more) {
+    return false;
+  }
+  auto read = parse_ack_line(line_);
+  if (!read) {
+    return last(read.error().detail);
+  }
+  ++lines_;
+  ack = *read;
+  return true;
+}
+
+Result<bool> AcksReader::last(const std::string& fault) {
+  const bool is_end = line_ == acks_end_line(lines_);
+  if (!is_end && end_ == AcksEnd::required) {
+    return bad(line_.starts_with("# end ")
+                   ? '"' + line_ + "\" after " + std::to_string(lines_) + " records"
+                   : fault);
+  }
+  auto unjust = bad(is_end ? "not the last line" : fault); // Names this line, not the next.
+  auto more = file_->next(line_);
+  if (more && *more) {
+    return unjust;
+  }
+  return more;
+}
+
+tl::unexpected<Error> AcksReader::bad(const std::string& what) const {
+  return fail(Errc::malformed_payload, file_->where() + ": " + what);
 }
 
 } // namespace spate::loadgen

@@ -156,6 +156,8 @@ void add_verify(CLI::App& app, VerifyOptions& verify) {
   app.add_option("--acks", verify.acks, "File that run or replay wrote")->required();
   app.add_option("--api", verify.api, "Base URL of the API, http://HOST:PORT")->required();
   add_parsed(app, "--sample", verify.sample, parse_count, "COUNT: check only so many, at random");
+  app.add_flag("--partial", verify.partial,
+               "The generator was killed: take an acks file without its end line");
   app.add_option("--seed", verify.seed, "Seed of the sample")->capture_default_str();
   app.add_option("--patience", verify.patience_s, "Seconds to wait for an API that is not ready")
       ->check(CLI::Range(0, 86'400))

@@ -59,6 +59,7 @@ struct VerifyOptions {
   std::string api;
   std::uint64_t sample = 0; ///< 0: all.
   std::uint64_t seed = 1;
+  bool partial = false;
   int patience_s = 30;
   std::string json;
   bool quiet = false;

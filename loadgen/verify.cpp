@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "loadgen/acks_file.hpp"
-#include "loadgen/line_file.hpp"
 #include "loadgen/schedule.hpp"
 
 namespace spate::loadgen {
@@ -11,28 +9,21 @@ namespace spate::loadgen {
 namespace {
 
 template <class Take>
-Result<void> for_each_ack(const std::string& path, Take&& take) {
-  auto file = LineFile::open(path);
-  if (!file) {
-    return fail(std::move(file.error()));
+Result<void> for_each_ack(const std::string& path, AcksEnd end, Take&& take) {
+  AcksReader reader(path, end);
+  if (auto opened = reader.open(); !opened) {
+    return opened;
   }
-  std::string line;
+  AckRecord ack;
   for (;;) {
-    auto more = (*file)->next(line);
+    auto more = reader.next(ack);
     if (!more) {
       return fail(std::move(more.error()));
     }
     if (!*more) {
       return {};
     }
-    if (line.empty() || line.front() == '#') {
-      continue;
-    }
-    auto ack = parse_ack_line(line);
-    if (!ack) {
-      return fail(ack.error().code, (*file)->where() + ": " + ack.error().detail);
-    }
-    if (auto taken = take(*ack); !taken) {
+    if (auto taken = take(ack); !taken) {
       return taken;
     }
   }
@@ -52,20 +43,20 @@ std::string_view name_of(Finding::Kind kind) noexcept {
   return "";
 }
 
-Result<void> read_acks(const std::string& path, AcksSorter& sorter) {
+Result<void> read_acks(const std::string& path, AcksEnd end, AcksSorter& sorter) {
   auto read = for_each_ack(
-      path, [&](const AckRecord& ack) { return sorter.add(ack.device, ack.ts, ack.hash); });
+      path, end, [&](const AckRecord& ack) { return sorter.add(ack.device, ack.ts, ack.hash); });
   return read ? sorter.finish() : read;
 }
 
-Result<std::vector<SortedAck>> sample_acks(const std::string& path, std::size_t count,
+Result<std::vector<SortedAck>> sample_acks(const std::string& path, AcksEnd end, std::size_t count,
                                            std::uint64_t seed, std::uint64_t& lines,
                                            std::vector<std::string>& devices) {
   std::vector<SortedAck> kept; // Reservoir sampling: one pass, `count` records in memory.
   std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> numbers;
   Random random(seed);
   lines = 0;
-  auto read = for_each_ack(path, [&](const AckRecord& ack) -> Result<void> {
+  auto read = for_each_ack(path, end, [&](const AckRecord& ack) -> Result<void> {
     const std::uint64_t place = lines < count ? lines : random.next() % (lines + 1);
     ++lines;
     if (place >= count) {

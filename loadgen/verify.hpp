@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/result.hpp"
+#include "loadgen/acks_file.hpp"
 #include "loadgen/acks_sorter.hpp"
 #include "loadgen/page_source.hpp"
 
@@ -40,8 +41,10 @@ struct VerifyResult {
   std::vector<Finding> findings; ///< The first kFindingsMax.
   bool interrupted = false;
 
+  /// Nothing checked is nothing shown.
   [[nodiscard]] bool ok() const noexcept {
-    return missing == 0 && differing == 0 && doubled == 0 && !interrupted && checked == records;
+    return missing == 0 && differing == 0 && doubled == 0 && !interrupted && checked == records &&
+           checked != 0;
   }
 };
 
@@ -70,11 +73,11 @@ private:
 };
 
 /// Reads an acks file into `sorter`. Errors: file_unreadable, malformed_payload with the line.
-Result<void> read_acks(const std::string& path, AcksSorter& sorter);
+Result<void> read_acks(const std::string& path, AcksEnd end, AcksSorter& sorter);
 
 /// Takes `count` lines of an acks file at random, each as likely as any other; sorted. `lines` is
 /// set to the number of all, `devices` to the names that the records' numbers mean.
-Result<std::vector<SortedAck>> sample_acks(const std::string& path, std::size_t count,
+Result<std::vector<SortedAck>> sample_acks(const std::string& path, AcksEnd end, std::size_t count,
                                            std::uint64_t seed, std::uint64_t& lines,
                                            std::vector<std::string>& devices);
 

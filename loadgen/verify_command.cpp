@@ -29,9 +29,10 @@ std::string text_of(const VerifyResult& result) {
   out += "  missing " + grouped(result.missing) + "   different " + grouped(result.differing) +
          "   doubled " + grouped(result.doubled) + "   stored without acknowledgement " +
          grouped(result.unacknowledged) + "\n";
-  out += result.ok()          ? "  result ok\n"
-         : result.interrupted ? "  result FAILED: ended early\n"
-                              : "  result FAILED\n";
+  out += result.ok()           ? "  result ok\n"
+         : result.interrupted  ? "  result FAILED: ended early\n"
+         : result.checked == 0 ? "  result FAILED: nothing was acknowledged\n"
+                               : "  result FAILED\n";
   return out;
 }
 
@@ -86,11 +87,12 @@ int verify_command(const Options& options) {
                 now_ns);
   };
 
+  const AcksEnd end = verify.partial ? AcksEnd::optional : AcksEnd::required;
   Verifier verifier(**source, stop);
   Result<VerifyResult> result = VerifyResult{};
   if (verify.sample != 0) {
     std::vector<std::string> devices;
-    auto sample = sample_acks(verify.acks, verify.sample, verify.seed, total, devices);
+    auto sample = sample_acks(verify.acks, end, verify.sample, verify.seed, total, devices);
     if (!sample) {
       return complain(sample.error());
     }
@@ -98,7 +100,7 @@ int verify_command(const Options& options) {
     result = verifier.some(*sample, devices, watch);
   } else {
     AcksSorter sorter;
-    if (auto read = read_acks(verify.acks, sorter); !read) {
+    if (auto read = read_acks(verify.acks, end, sorter); !read) {
       return complain(read.error());
     }
     total = sorter.size();

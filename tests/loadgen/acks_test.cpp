@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include <doctest/doctest.h>
 
@@ -34,16 +36,67 @@ TEST_CASE("a line that is not one of an acks file is refused") {
 TEST_CASE("a file that can not be made, read or understood is told") {
   CHECK(AcksWriter::create("/nowhere/acks").error().code == Errc::file_unreadable);
   AcksSorter sorter;
-  CHECK(read_acks("/nowhere/acks", sorter).error().code == Errc::file_unreadable);
+  CHECK(read_acks("/nowhere/acks", AcksEnd::required, sorter).error().code ==
+        Errc::file_unreadable);
   const std::string path = temporary("spate_acks_bad_test.txt");
   {
     auto writer = AcksWriter::create(path).value();
     writer->write("dev-1\t5\t00000000000000ff\nrubbish\n");
     REQUIRE(writer->finish());
   }
-  const auto read = read_acks(path, sorter);
+  const auto read = read_acks(path, AcksEnd::required, sorter);
   REQUIRE_FALSE(read);
   CHECK(read.error().detail.find(":3: ") != std::string::npos);
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("a file that is no acks file, or not all of one, is refused") {
+  const std::string path = temporary("spate_acks_cut_test.txt");
+  const std::string head = "# spate acks 1\n";
+  const std::string line = "dev-1\t5\t00000000000000ff\n";
+  const auto read = [&path](const std::string& text, AcksEnd end) {
+    std::ofstream(path, std::ios::trunc) << text;
+    AcksSorter sorter;
+    auto result = read_acks(path, end, sorter);
+    return result ? "records: " + std::to_string(sorter.size()) : result.error().detail;
+  };
+  for (const AcksEnd end : {AcksEnd::required, AcksEnd::optional}) {
+    for (const std::string& bad : {std::string(), line + "# end 1\n", "# spate acks 2\n" + line,
+                                   head + "# odd\n" + line + "# end 1\n", head + line + "\n" + line,
+                                   head + "# end 0\n" + line, head + line + "# end 1\n# end 1\n"}) {
+      CAPTURE(bad);
+      CHECK(read(bad, end).find("records") != 0);
+    }
+    CHECK(read(head + line + line + "# end 2\n", end) == "records: 2");
+    CHECK(read(head + "# end 0\n", end) == "records: 0");
+  }
+  for (const std::string& cut : {head, head + line, head + line + "dev-1\t6\t00",
+                                 head + line + "# end", head + line + "# end 2\n"}) {
+    CAPTURE(cut);
+    CHECK(read(cut, AcksEnd::required).find("records") != 0);
+    CHECK(read(cut, AcksEnd::optional).find("records") == 0);
+  }
+  CHECK(read(head + line, AcksEnd::required).find("--partial") != std::string::npos);
+  CHECK(read(head + line + "# end 2\n", AcksEnd::required).find("after 1 records") !=
+        std::string::npos);
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("only a finished file has its end line") {
+  const std::string path = temporary("spate_acks_end_test.txt");
+  const auto text = [&path] {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  {
+    auto writer = AcksWriter::create(path).value();
+    writer->write("dev-1\t5\t00000000000000ff\n");
+  }
+  CHECK(text() == "# spate acks 1\ndev-1\t5\t00000000000000ff\n");
+  auto writer = AcksWriter::create(path).value();
+  writer->write("dev-1\t5\t00000000000000ff\ndev-1\t6\t00000000000000ff\n");
+  REQUIRE(writer->finish());
+  CHECK(text().ends_with("\n# end 2\n"));
   std::filesystem::remove(path);
 }
 
@@ -58,8 +111,8 @@ TEST_CASE("a full disk is told when the file is finished") {
 
 TEST_CASE("what is written comes back, odd names and times included") {
   const std::string path = temporary("spate_acks_test.txt");
-  const std::vector<AckRecord> records = {{"dev-1", 1594598424502, 0},
-                                          {"dev-1", 0, ~std::uint64_t{0}},
+  const std::vector<AckRecord> records = {{"# end 3", 1594598424502, 0}, // Has tabs: a record.
+                                          {"# end 3", 0, ~std::uint64_t{0}},
                                           {"K\xc3\xbc\x63he links, #2", -5, 0x0123456789abcdef}};
   {
     auto writer = AcksWriter::create(path).value();
@@ -71,9 +124,9 @@ TEST_CASE("what is written comes back, odd names and times included") {
     REQUIRE(writer->finish());
   }
   AcksSorter sorter;
-  REQUIRE(read_acks(path, sorter));
+  REQUIRE(read_acks(path, AcksEnd::required, sorter));
   CHECK(sorter.size() == 3);
-  CHECK(sorter.devices() == std::vector<std::string>{"dev-1", "K\xc3\xbc\x63he links, #2"});
+  CHECK(sorter.devices() == std::vector<std::string>{"# end 3", "K\xc3\xbc\x63he links, #2"});
   SortedAck ack;
   REQUIRE(sorter.next(ack).value());
   CHECK(ack == SortedAck{0, 0, ~std::uint64_t{0}});
@@ -121,7 +174,7 @@ TEST_CASE("a sample is drawn from the whole file and repeats with its seed") {
   }
   std::uint64_t lines = 0;
   std::vector<std::string> devices;
-  const auto sample = sample_acks(path, 100, 1, lines, devices).value();
+  const auto sample = sample_acks(path, AcksEnd::required, 100, 1, lines, devices).value();
   CHECK(lines == 1000);
   REQUIRE(sample.size() == 100);
   std::int64_t low = 0;
@@ -132,8 +185,8 @@ TEST_CASE("a sample is drawn from the whole file and repeats with its seed") {
   CHECK(low > 30);
   CHECK(low < 70);
   std::vector<std::string> again;
-  CHECK(sample_acks(path, 100, 1, lines, again).value() == sample);
+  CHECK(sample_acks(path, AcksEnd::required, 100, 1, lines, again).value() == sample);
   again.clear();
-  CHECK(sample_acks(path, 5000, 1, lines, again).value().size() == 1000);
+  CHECK(sample_acks(path, AcksEnd::required, 5000, 1, lines, again).value().size() == 1000);
   std::filesystem::remove(path);
 }

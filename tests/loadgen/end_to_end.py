@@ -71,7 +71,9 @@ def report_of(*words, expect=0):
 
 
 def lines_of(path):
-    return [line.split("\t") for line in path.read_text().splitlines() if not line.startswith("#")]
+    head, *lines, end = path.read_text().splitlines()
+    assert head == "# spate acks 1" and end == f"# end {len(lines)}", (head, end)
+    return [line.split("\t") for line in lines]
 
 
 class Api(http.server.BaseHTTPRequestHandler):
@@ -177,6 +179,13 @@ def a_replay_sends_every_line_and_verify_finds_each_again(broker, folder):
     good = verify(0)
     assert good["checked"] == 60 and good["devices"] == 3, good
     assert verify(0, "--sample", 10)["checked"] == 10
+    whole = acks.read_text()
+    acks.write_text(whole[: whole.index("# end")])  # As a killed generator leaves it.
+    assert "--partial" in loadgen("verify", "--acks", acks, "--api", api, expect=1).stderr
+    assert verify(0, "--partial")["checked"] == 60
+    acks.write_text("# spate acks 1\n# end 0\n")
+    assert "nothing was acknowledged" in loadgen("verify", "--acks", acks, "--api", api, expect=1).stdout
+    acks.write_text(whole)
 
     device = sorted(Api.records)[0]
     records = Api.records[device]

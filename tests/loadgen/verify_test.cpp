@@ -35,7 +35,7 @@ struct FakeApi final : PageSource {
                           range.begin() + static_cast<std::ptrdiff_t>(end));
     if (stuck) {
       result.records.clear();
-      result.next_cursor = "1";
+      result.next_cursor = std::to_string(1);
     } else if (end < range.size()) {
       result.next_cursor = std::to_string(end);
     }
@@ -115,6 +115,14 @@ TEST_CASE("a record whose values changed is named as different, not as missing")
   CHECK(result.differing == 1);
   CHECK(result.missing == 0);
   CHECK(result.findings.at(0).kind == Finding::Kind::differing);
+}
+
+TEST_CASE("nothing checked is nothing shown") {
+  Check nothing;
+  CHECK_FALSE(nothing.run().value().ok());
+  FakeApi api;
+  const std::atomic<bool> stop{false};
+  CHECK_FALSE(Verifier(api, stop).some({}, {}, [](const VerifyResult&) {}).value().ok());
 }
 
 TEST_CASE("an API that fails, or whose cursor does not move, is no proof") {

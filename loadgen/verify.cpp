@@ -49,37 +49,36 @@ Result<void> read_acks(const std::string& path, AcksEnd end, AcksSorter& sorter)
   return read ? sorter.finish() : read;
 }
 
-Result<std::vector<SortedAck>> sample_acks(const std::string& path, AcksEnd end, std::size_t count,
-                                           std::uint64_t seed, std::uint64_t& lines,
-                                           std::vector<std::string>& devices) {
-  std::vector<SortedAck> kept; // Reservoir sampling: one pass, `count` records in memory.
+Result<Sample> sample_acks(const std::string& path, AcksEnd end, std::size_t count,
+                           std::uint64_t seed) {
+  Sample sample; // Reservoir sampling: one pass, `count` records in memory.
   std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> numbers;
   Random random(seed);
-  lines = 0;
   auto read = for_each_ack(path, end, [&](const AckRecord& ack) -> Result<void> {
-    const std::uint64_t place = lines < count ? lines : random.next() % (lines + 1);
-    ++lines;
+    const std::uint64_t place =
+        sample.lines < count ? sample.lines : random.next() % (sample.lines + 1);
+    ++sample.lines;
     if (place >= count) {
       return {};
     }
     auto found = numbers.find(ack.device);
     if (found == numbers.end()) {
-      found = numbers.emplace(ack.device, static_cast<std::uint32_t>(devices.size())).first;
-      devices.emplace_back(ack.device);
+      found = numbers.emplace(ack.device, static_cast<std::uint32_t>(sample.devices.size())).first;
+      sample.devices.emplace_back(ack.device);
     }
     const SortedAck record{found->second, ack.ts, ack.hash};
-    if (place == kept.size()) {
-      kept.push_back(record);
+    if (place == sample.acks.size()) {
+      sample.acks.push_back(record);
     } else {
-      kept[static_cast<std::size_t>(place)] = record;
+      sample.acks[static_cast<std::size_t>(place)] = record;
     }
     return {};
   });
   if (!read) {
     return fail(std::move(read.error()));
   }
-  std::sort(kept.begin(), kept.end());
-  return kept;
+  std::sort(sample.acks.begin(), sample.acks.end());
+  return sample;
 }
 
 /// The stored records of one device from a time on, one after the other.
@@ -121,8 +120,12 @@ void Verifier::judge(VerifyResult& result, const std::string& device, std::int64
                      std::vector<std::uint64_t>& stored) const {
   const auto found = [&](Finding::Kind kind, std::uint64_t& count) {
     ++count;
+    const Finding finding{kind, device, ts};
+    if (tell_) {
+      tell_(finding);
+    }
     if (result.findings.size() < VerifyResult::kFindingsMax) {
-      result.findings.push_back({kind, device, ts});
+      result.findings.push_back(finding);
     }
   };
   // The same record acknowledged twice (sent again after a lost connection) is one record.
@@ -193,10 +196,11 @@ Result<VerifyResult> Verifier::all(AcksSorter& acks, const Watch& watch) {
   return result;
 }
 
-Result<VerifyResult> Verifier::some(const std::vector<SortedAck>& acks,
-                                    const std::vector<std::string>& devices, const Watch& watch) {
+Result<VerifyResult> Verifier::some(const Sample& sample, const Watch& watch) {
+  const std::vector<SortedAck>& acks = sample.acks;
   VerifyResult result;
-  result.lines = acks.size();
+  result.lines = sample.lines;
+  result.sampled = acks.size();
   std::uint32_t last_device = 0;
   for (std::size_t i = 0; i < acks.size() && !stop_;) {
     const SortedAck first = acks[i];
@@ -207,7 +211,7 @@ Result<VerifyResult> Verifier::some(const std::vector<SortedAck>& acks,
     for (; i < acks.size() && acks[i].device == first.device && acks[i].ts == first.ts; ++i) {
       promised.push_back(acks[i].hash);
     }
-    Reader reader{source_, result.pages, devices[first.device], first.ts, first.ts + 1, {}};
+    Reader reader{source_, result.pages, sample.devices[first.device], first.ts, first.ts + 1, {}};
     for (;;) {
       auto record = reader.peek();
       if (!record) {
@@ -221,7 +225,7 @@ Result<VerifyResult> Verifier::some(const std::vector<SortedAck>& acks,
       }
       ++reader.at;
     }
-    judge(result, devices[first.device], first.ts, promised, stored);
+    judge(result, sample.devices[first.device], first.ts, promised, stored);
     watch(result);
   }
   result.interrupted = stop_;

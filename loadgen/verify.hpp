@@ -30,7 +30,8 @@ struct VerifyResult {
   static constexpr std::size_t kFindingsMax = 20;
 
   std::uint64_t lines = 0;   ///< Acknowledged, as the file says.
-  std::uint64_t records = 0; ///< Of them different: a record that was sent twice counts once.
+  std::uint64_t sampled = 0; ///< Of them drawn for checking; 0: all.
+  std::uint64_t records = 0; ///< Of those different: a record that was sent twice counts once.
   std::uint64_t checked = 0;
   std::uint64_t devices = 0;
   std::uint64_t missing = 0;
@@ -38,7 +39,7 @@ struct VerifyResult {
   std::uint64_t doubled = 0;
   std::uint64_t unacknowledged = 0; ///< Stored though no acknowledgement came: allowed.
   std::uint64_t pages = 0;
-  std::vector<Finding> findings; ///< The first kFindingsMax.
+  std::vector<Finding> findings; ///< The first kFindingsMax; Verifier::Tell gets all.
   bool interrupted = false;
 
   /// Nothing checked is nothing shown.
@@ -48,19 +49,27 @@ struct VerifyResult {
   }
 };
 
+/// Lines of an acks file, drawn at random.
+struct Sample {
+  std::vector<SortedAck> acks; ///< Sorted.
+  std::vector<std::string> devices;
+  std::uint64_t lines = 0; ///< Of the whole file.
+};
+
 /// Compares what an acks file promises with what an API gives back.
 class Verifier {
 public:
   using Watch = std::function<void(const VerifyResult&)>;
+  using Tell = std::function<void(const Finding&)>;
 
-  /// Borrows `source`; `stop` ends the work early.
-  Verifier(PageSource& source, const std::atomic<bool>& stop) : source_(source), stop_(stop) {}
+  /// Borrows `source`; `stop` ends the work early; `tell`, if any, gets every finding.
+  Verifier(PageSource& source, const std::atomic<bool>& stop, Tell tell = {})
+      : source_(source), stop_(stop), tell_(std::move(tell)) {}
 
   /// Reads every record back. The sorter is finish()ed. Errors: those of the source and the sorter.
   Result<VerifyResult> all(AcksSorter& acks, const Watch& watch);
   /// Reads back only these records, each by its time.
-  Result<VerifyResult> some(const std::vector<SortedAck>& acks,
-                            const std::vector<std::string>& devices, const Watch& watch);
+  Result<VerifyResult> some(const Sample& sample, const Watch& watch);
 
 private:
   struct Reader;
@@ -70,15 +79,14 @@ private:
 
   PageSource& source_;
   const std::atomic<bool>& stop_;
+  const Tell tell_;
 };
 
 /// Reads an acks file into `sorter`. Errors: file_unreadable, malformed_payload with the line.
 Result<void> read_acks(const std::string& path, AcksEnd end, AcksSorter& sorter);
 
-/// Takes `count` lines of an acks file at random, each as likely as any other; sorted. `lines` is
-/// set to the number of all, `devices` to the names that the records' numbers mean.
-Result<std::vector<SortedAck>> sample_acks(const std::string& path, AcksEnd end, std::size_t count,
-                                           std::uint64_t seed, std::uint64_t& lines,
-                                           std::vector<std::string>& devices);
+/// Takes `count` lines of an acks file at random, each as likely as any other.
+Result<Sample> sample_acks(const std::string& path, AcksEnd end, std::size_t count,
+                           std::uint64_t seed);
 
 } // namespace spate::loadgen

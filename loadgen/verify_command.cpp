@@ -23,9 +23,10 @@ std::string text_of(const VerifyResult& result) {
   if (all > result.findings.size()) {
     out += "  ... and " + grouped(all - result.findings.size()) + " more\n";
   }
-  out += "  acknowledged " + grouped(result.lines) + " (" + grouped(result.records) +
-         " different records of " + grouped(result.devices) + " devices), checked " +
-         grouped(result.checked) + "\n";
+  out += "  acknowledged " + grouped(result.lines) +
+         (result.sampled != 0 ? ", of them a sample of " + grouped(result.sampled) : "") + " (" +
+         grouped(result.records) + " different records of " + grouped(result.devices) +
+         " devices), checked " + grouped(result.checked) + "\n";
   out += "  missing " + grouped(result.missing) + "   different " + grouped(result.differing) +
          "   doubled " + grouped(result.doubled) + "   stored without acknowledgement " +
          grouped(result.unacknowledged) + "\n";
@@ -36,17 +37,11 @@ std::string text_of(const VerifyResult& result) {
   return out;
 }
 
-nlohmann::json json_of(const Options& options, const VerifyResult& result) {
-  nlohmann::json findings = nlohmann::json::array();
-  for (const Finding& finding : result.findings) {
-    findings.push_back(
-        {{"kind", name_of(finding.kind)}, {"device", finding.device}, {"ts", finding.ts}});
-  }
-  return {{"generator_version", kVersion},
-          {"command_line", options.command_line},
-          {"ok", result.ok()},
+nlohmann::json json_of(const VerifyResult& result) {
+  return {{"ok", result.ok()},
           {"interrupted", result.interrupted},
           {"acknowledged", result.lines},
+          {"sampled", result.sampled != 0 ? nlohmann::json(result.sampled) : nlohmann::json()},
           {"records", result.records},
           {"checked", result.checked},
           {"devices", result.devices},
@@ -54,8 +49,84 @@ nlohmann::json json_of(const Options& options, const VerifyResult& result) {
           {"different", result.differing},
           {"doubled", result.doubled},
           {"stored_unacknowledged", result.unacknowledged},
-          {"pages", result.pages},
-          {"findings", findings}};
+          {"pages", result.pages}};
+}
+
+/// The document of --json; all calls do nothing without a path. Findings go out as they are found:
+/// all of them may be more than memory holds.
+class Document {
+public:
+  explicit Document(const std::string& path) : path_(path) {}
+  ~Document() {
+    if (file_ != nullptr && file_ != stdout) {
+      std::fclose(file_);
+    }
+  }
+  Document(const Document&) = delete;
+  Document& operator=(const Document&) = delete;
+
+  Result<void> begin() {
+    if (path_.empty()) {
+      return {};
+    }
+    file_ = path_ == "-" ? stdout : std::fopen(path_.c_str(), "we");
+    if (file_ == nullptr) {
+      return unwritten();
+    }
+    std::fputs("{\n  \"findings\": [", file_);
+    return {};
+  }
+
+  void add(const Finding& finding) {
+    if (file_ != nullptr) {
+      const nlohmann::json item = {
+          {"kind", name_of(finding.kind)}, {"device", finding.device}, {"ts", finding.ts}};
+      std::fprintf(file_, "%s\n    %s", first_ ? "" : ",", text_of(item, -1).c_str());
+      first_ = false;
+    }
+  }
+
+  /// `rest` is an object with members.
+  Result<void> finish(const nlohmann::json& rest) {
+    if (file_ == nullptr) {
+      return {};
+    }
+    std::fprintf(file_, "%s],%s\n", first_ ? "" : "\n  ", text_of(rest, 2).c_str() + 1);
+    std::fflush(file_);
+    return std::ferror(file_) == 0 ? Result<void>() : unwritten();
+  }
+
+private:
+  static std::string text_of(const nlohmann::json& value, int indent) {
+    return value.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+  }
+  [[nodiscard]] Result<void> unwritten() const {
+    return fail(Errc::file_unreadable, path_ + " can not be written");
+  }
+
+  const std::string path_;
+  std::FILE* file_ = nullptr;
+  bool first_ = true;
+};
+
+/// Reads the acks file, then what is stored. `total` is set when the number of lines is known.
+Result<VerifyResult> run_verify(Verifier& verifier, const VerifyOptions& verify,
+                                std::uint64_t& total, const Verifier::Watch& watch) {
+  const AcksEnd end = verify.partial ? AcksEnd::optional : AcksEnd::required;
+  if (verify.sample != 0) {
+    auto sample = sample_acks(verify.acks, end, verify.sample, verify.seed);
+    if (!sample) {
+      return fail(std::move(sample.error()));
+    }
+    total = sample->acks.size();
+    return verifier.some(*sample, watch);
+  }
+  AcksSorter sorter;
+  if (auto read = read_acks(verify.acks, end, sorter); !read) {
+    return fail(std::move(read.error()));
+  }
+  total = sorter.size();
+  return verifier.all(sorter, watch);
 }
 
 } // namespace
@@ -87,34 +158,28 @@ int verify_command(const Options& options) {
                 now_ns);
   };
 
-  const AcksEnd end = verify.partial ? AcksEnd::optional : AcksEnd::required;
-  Verifier verifier(**source, stop);
-  Result<VerifyResult> result = VerifyResult{};
-  if (verify.sample != 0) {
-    std::vector<std::string> devices;
-    auto sample = sample_acks(verify.acks, end, verify.sample, verify.seed, total, devices);
-    if (!sample) {
-      return complain(sample.error());
-    }
-    total = sample->size();
-    result = verifier.some(*sample, devices, watch);
-  } else {
-    AcksSorter sorter;
-    if (auto read = read_acks(verify.acks, end, sorter); !read) {
-      return complain(read.error());
-    }
-    total = sorter.size();
-    result = verifier.all(sorter, watch);
+  Document document(verify.json);
+  if (auto begun = document.begin(); !begun) {
+    return complain(begun.error());
   }
+  Verifier verifier(**source, stop, [&document](const Finding& found) { document.add(found); });
+  const auto result = run_verify(verifier, verify, total, watch);
   status.clear();
+  nlohmann::json rest =
+      result ? json_of(*result) : nlohmann::json{{"ok", false}, {"error", result.error().detail}};
+  rest["generator_version"] = kVersion;
+  rest["command_line"] = options.command_line;
+  int code = kExitOk;
   if (!result) {
-    return complain(result.error());
+    code = complain(result.error());
+  } else {
+    std::fputs(text_of(*result).c_str(), verify.json == "-" ? stderr : stdout);
+    code = result->ok() ? kExitOk : kExitFailed;
   }
-  std::fputs(text_of(*result).c_str(), verify.json == "-" ? stderr : stdout);
-  if (!verify.json.empty() && !write_json(verify.json, json_of(options, *result))) {
-    return kExitFailed;
+  if (auto written = document.finish(rest); !written) {
+    return complain(written.error());
   }
-  return result->ok() ? kExitOk : kExitFailed;
+  return code;
 }
 
 } // namespace spate::loadgen

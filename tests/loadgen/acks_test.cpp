@@ -172,21 +172,20 @@ TEST_CASE("a sample is drawn from the whole file and repeats with its seed") {
     writer->write(lines);
     REQUIRE(writer->finish());
   }
-  std::uint64_t lines = 0;
-  std::vector<std::string> devices;
-  const auto sample = sample_acks(path, AcksEnd::required, 100, 1, lines, devices).value();
-  CHECK(lines == 1000);
-  REQUIRE(sample.size() == 100);
+  const auto draw = [&path](std::size_t count) {
+    return sample_acks(path, AcksEnd::required, count, 1).value();
+  };
+  const Sample sample = draw(100);
+  CHECK(sample.lines == 1000);
+  REQUIRE(sample.acks.size() == 100);
   std::int64_t low = 0;
-  for (const SortedAck& ack : sample) {
-    CHECK(devices[ack.device] == "dev-" + std::to_string(ack.ts % 3));
+  for (const SortedAck& ack : sample.acks) {
+    CHECK(sample.devices[ack.device] == "dev-" + std::to_string(ack.ts % 3));
     low += ack.ts < 500 ? 1 : 0;
   }
   CHECK(low > 30);
   CHECK(low < 70);
-  std::vector<std::string> again;
-  CHECK(sample_acks(path, AcksEnd::required, 100, 1, lines, again).value() == sample);
-  again.clear();
-  CHECK(sample_acks(path, AcksEnd::required, 5000, 1, lines, again).value().size() == 1000);
+  CHECK(draw(100).acks == sample.acks);
+  CHECK(draw(5000).acks.size() == 1000);
   std::filesystem::remove(path);
 }

@@ -178,7 +178,10 @@ def a_replay_sends_every_line_and_verify_finds_each_again(broker, folder):
 
     good = verify(0)
     assert good["checked"] == 60 and good["devices"] == 3, good
-    assert verify(0, "--sample", 10)["checked"] == 10
+    assert good["acknowledged"] == 60 and good["sampled"] is None and good["findings"] == [], good
+    sample = verify(0, "--sample", 10)
+    assert (sample["checked"], sample["sampled"], sample["acknowledged"]) == (10, 10, 60), sample
+    assert "acknowledged 60, of them a sample of 10" in loadgen("verify", "--acks", acks, "--api", api, "--sample", 10).stdout
     whole = acks.read_text()
     acks.write_text(whole[: whole.index("# end")])  # As a killed generator leaves it.
     assert "--partial" in loadgen("verify", "--acks", acks, "--api", api, expect=1).stderr
@@ -197,10 +200,16 @@ def a_replay_sends_every_line_and_verify_finds_each_again(broker, folder):
     assert sorted((f["kind"], f["ts"]) for f in bad["findings"]) == sorted(
         [("missing", gone[0]), ("doubled", doubled[0]), ("different", changed[0])]), bad
     assert all(f["device"] == device for f in bad["findings"])
+    Api.records = {}
+    bad = verify(1)  # More than the terminal is told.
+    assert bad["missing"] == len(bad["findings"]) == 60 and not bad["ok"], bad
     server.shutdown()
     server.server_close()
     assert "http" in loadgen("verify", "--acks", acks, "--api", f"http://127.0.0.1:{free_port()}", "--patience", 0,
                               expect=1).stderr
+    broken = json.loads(loadgen("verify", "--acks", acks, "--api", f"http://127.0.0.1:{free_port()}", "--patience", 0,
+                                "--json", "-", expect=1).stdout)
+    assert not broken["ok"] and "http" in broken["error"], broken
 
 
 def a_killed_server_costs_nothing_with_reconnect(broker, folder):

@@ -122,7 +122,7 @@ TEST_CASE("nothing checked is nothing shown") {
   CHECK_FALSE(nothing.run().value().ok());
   FakeApi api;
   const std::atomic<bool> stop{false};
-  CHECK_FALSE(Verifier(api, stop).some({}, {}, [](const VerifyResult&) {}).value().ok());
+  CHECK_FALSE(Verifier(api, stop).some({}, [](const VerifyResult&) {}).value().ok());
 }
 
 TEST_CASE("an API that fails, or whose cursor does not move, is no proof") {
@@ -141,13 +141,18 @@ TEST_CASE("an API that fails, or whose cursor does not move, is no proof") {
   CHECK_FALSE(stopped.run().value().ok());
 }
 
-TEST_CASE("only the first findings are kept, all are counted") {
+TEST_CASE("only the first findings are kept, all are counted and told") {
   Check check;
+  std::vector<std::int64_t> told;
   for (std::int64_t ts = 0; ts < 1000; ++ts) {
     check.promise("a", ts, 1);
   }
-  const auto result = check.run().value();
+  REQUIRE(check.acks.finish());
+  Verifier verifier(check.api, check.stop, [&told](const Finding& f) { told.push_back(f.ts); });
+  const auto result = verifier.all(check.acks, [](const VerifyResult&) {}).value();
   CHECK(result.missing == 1000);
+  REQUIRE(told.size() == 1000);
+  CHECK(told.back() == 999);
   CHECK(result.findings.size() == VerifyResult::kFindingsMax);
 }
 
@@ -177,18 +182,21 @@ TEST_CASE("what was acknowledged twice must be stored once; what was stored with
   CHECK(result.unacknowledged == 2);
 }
 
-TEST_CASE("a sample asks for its records alone") {
+TEST_CASE("a sample asks for its records alone and says that it is one") {
   Check check;
   for (std::int64_t ts = 0; ts < 1000; ++ts) {
     check.api.stored["a"].push_back({ts, 1});
   }
   Verifier verifier(check.api, check.stop);
   const auto ignore = [](const VerifyResult&) {};
-  const auto good = verifier.some({{0, 5, 1}, {0, 5, 1}, {0, 700, 1}}, {"a"}, ignore).value();
+  const auto good =
+      verifier.some({{{0, 5, 1}, {0, 5, 1}, {0, 700, 1}}, {"a"}, 999}, ignore).value();
   CHECK(good.ok());
   CHECK(good.records == 2);
+  CHECK(good.lines == 999);
+  CHECK(good.sampled == 3);
   CHECK(check.api.fetches == 2);
-  const auto bad = verifier.some({{0, 5, 2}, {0, 5000, 1}}, {"a"}, ignore).value();
+  const auto bad = verifier.some({{{0, 5, 2}, {0, 5000, 1}}, {"a"}, 2}, ignore).value();
   CHECK(bad.differing == 1);
   CHECK(bad.missing == 1);
 }

@@ -2,6 +2,7 @@
 import itertools
 import subprocess
 import threading
+import time
 import unittest
 
 import paho.mqtt.client as paho
@@ -9,10 +10,16 @@ import paho.mqtt.client as paho
 from spate_node import Directory, Node
 
 
+SESSION_TAKEN_OVER = 0x8E
+PATIENCE_S = 60
+
+
 def paho_client(client_id, protocol):
+    # Without reconnect_on_failure=False a client that was taken over would take the session back at once.
     if hasattr(paho, "CallbackAPIVersion"):  # paho 2
-        return paho.Client(paho.CallbackAPIVersion.VERSION1, client_id=client_id, protocol=protocol)
-    return paho.Client(client_id=client_id, protocol=protocol)
+        return paho.Client(paho.CallbackAPIVersion.VERSION1, client_id=client_id, protocol=protocol,
+                           reconnect_on_failure=False)
+    return paho.Client(client_id=client_id, protocol=protocol, reconnect_on_failure=False)
 
 
 class Clients(unittest.TestCase):
@@ -31,15 +38,20 @@ class Clients(unittest.TestCase):
     def records(self, device):
         return self.node.get(f"/api/v1/devices/{device}/telemetry")[1]["records"]
 
+    def await_stored(self, records):
+        until = time.monotonic() + PATIENCE_S
+        while (stored := self.node.ledger()["stored"]) < records:
+            self.assertLess(time.monotonic(), until, f"{stored} of {records} records are stored")
+            time.sleep(0.01)  # Asks no more often than that.
+
     def test_mosquitto_pub_is_stored_with_every_version_and_qos(self):
         for version, qos in itertools.product(("mqttv311", "mqttv5"), "012"):
             device = f"mosquitto-{version}-{qos}"
+            stored = self.node.ledger()["stored"]
             lines = "".join(f'{{"ts":{1700000000000 + i},"temp":{i}.50}}\n' for i in range(50))
             subprocess.run(["mosquitto_pub", "-h", self.node.mqtt[0], "-p", str(self.node.mqtt[1]), "-V", version, "-q", qos,
                             "-t", f"devices/{device}/telemetry", "-l"], input=lines, text=True, check=True, timeout=60)
-            if qos == "0":  # Nothing tells a QoS 0 sender when it is stored.
-                while self.node.ledger()["in_flight"]:
-                    pass
+            self.await_stored(stored + 50)  # Nothing tells a QoS 0 sender when it is stored.
             found = self.records(device)
             self.assertEqual([r["ts"] for r in found], [1700000000000 + i for i in range(50)])
             self.assertEqual(found[7]["values"], {"temp": 7.5})
@@ -79,6 +91,7 @@ class Clients(unittest.TestCase):
         second.loop_start()
         self.assertTrue(gone.wait(30))
         first.loop_stop()
+        self.assertEqual([getattr(reason, "value", reason) for reason in reasons], [SESSION_TAKEN_OVER])
         second.publish("devices/twin/telemetry", '{"a":1}', 1).wait_for_publish(30)
         self.assertEqual(len(self.records("twin")), 1)
         second.disconnect()

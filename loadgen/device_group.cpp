@@ -88,6 +88,7 @@ void DeviceGroup::settle(Device& device) {
 }
 
 void DeviceGroup::give_up(Device& device) {
+  gone_ += device.gone ? 0 : 1;
   device.gone = true;
   settle(device);
   std::uint64_t lost = 0;
@@ -108,6 +109,21 @@ void DeviceGroup::give_up(Device& device) {
     recent_.error("not sent in time", device.backlog->size());
     backlog_ -= device.backlog->size();
     device.backlog->clear();
+  }
+}
+
+void DeviceGroup::give_up_connecting() {
+  for (; next_connect_ < devices_.size(); ++next_connect_) {
+    recent_.error("connect: no turn in time");
+    give_up(devices_[next_connect_]);
+  }
+  for (std::uint32_t i = 0; i < devices_.size(); ++i) {
+    Device& device = devices_[i];
+    if (device.open && !device.faulted && device.session.state() != ClientSession::State::online) {
+      device.faulted = true;
+      recent_.error("no CONNACK in time");
+      port_.abort(i);
+    }
   }
 }
 
@@ -183,6 +199,8 @@ void DeviceGroup::on_online(bool) {
   ++recent_.connects;
   recent_.connect.record(static_cast<std::uint64_t>(now_ns_ - device.connecting_since_ns));
   settle(device);
+  seen_ += device.seen ? 0 : 1;
+  device.seen = true;
   device.attempts = 0;
   device.last_sent_ns = now_ns_;
   device.ping_sent_ns = 0;

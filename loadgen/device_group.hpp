@@ -64,7 +64,7 @@ public:
   // What the thread calls.
   void start_connecting(std::int64_t now_ns);
   /// The load's schedule begins at `start_ns`; only what is due from `measure_from_ns` on counts in
-  /// the latencies.
+  /// the latencies. Without `reconnect`, devices that are not connected by now are given up.
   void begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t now_ns,
              std::int64_t wall_ms);
   /// Nothing that is due at `end_ns` or later is sent; what was due before or waits still is.
@@ -88,7 +88,15 @@ public:
   [[nodiscard]] std::size_t online() const noexcept { return online_; }
   /// Devices that were online once or have failed for good.
   [[nodiscard]] std::size_t settled() const noexcept { return settled_; }
+  /// Devices that were online at least once.
+  [[nodiscard]] std::size_t seen() const noexcept { return seen_; }
+  /// Devices that will not connect again.
+  [[nodiscard]] std::size_t gone() const noexcept { return gone_; }
   [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_; }
+  /// Messages that wait for being sent or answered.
+  [[nodiscard]] std::uint64_t waiting() const noexcept { return in_flight_ + backlog_; }
+  /// Counts up with every message that is sent or answered: the load moves.
+  [[nodiscard]] std::uint64_t moves() const noexcept { return moves_; }
   [[nodiscard]] std::size_t open_connections() const noexcept { return open_; }
   /// The load has ended and nothing waits for being sent.
   [[nodiscard]] bool all_sent() const;
@@ -108,6 +116,7 @@ private:
     std::uint32_t attempts = 0;
     bool open = false;
     bool settled = false;
+    bool seen = false;    ///< Was online once.
     bool listed = false;  ///< In backlogged_.
     bool faulted = false; ///< Why it closes is already counted.
     bool gone = false;    ///< Will not connect again.
@@ -126,6 +135,7 @@ private:
   void connect(std::uint32_t index, std::int64_t now_ns);
   void failed(std::uint32_t index, std::int64_t now_ns);
   void give_up(Device& device);
+  void give_up_connecting();
   void settle(Device& device);
   void deliver(const Due& due, std::int64_t now_ns);
   void send(std::uint32_t index, Message message, std::string& out, std::int64_t now_ns);
@@ -153,8 +163,10 @@ private:
   std::vector<std::uint32_t> backlogged_;
   std::size_t backlog_ = 0;
   std::size_t next_connect_ = 0, connecting_ = 0, online_ = 0, settled_ = 0, open_ = 0;
+  std::size_t seen_ = 0, gone_ = 0;
   std::uint64_t in_flight_ = 0;
   std::uint64_t unconfirmed_ = 0;
+  std::uint64_t moves_ = 0;
   std::int64_t connect_start_ns_ = 0;
   std::int64_t measure_from_ns_ = Load::kNever, measure_to_ns_ = Load::kNever;
   std::int64_t keep_alive_ns_ = 0;

@@ -21,6 +21,9 @@ void DeviceGroup::begin(std::int64_t start_ns, std::int64_t measure_from_ns, std
                         std::int64_t wall_ms) {
   begun_ = true;
   measure_from_ns_ = measure_from_ns;
+  if (!plan_.reconnect) {
+    give_up_connecting();
+  }
   if (load_ == nullptr) {
     return;
   }
@@ -111,6 +114,7 @@ void DeviceGroup::send(std::uint32_t index, Message message, std::string& out,
   Device& device = devices_[index];
   message.sent_ns = now_ns;
   device.session.publish(out, load_->payloads(), message);
+  ++moves_;
   ++recent_.sent;
   recent_.sent_bytes += load_->payloads().size(message.text);
   recent_.measured_sent += measured(now_ns) ? 1 : 0;
@@ -228,6 +232,7 @@ std::size_t DeviceGroup::on_bytes(std::uint32_t index, std::string_view bytes, s
 
 void DeviceGroup::on_answered(const Message& message, wire::Reason reason) {
   --in_flight_;
+  ++moves_;
   if (plan_.session.version == wire::Version::v5) {
     ++recent_.reasons[static_cast<std::uint8_t>(reason)];
   }

@@ -62,6 +62,14 @@ std::string_view name_of(Phase phase) noexcept {
   return "";
 }
 
+std::int64_t connect_limit_ns(std::size_t devices, double connects_per_s,
+                              std::int64_t timeout_ns) noexcept {
+  constexpr double kSlowestPerS = 500;
+  const double ramp_s =
+      static_cast<double>(devices) / (connects_per_s > 0 ? connects_per_s : kSlowestPerS);
+  return timeout_ns + static_cast<std::int64_t>(std::min(ramp_s * 1e9, 1e18));
+}
+
 /// One thread: a loop, its connections, and the group that they belong to.
 class Fleet::Worker final : private net::LoopHooks, private Port {
 public:
@@ -142,7 +150,11 @@ private:
   void tell() {
     state.online.store(group_.online(), std::memory_order_relaxed);
     state.settled.store(group_.settled(), std::memory_order_relaxed);
+    state.seen.store(group_.seen(), std::memory_order_relaxed);
+    state.gone.store(group_.gone(), std::memory_order_relaxed);
     state.in_flight.store(group_.in_flight(), std::memory_order_relaxed);
+    state.waiting.store(group_.waiting(), std::memory_order_relaxed);
+    state.moves.store(group_.moves(), std::memory_order_relaxed);
     state.open.store(group_.open_connections(), std::memory_order_relaxed);
     state.all_sent.store(group_.all_sent(), std::memory_order_relaxed);
     state.drained.store(group_.drained(), std::memory_order_relaxed);
@@ -157,6 +169,9 @@ private:
       return false;
     }
     const std::int64_t due_ns = load_->next_ns();
+    if (due_ns == Load::kAtOnce) {
+      return false; // No schedule to be precise about.
+    }
     if (due_ns <= now_ns) {
       group_.tick(now_ns, loop_.wall_now_ms());
     }
@@ -224,16 +239,22 @@ bool Fleet::all(int step, std::atomic<bool> WorkerState::*flag) const {
   });
 }
 
+std::uint64_t Fleet::sum(std::atomic<std::uint64_t> WorkerState::*what) const {
+  std::uint64_t total = 0;
+  for (const auto& worker : workers_) {
+    total += (worker->state.*what).load(std::memory_order_relaxed);
+  }
+  return total;
+}
+
 FleetProgress Fleet::progress(Phase phase, std::int64_t since_ns) const {
   FleetProgress now;
   now.phase = phase;
   now.elapsed_s = seconds(steady_ns() - since_ns);
   now.devices = plan_.devices.size();
-  for (const auto& worker : workers_) {
-    now.online += worker->state.online;
-    now.settled += worker->state.settled;
-    now.in_flight += worker->state.in_flight;
-  }
+  now.online = sum(&WorkerState::online);
+  now.settled = sum(&WorkerState::settled);
+  now.in_flight = sum(&WorkerState::in_flight);
   return now;
 }
 
@@ -279,6 +300,19 @@ bool Fleet::wait(Phase phase, std::int64_t since_ns, std::int64_t until_ns,
   return true;
 }
 
+bool Fleet::stuck() {
+  const std::int64_t now_ns = steady_ns();
+  const std::uint64_t moves = sum(&WorkerState::moves);
+  const bool waits = sum(&WorkerState::waiting) != 0 || sum(&WorkerState::online) == 0;
+  if (moves != moves_ || !waits || moved_ns_ == 0) {
+    moves_ = moves;
+    moved_ns_ = now_ns;
+  }
+  result_.stalled = sum(&WorkerState::gone) == plan_.devices.size() ||
+                    now_ns - moved_ns_ > std::max(plan_.drain_ns, kSecondNs);
+  return result_.stalled;
+}
+
 void Fleet::send_load(const Watch& watch) {
   load_start_ns_ = steady_ns() + kHeadStartNs;
   const std::int64_t measure_ns = load_start_ns_ + plan_.warm_up_ns;
@@ -287,7 +321,9 @@ void Fleet::send_load(const Watch& watch) {
     worker->begin(load_start_ns_, measure_ns);
   }
   const bool loaded = plan_.make_load != nullptr;
-  const auto sent = [&] { return loaded && all(1, &WorkerState::all_sent); };
+  const auto sent = [&] {
+    return loaded && (all(1, &WorkerState::all_sent) || (plan_.duration_ns == 0 && stuck()));
+  };
   const std::int64_t end_ns =
       plan_.duration_ns == 0 ? Load::kNever : measure_ns + plan_.duration_ns;
   if (!wait(Phase::warming_up, load_start_ns_, measure_ns, sent, watch)) {
@@ -300,7 +336,7 @@ void Fleet::send_load(const Watch& watch) {
   result_.sending_s = seconds(ended_ns - load_start_ns_);
   result_.measured_s = seconds(std::max<std::int64_t>(ended_ns - measure_ns, 0));
   wait(
-      Phase::draining, load_start_ns_, ended_ns + plan_.drain_ns,
+      Phase::draining, load_start_ns_, ended_ns + (result_.stalled ? 0 : plan_.drain_ns),
       [&] { return all(2, &WorkerState::drained); }, watch);
   result_.drain_s = seconds(steady_ns() - ended_ns);
   take_second();
@@ -308,19 +344,11 @@ void Fleet::send_load(const Watch& watch) {
 
 FleetResult Fleet::run(const Watch& watch) {
   const std::int64_t start_ns = steady_ns();
-  const auto sum = [this](std::atomic<std::uint64_t> WorkerState::*what) {
-    std::uint64_t total = 0;
-    for (const auto& worker : workers_) {
-      total += (worker->state.*what).load();
-    }
-    return total;
-  };
-  // A device that reconnects for ever may never be connected; the load begins without it in the
-  // end.
-  const std::int64_t patience_ns =
-      plan_.group.reconnect ? start_ns + plan_.group.connect_timeout_ns : Load::kNever;
+  // The load begins without devices that can not connect.
+  const std::int64_t limit_ns = connect_limit_ns(plan_.devices.size(), plan_.group.connects_per_s,
+                                                 plan_.group.connect_timeout_ns);
   wait(
-      Phase::connecting, start_ns, patience_ns,
+      Phase::connecting, start_ns, start_ns + limit_ns,
       [&] { return sum(&WorkerState::settled) >= plan_.devices.size(); }, watch);
   result_.connect_s = seconds(steady_ns() - start_ns);
   result_.connected = sum(&WorkerState::online);
@@ -328,6 +356,7 @@ FleetResult Fleet::run(const Watch& watch) {
     send_load(watch);
   }
 
+  result_.seen = sum(&WorkerState::seen);
   for (auto& worker : workers_) {
     worker->finish();
   }

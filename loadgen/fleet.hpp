@@ -21,7 +21,11 @@ namespace spate::loadgen {
 struct WorkerState {
   std::atomic<std::uint64_t> online{0};
   std::atomic<std::uint64_t> settled{0};
+  std::atomic<std::uint64_t> seen{0};
+  std::atomic<std::uint64_t> gone{0};
   std::atomic<std::uint64_t> in_flight{0};
+  std::atomic<std::uint64_t> waiting{0};
+  std::atomic<std::uint64_t> moves{0};
   std::atomic<std::uint64_t> open{0};
   std::atomic<int> step{0}; ///< Orders that were carried out: 1 begin, 2 end, 3 finish.
   std::atomic<bool> all_sent{false};
@@ -38,7 +42,9 @@ struct FleetPlan {
   std::uint32_t threads = 1;
   bool precise = false; ///< Poll without waiting while a message is due within a millisecond.
   std::int64_t warm_up_ns = 0;
-  std::int64_t duration_ns = 0; ///< 0: until the load ends by itself.
+  std::int64_t duration_ns = 0; ///< 0: until the load ends by itself, or nothing moves any more.
+  /// For missing acknowledgements at the end. A load without a duration that waits so long for any
+  /// has ended.
   std::int64_t drain_ns = 10'000'000'000;
   /// The load of thread n with `devices` devices; null for none. Called before the threads start.
   std::function<std::unique_ptr<Load>(std::uint32_t thread, std::uint32_t devices)> make_load;
@@ -57,6 +63,7 @@ struct FleetResult {
   Stats stats;
   std::vector<Second> timeline;
   std::uint64_t connected = 0; ///< Devices online when the load began.
+  std::uint64_t seen = 0;      ///< Devices that were online at least once.
   double connect_s = 0;        ///< From the start to the last CONNACK.
   double measured_s = 0;       ///< After the warm-up until the end of sending.
   double sending_s = 0;        ///< With the warm-up.
@@ -65,7 +72,13 @@ struct FleetResult {
   std::vector<double> wait_share; ///< Waiting for a core.
   double cpu_s = 0;               ///< All threads, while sending.
   bool interrupted = false;
+  bool stalled = false; ///< Ended early: nothing was sent or answered any more.
 };
+
+/// How long a fleet may take to connect: a timeout beyond its ramp. Without a ramp the server sets
+/// the pace, and one that takes less than 500 devices a second is taken for one that hangs.
+[[nodiscard]] std::int64_t connect_limit_ns(std::size_t devices, double connects_per_s,
+                                            std::int64_t timeout_ns) noexcept;
 
 /// Runs a fleet from start to end.
 /// Thread: the caller's.
@@ -96,12 +109,17 @@ private:
   /// All threads have carried out the order `step` and raised the flag.
   [[nodiscard]] bool all(int step, std::atomic<bool> WorkerState::*flag) const;
   void send_load(const Watch& watch);
+  /// Nothing can move any more, or nothing has for the time of drain_ns.
+  [[nodiscard]] bool stuck();
+  [[nodiscard]] std::uint64_t sum(std::atomic<std::uint64_t> WorkerState::*what) const;
 
   FleetPlan plan_;
   StatsBoard board_;
   std::vector<std::unique_ptr<Worker>> workers_;
   const std::atomic<bool>& stop_;
   std::int64_t load_start_ns_ = 0;
+  std::uint64_t moves_ = 0;   ///< What stuck() saw last,
+  std::int64_t moved_ns_ = 0; ///< and when it last saw more or nothing to wait for.
   FleetResult result_;
 };
 

@@ -76,6 +76,10 @@ void add_fleet_options(CLI::App& app, FleetOptions& to) {
       ->capture_default_str();
   add_parsed(app, "--ramp", to.connects_per_s, parse_number,
              "RATE: connections opened per second (default: as fast as the server answers)");
+  add_parsed(
+      app, "--connect-timeout", to.connect_timeout_ns, parse_duration_ns,
+      "TIME: for a CONNACK, and beyond the ramp for all of them (default 30s); then the load "
+      "begins without those that are missing");
   app.add_flag("--clean", to.clean, "Clean sessions (the default unless --reconnect)");
   app.add_flag(
       "--reconnect", to.reconnect,
@@ -87,7 +91,8 @@ void add_fleet_options(CLI::App& app, FleetOptions& to) {
                  "Source addresses: auto (127.0.0.0/8 for loopback targets), none, a range, a list")
       ->capture_default_str();
   add_parsed(app, "--drain", to.drain_ns, parse_duration_ns,
-             "TIME: wait for missing acknowledgements at the end (default 10s)");
+             "TIME: wait for missing acknowledgements at the end (default 10s); without a duration "
+             "also how long nothing may move");
   app.add_option("--seed", to.seed, "Seed of everything random")->capture_default_str();
   app.add_option("--report", to.report, "Write a JSON report to this file (- = standard output)");
   app.add_option("--acks", to.acks, "Write acknowledged records to this file, for verify");
@@ -235,7 +240,8 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
                     : replay->parsed() ? Command::replay
                                        : Command::verify;
   RunOptions& generated = options.run;
-  if (run->get_option("--duration")->count() == 0 && generated.stop_after == 0) {
+  if (run->get_option("--duration")->count() == 0 &&
+      (generated.stop_after == 0 || generated.idle)) {
     generated.duration_ns = 30'000'000'000;
   }
   if (const char* fault = fault_of(options)) {

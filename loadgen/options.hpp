@@ -24,6 +24,7 @@ struct FleetOptions {
   bool clean = false;
   bool reconnect = false;
   bool precise = false;
+  std::int64_t connect_timeout_ns = 30'000'000'000;
   std::string sources = "auto";
   std::int64_t drain_ns = 10'000'000'000;
   std::uint64_t seed = 1;

@@ -110,9 +110,17 @@ Verdict judge(const ReportHead& head, const FleetResult& result) {
   const auto blame = [&verdict](const std::string& what) {
     verdict.text += (verdict.text.empty() ? "" : "; ") + what;
   };
-  if (result.connected < head.devices && !head.reconnect) {
-    blame(grouped(head.devices - result.connected) + " of " + grouped(head.devices) +
+  // A device that reconnects may be offline when the load begins, but not all the time.
+  const std::uint64_t connected = head.reconnect ? result.seen : result.connected;
+  if (connected < head.devices) {
+    blame(grouped(head.devices - connected) + " of " + grouped(head.devices) +
           " devices did not connect");
+  }
+  if (stats.sent == 0 && !head.idle) {
+    blame("no message was sent");
+  }
+  if (result.stalled) {
+    blame("nothing moved any more before all was sent");
   }
   if (stats.lost != 0) {
     blame(grouped(stats.lost) + " sent messages were never answered");
@@ -143,7 +151,7 @@ Verdict judge(const ReportHead& head, const FleetResult& result) {
           : formatted("busiest thread at %.0f%% of a core", 100 * highest(result.cpu_share));
   if (stats.lag.count() != 0 && lag_ms > kLagMsMax) {
     verdict.saturated = true;
-  } else if (!head.precise && busy > kBusyShareMax) {
+  } else if ((!head.precise || head.closed_loop) && busy > kBusyShareMax) {
     verdict.saturated = true;
   }
   verdict.saturation = verdict.saturated ? "the generator was the bottleneck (" + figures +
@@ -192,8 +200,10 @@ json report_json(const ReportHead& head, const json& config, const FleetResult& 
           {"result", verdict.text},
           {"ok", verdict.ok},
           {"interrupted", result.interrupted},
+          {"stalled", result.stalled},
           {"devices", head.devices},
           {"connected", result.connected},
+          {"connected_once", result.seen},
           {"connects", stats.connects},
           {"connect_failures", stats.connect_failures},
           {"connections_lost", stats.connections_lost},

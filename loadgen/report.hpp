@@ -17,6 +17,7 @@ struct ReportHead {
   std::string target;
   std::string load; ///< "flood, 20 unacknowledged messages a device (closed loop)".
   bool closed_loop = false;
+  bool idle = false; ///< Nothing is to be sent.
   bool precise = false;
   bool reconnect = false;
   std::uint8_t qos = 1;

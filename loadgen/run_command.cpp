@@ -39,6 +39,7 @@ int run_command(const Options& options) {
   task.window = default_window(run, run.flood);
   task.head.load = load_text(run, run.window != 0 ? run.window : task.window);
   task.head.closed_loop = run.flood;
+  task.head.idle = run.idle;
   task.head.rate = run.rate;
   task.plan.duration_ns = run.duration_ns;
   task.plan.warm_up_ns = run.warm_up_ns;

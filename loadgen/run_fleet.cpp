@@ -37,6 +37,7 @@ nlohmann::json config_json(const FleetPlan& plan, const FleetOptions& fleet) {
           {"reconnect", plan.group.reconnect},
           {"precise", plan.precise},
           {"ramp_per_s", plan.group.connects_per_s},
+          {"connect_timeout_s", static_cast<double>(plan.group.connect_timeout_ns) / 1e9},
           {"sources", fleet.sources},
           {"warm_up_s", static_cast<double>(plan.warm_up_ns) / 1e9},
           {"duration_s", static_cast<double>(plan.duration_ns) / 1e9},
@@ -81,6 +82,7 @@ Result<void> complete(FleetTask& task, const FleetOptions& fleet) {
   group.session.window = fleet.window != 0 ? fleet.window : task.window;
   group.session.topic = TopicTemplate(fleet.topic);
   group.reconnect = fleet.reconnect;
+  group.connect_timeout_ns = fleet.connect_timeout_ns;
   group.connects_per_s = fleet.connects_per_s;
   group.seed = fleet.seed;
   return {};

@@ -342,6 +342,54 @@ TEST_CASE("a CONNACK or PINGRESP that does not come ends the connection") {
   CHECK(alive.group.online() == 1);
 }
 
+TEST_CASE("the load begins without those that are not connected, unless they reconnect") {
+  GroupPlan plan = window(10);
+  plan.connecting_max = 2; // One gets its CONNACK, one waits for it, one has had no turn.
+  Run run(open_loop(1000), plan, 3);
+  run.group.start_connecting(run.now_ns);
+  run.server.connecting.pop_back();
+  run.server.accept(run.group, run.now_ns);
+  run.group.on_open(1);
+  run.begin();
+  CHECK(run.server.aborted == std::set<std::uint32_t>{1});
+  run.group.on_closed(1, "aborted", run.now_ns);
+  CHECK(run.group.settled() == 3);
+  CHECK(run.group.gone() == 2);
+  CHECK(run.group.seen() == 1);
+  run.pass(9 * kMs);
+  CHECK(run.server.connecting.empty());
+  run.group.stop(run.now_ns);
+  const Stats stats = run.stats();
+  CHECK(stats.acked == 4);
+  CHECK(stats.unsent == 6);
+  CHECK(stats.errors.at("no CONNACK in time") == 1);
+  CHECK(stats.errors.at("connect: no turn in time") == 1);
+
+  plan.reconnect = true;
+  Run patient(open_loop(1000), plan, 3);
+  patient.group.start_connecting(patient.now_ns);
+  patient.begin();
+  CHECK(patient.group.gone() == 0);
+  patient.pass(9 * kMs);
+  CHECK(patient.group.seen() == 3);
+  CHECK(patient.stats().unsent == 0);
+}
+
+TEST_CASE("a group tells whether anything moves and what it waits for") {
+  Run run(flood(), window(5), 2);
+  run.go_online();
+  run.begin();
+  CHECK(run.group.moves() == 10);
+  CHECK(run.group.waiting() == 10);
+  run.pass(10 * kMs, false);
+  CHECK(run.group.moves() == 10);
+  run.pass(kMs);
+  CHECK(run.group.moves() == 30); // Ten answers, ten more sent.
+  run.server.die(run.group, 2, run.now_ns);
+  CHECK(run.group.gone() == 2);
+  CHECK(run.group.waiting() == 0);
+}
+
 TEST_CASE("connections open at the rate of the ramp") {
   GroupPlan plan = window(1);
   plan.connects_per_s = 100;

@@ -261,6 +261,63 @@ def idle_connections_are_only_connected(broker, _):
     assert report["connected"] == 300 and report["sent"] == 0 and report["connect_ms"]["count"] == 300, report
 
 
+class Sleeper:
+    """A server that answers with `connack` and then says nothing."""
+
+    def __init__(self, connack):
+        self.connack = connack
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.target = f"mqtt://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.clients = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            self.clients.append(client)  # What is sent there stays in the socket's buffer.
+            client.send(self.connack)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        for each in (self.listener, *self.clients):
+            each.close()
+
+
+def servers_that_never_answer_do_not_hang_a_run(_, __):
+    mute = Sleeper(b"")
+    report = report_of("run", "--target", mute.target, "--devices", 200, "--flood", "--connect-timeout", "100ms", expect=1)
+    assert report["connected"] == report["sent"] == 0 and "did not connect" in report["result"], report
+    mute.close()
+    deaf = Sleeper(b"\x20\x02\x00\x00")
+    report = report_of("run", "--target", deaf.target, "--devices", 3, "--flood", "--window", 2, "--stop-after", 100,
+                       "--drain", "1s", expect=1)
+    assert report["stalled"] and report["sent"] == report["lost"] == 6, report
+    deaf.close()
+
+
+def devices_that_are_all_gone_end_a_run(broker, folder):
+    acks = folder / "gone.acks"
+    running = subprocess.Popen([LOADGEN, "run", "--target", broker.target, "--devices", "5", "--flood", "--stop-after",
+                                "1G", "--drain", "1h", "--acks", str(acks), "--quiet"], stdout=subprocess.PIPE, text=True)
+    until = time.monotonic() + PATIENCE_S
+    while not (acks.exists() and acks.stat().st_size > 10000) and time.monotonic() < until:
+        time.sleep(0.001)
+    broker.stop()
+    broker.start()
+    output, _ = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 1 and "5 connections were lost" in output, output
+
+
+def reconnecting_to_nobody_is_a_failure(_, __):
+    report = report_of("run", "--target", f"mqtt://127.0.0.1:{free_port()}", "--devices", 3, "--rate", 10, "--reconnect",
+                       "--connect-timeout", "100ms", "--duration", "100ms", "--drain", "100ms", expect=1)
+    assert report["connected_once"] == report["sent"] == 0, report
+    assert "3 of 3 devices did not connect; no message was sent" in report["result"], report
+
+
 def nobody_there_is_a_failure_and_wrong_words_are_usage(_, folder):
     dead = f"mqtt://127.0.0.1:{free_port()}"
     report = report_of("run", "--target", dead, "--devices", 3, "--rate", 10, expect=1)
@@ -286,6 +343,9 @@ TESTS = [
     a_replay_sends_every_line_and_verify_finds_each_again,
     an_interrupt_ends_in_good_order,
     idle_connections_are_only_connected,
+    servers_that_never_answer_do_not_hang_a_run,
+    devices_that_are_all_gone_end_a_run,
+    reconnecting_to_nobody_is_a_failure,
     nobody_there_is_a_failure_and_wrong_words_are_usage,
     a_killed_server_costs_nothing_with_reconnect,
 ]

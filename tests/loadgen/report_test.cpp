@@ -21,7 +21,7 @@ ReportHead head() {
 
 FleetResult good() {
   FleetResult made;
-  made.connected = 10;
+  made.connected = made.seen = 10;
   made.sending_s = made.measured_s = 10;
   made.stats.sent = made.stats.acked = made.stats.measured_acked = 1000;
   made.stats.latency.record(2'000'000, 1000);
@@ -50,6 +50,9 @@ TEST_CASE("whatever went wrong is a failure with its reason") {
         "5 messages were due and could not be sent");
   CHECK(text([](FleetResult& r) { r.stats.connections_lost = 1; }) == "1 connections were lost");
   CHECK(text([](FleetResult& r) { r.stats.error("odd"); }) == "1 errors");
+  CHECK(text([](FleetResult& r) { r.stats.sent = 0; }) == "no message was sent");
+  CHECK(text([](FleetResult& r) { r.stalled = true; }) ==
+        "nothing moved any more before all was sent");
   CHECK(judge(head(), good()).ok);
 }
 
@@ -60,8 +63,30 @@ TEST_CASE("with --reconnect lost connections are expected, lost messages are not
   result.stats.connections_lost = 3;
   result.stats.error("connection lost: closed by the peer", 3);
   CHECK(judge(reconnecting, result).ok);
+  result.connected = 7; // The others came later.
+  CHECK(judge(reconnecting, result).ok);
   result.stats.lost = 1;
   CHECK_FALSE(judge(reconnecting, result).ok);
+}
+
+TEST_CASE("with --reconnect a device that never came online is a failure, and so is silence") {
+  ReportHead reconnecting = head();
+  reconnecting.reconnect = true;
+  FleetResult result = good();
+  result.seen = 8;
+  CHECK(judge(reconnecting, result).text == "2 of 10 devices did not connect");
+  result = {};
+  CHECK(judge(reconnecting, result).text ==
+        "10 of 10 devices did not connect; no message was sent");
+  result.seen = 10;
+  reconnecting.idle = true;
+  CHECK(judge(reconnecting, result).ok);
+}
+
+TEST_CASE("connecting may take as long as the ramp and a timeout") {
+  CHECK(connect_limit_ns(1000, 10, 30'000'000'000) == 130'000'000'000);
+  CHECK(connect_limit_ns(1000, 0, 30'000'000'000) == 32'000'000'000);
+  CHECK(connect_limit_ns(10'000'000, 1e-9, 0) > 0); // Does not overflow.
 }
 
 TEST_CASE("a generator that was the bottleneck says so") {
@@ -78,6 +103,8 @@ TEST_CASE("a generator that was the bottleneck says so") {
   ReportHead precise = head();
   precise.precise = true; // Spins by design.
   CHECK_FALSE(judge(precise, busy).saturated);
+  precise.closed_loop = true; // Nothing to spin for.
+  CHECK(judge(precise, busy).saturated);
 }
 
 TEST_CASE("the report has every figure, in milliseconds") {

@@ -113,13 +113,15 @@ void ClientSession::append_publish(std::string& out, const Payloads& payloads,
   payloads.write(to, message.text, message.ts);
 }
 
-std::size_t ClientSession::resend(std::string& out, const Payloads& payloads) {
+std::size_t ClientSession::resend(std::string& out, const Payloads& payloads,
+                                  bool session_present) {
   const auto entries = waiting_.in_order();
-  for (const InFlight* entry : entries) {
+  for (InFlight* entry : entries) {
+    entry->received = entry->received && session_present;
     if (entry->received) {
       wire::append_ack(out, {wire::PacketType::pubrel, entry->id, {}, {}, {}}, options_.version);
     } else {
-      append_publish(out, payloads, entry->message, entry->id, true);
+      append_publish(out, payloads, entry->message, entry->id, session_present);
     }
   }
   return entries.size();
@@ -252,7 +254,7 @@ Result<void> ClientSession::on_ack(wire::PacketType type, std::uint16_t id, wire
   const Message message = entry->message;
   waiting_.remove(*entry);
   // A PUBCOMP that does not know the identifier ends a handshake that the server had finished
-  // before: MQTT5-3.7.2.1.
+  // before, MQTT5-3.7.2.1: only a server that has kept the session gets a PUBREL again.
   const bool finished = type == wire::PacketType::pubcomp;
   events.on_answered(message, finished ? wire::Reason::success : reason);
   return {};

@@ -80,9 +80,10 @@ public:
   /// Call only if can_publish(). Messages of QoS 0 are forgotten at once.
   void publish(std::string& out, const Payloads& payloads, const Message& message);
   /// After on_online of a new connection: everything unanswered goes out again in its order, a
-  /// PUBLISH with DUP and its first packet identifier [MQTT-4.4.0-1], or a PUBREL. Returns how
-  /// many.
-  std::size_t resend(std::string& out, const Payloads& payloads);
+  /// PUBLISH with DUP and its first packet identifier [MQTT-4.4.0-1], or a PUBREL. A server that
+  /// has no session of ours any more has forgotten what a PUBREL or DUP would mean: there each is a
+  /// new PUBLISH. Returns how many.
+  std::size_t resend(std::string& out, const Payloads& payloads, bool session_present);
   void ping(std::string& out) const;
   void disconnect(std::string& out);
 

@@ -192,7 +192,7 @@ void DeviceGroup::on_open(std::uint32_t index) {
   port_.sent(index);
 }
 
-void DeviceGroup::on_online(bool) {
+void DeviceGroup::on_online(bool session_present) {
   Device& device = devices_[current_];
   --connecting_;
   ++online_;
@@ -205,7 +205,8 @@ void DeviceGroup::on_online(bool) {
   device.last_sent_ns = now_ns_;
   device.ping_sent_ns = 0;
   if (device.session.in_flight() != 0) {
-    recent_.resent += device.session.resend(port_.output(current_), load_->payloads());
+    recent_.resent +=
+        device.session.resend(port_.output(current_), load_->payloads(), session_present);
   }
 }
 

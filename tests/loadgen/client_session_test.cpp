@@ -266,10 +266,26 @@ TEST_CASE("after a lost connection the unanswered goes out again, unchanged and 
 
   client.go_online();
   client.out.clear();
-  CHECK(client.session.resend(client.out, client.payloads) == 2);
+  CHECK(client.session.resend(client.out, client.payloads, true) == 2);
   std::string wanted = client.ack(pubrel, 1) + third;
   wanted[4] = static_cast<char>(wanted[4] | 0x08); // DUP.
   CHECK((client.out == wanted));
+}
+
+TEST_CASE("a server that has forgotten the session gets what it had received as a new message") {
+  Client client(2);
+  client.go_online();
+  client.publish(1);
+  const std::string first = client.out;
+  REQUIRE(client.get(client.ack(pubrec, 1)));
+  client.session.lost();
+
+  client.go_online();
+  client.out.clear();
+  CHECK(client.session.resend(client.out, client.payloads, false) == 1);
+  CHECK((client.out == first));                    // PUBLISH without DUP, not a PUBREL.
+  CHECK_FALSE(client.get(client.ack(pubcomp, 1))); // Would have counted as acknowledged.
+  CHECK(client.events.answered.empty());
 }
 
 TEST_CASE("packet identifiers wrap past zero and leave out those that are still waiting") {

@@ -199,6 +199,7 @@ TEST_CASE("with --reconnect the unanswered is sent again unchanged and nothing i
   run.server.die(run.group, 2, run.now_ns);
   CHECK(run.group.online() == 0);
   run.server.received.clear();
+  run.server.session_present = true;
   run.pass(5 * kSecond);
   run.group.stop(run.now_ns);
   run.pass(kMs);
@@ -222,6 +223,22 @@ TEST_CASE("with --reconnect the unanswered is sent again unchanged and nothing i
     }
   }
   CHECK(again == 20);
+}
+
+TEST_CASE("with --reconnect a server without the session is sent new messages") {
+  Run run(open_loop(1000), reconnecting(100));
+  run.go_online();
+  run.begin();
+  run.pass(20 * kMs, false);
+  run.server.die(run.group, 1, run.now_ns);
+  run.server.received.clear();
+  run.group.stop(run.now_ns);
+  run.pass(5 * kSecond);
+  CHECK(run.group.drained());
+  CHECK(run.stats().resent == run.server.received.size());
+  for (const auto& message : run.server.received) {
+    CHECK_FALSE(message.dup);
+  }
 }
 
 TEST_CASE("a server that can not be reached is tried again, slower and slower") {

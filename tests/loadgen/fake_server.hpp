@@ -47,6 +47,7 @@ public:
       group.on_open(device);
       read(device);
       connack.version = version;
+      connack.session_present = session_present;
       std::string bytes;
       wire::append_connack(bytes, connack);
       give(group, device, bytes, now_ns);
@@ -93,6 +94,7 @@ public:
 
   wire::Version version;
   bool refuse_connects = false;
+  bool session_present = false;
   std::map<std::uint32_t, std::string> outputs;
   std::vector<std::uint32_t> connecting, pings;
   std::set<std::uint32_t> closed, aborted;

@@ -113,6 +113,9 @@ void DeviceGroup::send(std::uint32_t index, Message message, std::string& out,
                        std::int64_t now_ns) {
   Device& device = devices_[index];
   message.sent_ns = now_ns;
+  if (message.intended_ns == Load::kAtOnce) {
+    message.intended_ns = now_ns; // A closed loop has no other time that it was due.
+  }
   device.session.publish(out, load_->payloads(), message);
   ++moves_;
   ++recent_.sent;
@@ -207,7 +210,7 @@ void DeviceGroup::publish(StatsBoard& board) {
 std::size_t DeviceGroup::on_bytes(std::uint32_t index, std::string_view bytes, std::int64_t now_ns,
                                   std::int64_t wall_ms) {
   Device& device = devices_[index];
-  if (device.faulted) {
+  if (device.faulted || finished_) { // What is answered after the end is counted as lost.
     return bytes.size();
   }
   current_ = index;

@@ -8,7 +8,9 @@ namespace spate::loadgen {
 
 /// A message from when it is due until it is answered.
 struct Message {
-  std::int64_t intended_ns = 0; ///< When it was due (steady clock): latency counts from here.
+  /// When it was due (steady clock): latency counts from here. Load::kAtOnce until it is sent, if
+  /// it was due at no time of its own.
+  std::int64_t intended_ns = 0;
   std::int64_t sent_ns =
       0;                  ///< When it was handed to the connection: service time counts from here.
   std::int64_t ts = 0;    ///< Device time in the payload, epoch ms.

@@ -71,16 +71,6 @@ Result<bool> LineFile::fill() {
   return got > 0;
 }
 
-Result<void> LineFile::rewind() {
-  number_ = 0;
-  at_ = 0;
-  buffer_.clear();
-  if (gzrewind(handle(file_)) != 0) {
-    return fail(Errc::file_unreadable, path_ + ": can not be read a second time");
-  }
-  return {};
-}
-
 std::string LineFile::where() const {
   return path_ + ":" + std::to_string(number_);
 }

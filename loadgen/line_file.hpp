@@ -24,11 +24,8 @@ public:
   /// Errors: file_unreadable (also a truncated gzip), malformed_payload for a line above
   /// kLineBytesMax.
   Result<bool> next(std::string& line);
-  /// Back to the first line.
-  Result<void> rewind();
   /// "data.ndjson:17" of the last line.
   [[nodiscard]] std::string where() const;
-  [[nodiscard]] std::uint64_t line_number() const noexcept { return number_; }
 
 private:
   static constexpr std::size_t kBufferBytes = std::size_t{256} << 10;

@@ -2,6 +2,10 @@
 
 #include <cstdio>
 #include <iostream>
+#include <limits>
+#include <map>
+#include <type_traits>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -50,10 +54,37 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& name, T& target, Parse
             if (!value) {
               throw CLI::ValidationError(name, value.error().detail);
             }
+            if constexpr (std::is_integral_v<T>) {
+              if (std::cmp_greater(*value, std::numeric_limits<T>::max())) {
+                throw CLI::ValidationError(name, word + " is too large");
+              }
+            }
             target = static_cast<T>(*value);
           },
           text)
       ->type_name("");
+}
+
+/// An option that takes one of a few words.
+template <class T>
+CLI::Option* add_word(CLI::App& app, const std::string& name, T& target,
+                      const std::map<std::string, T>& words, const std::string& text) {
+  std::string names;
+  for (const auto& [word, value] : words) {
+    names += (names.empty() ? "" : "|") + word;
+  }
+  return app
+      .add_option_function<std::string>(
+          name,
+          [&target, words, names, name](const std::string& word) {
+            const auto found = words.find(word);
+            if (found == words.end()) {
+              throw CLI::ValidationError(name, word + " is none of " + names);
+            }
+            target = found->second;
+          },
+          text)
+      ->type_name(names);
 }
 
 void add_fleet_options(CLI::App& app, FleetOptions& to) {
@@ -112,10 +143,9 @@ void add_run(CLI::App& app, RunOptions& run) {
   auto* idle = app.add_flag("--idle", run.idle, "Only connect and keep alive");
   rate->excludes(flood)->excludes(idle);
   flood->excludes(idle);
-  app.add_option("--arrival", run.arrival, "Spacing of an open loop: fixed or poisson")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Arrival>{{"fixed", Arrival::fixed}, {"poisson", Arrival::poisson}}))
-      ->type_name("");
+  add_word<Arrival>(app, "--arrival", run.arrival,
+                    {{"fixed", Arrival::fixed}, {"poisson", Arrival::poisson}},
+                    "Spacing of an open loop (default fixed)");
   add_parsed(app, "--duration", run.duration_ns, parse_duration_ns,
              "TIME: how long to send (default 30s; with --stop-after no limit)");
   add_parsed(app, "--warm-up", run.warm_up_ns, parse_duration_ns,
@@ -148,11 +178,9 @@ void add_replay(CLI::App& app, ReplayOptions& replay) {
   app.add_flag(
       "--shift-to-now", replay.shift_to_now,
       "Device times become those of the replay (with --speed max: the recording ends now)");
-  app.add_option("--form", replay.form,
-                 "flat: {\"ts\":..,fields}; record: {\"ts\":..,\"values\":{..}}")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ReplayForm>{
-          {"flat", ReplayForm::flat}, {"record", ReplayForm::record}}))
-      ->type_name("");
+  add_word<ReplayForm>(app, "--form", replay.form,
+                       {{"flat", ReplayForm::flat}, {"record", ReplayForm::record}},
+                       "flat: {\"ts\":..,fields}; record: {\"ts\":..,\"values\":{..}}");
   app.footer("Example:\n  spate-loadgen replay env-mqtt.ndjson.gz --target mqtt://127.0.0.1:1883 "
              "--speed 100 --shift-to-now");
 }

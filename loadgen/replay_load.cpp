@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace spate::loadgen {
 
@@ -52,7 +53,13 @@ bool ReplayQueue::ended() const {
 
 void ReplayLoad::stop_at(std::int64_t end_ns) {
   end_ns_ = std::min(end_ns_, end_ns);
+  // What was due before the end is still sent, or counted as unsent.
   queue_.close();
+  std::vector<ReplayItem> rest;
+  queue_.pop_all(rest);
+  items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(next_));
+  next_ = 0;
+  std::move(rest.begin(), rest.end(), std::back_inserter(items_));
 }
 
 std::int64_t ReplayLoad::next_ns() {
@@ -70,7 +77,7 @@ std::int64_t ReplayLoad::next_ns() {
                                                                             : due_ns(items_[next_]);
 }
 
-Due ReplayLoad::take(std::int64_t now_ns, std::int64_t) {
+Due ReplayLoad::take(std::int64_t, std::int64_t) {
   ReplayItem& item = items_[next_++];
   std::uint32_t place = 0;
   if (free_.empty()) {
@@ -81,7 +88,7 @@ Due ReplayLoad::take(std::int64_t now_ns, std::int64_t) {
     free_.pop_back();
   }
   texts_[place] = {std::move(item.text), item.hash};
-  return {item.device, {paced_ ? due_ns(item) : now_ns, 0, item.ts, place}};
+  return {item.device, {due_ns(item), 0, item.ts, place}};
 }
 
 bool ReplayLoad::ended() const {

@@ -241,6 +241,20 @@ TEST_CASE("with --reconnect a server without the session is sent new messages") 
   }
 }
 
+TEST_CASE("answers that come after the end are nobody's fault") {
+  Run run(open_loop(1000), window(100));
+  run.go_online();
+  run.begin();
+  run.pass(10 * kMs, false);
+  run.group.stop(run.now_ns);
+  run.group.finish(run.now_ns);
+  run.server.answer(run.group, run.now_ns);
+  const Stats stats = run.stats();
+  CHECK(stats.lost == stats.sent);
+  CHECK(stats.error_count() == stats.lost); // And no protocol error.
+  CHECK(run.server.aborted.empty());
+}
+
 TEST_CASE("a server that can not be reached is tried again, slower and slower") {
   Run run(open_loop(1000), reconnecting(10));
   run.server.refuse_connects = true;

@@ -328,11 +328,15 @@ def nobody_there_is_a_failure_and_wrong_words_are_usage(_, folder):
                   ["run", *some, "--rate", 1, "--topic", "a/#"], ["run", *some, "--flood", "--payload", "7"],
                   ["run", *some, "--flood", "--target", "http://h:1"], ["run", *some[:2], "--devices", 10**7, "--idle"],
                   ["run", *some, "--flood", "--device-prefix", "a/"], ["fly"], [],
-                  ["verify", "--acks", "x", "--api", "ftp://h"], ["run", *some, "--flood", "--duration", "0"]):
+                  ["verify", "--acks", "x", "--api", "ftp://h"], ["run", *some, "--flood", "--duration", "0"],
+                  ["run", *some, "--flood", "--window", 2**32 + 1], ["run", *some[:2], "--devices", 2**32 + 1, "--flood"],
+                  ["run", *some, "--rate", 1, "--arrival", "x"]):
         done = loadgen(*words, expect=2)
         assert done.stderr and not done.stdout, words
     assert "Examples:" in loadgen("--help").stdout
     assert "spate-loadgen" in loadgen("--version").stdout
+    assert " --arrival fixed|poisson " in loadgen("run", "--help").stdout
+    assert " --form flat|record " in loadgen("replay", "--help").stdout
     loadgen("replay", folder / "nowhere.gz", "--target", dead, expect=1)
 
 

@@ -136,6 +136,45 @@ TEST_CASE("shifted times are those of the replay and stay different within a dev
   CHECK(past.back().ts >= now_ms - 2);
 }
 
+TEST_CASE("an interrupt discards nothing that was due") {
+  std::vector<ReplayQueue> queues(1);
+  ReplayQueue& queue = queues[0];
+  ReplayLoad load(queue, true);
+  std::vector<ReplayItem> items(2);
+  items[0] = {0, 10, 1, 11, "one"};
+  items[1] = {0, 20, 2, 22, "two"};
+  REQUIRE(queue.push(items));
+  load.begin(1000);
+  CHECK(load.take(load.next_ns(), 0).message.ts == 1);
+  items.resize(3);
+  items[0] = {0, 30, 3, 33, "three"};
+  items[1] = {0, 40, 4, 44, "four"};
+  items[2] = {0, 50, 5, 55, "five"};
+  REQUIRE(queue.push(items)); // The load has not fetched them yet.
+  load.stop_at(1045);
+  CHECK_FALSE(queue.push(items = std::vector<ReplayItem>(1)));
+  CHECK(load.left() == 3);
+  for (std::int64_t ts = 2; ts <= 4; ++ts) {
+    CHECK_FALSE(load.ended());
+    REQUIRE(load.next_ns() == 1000 + 10 * ts);
+    CHECK(load.take(5000, 0).message.ts == ts);
+  }
+  CHECK(load.ended());
+  CHECK(load.left() == 0);
+  CHECK(load.next_ns() == Load::kNever);
+}
+
+TEST_CASE("without a pace a message is due when it is sent") {
+  std::vector<ReplayQueue> queues(1);
+  ReplayLoad load(queues[0], false);
+  std::vector<ReplayItem> items(1);
+  items[0] = {0, 10, 1, 11, "one"};
+  REQUIRE(queues[0].push(items));
+  load.begin(1000);
+  REQUIRE(load.next_ns() == Load::kAtOnce);
+  CHECK(load.take(5000, 0).message.intended_ns == Load::kAtOnce);
+}
+
 TEST_CASE("a replay load is due at its times, keeps texts while they are needed, and ends") {
   std::vector<ReplayQueue> queues(1);
   ReplayQueue& queue = queues[0];

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/instructions/stages.hpp"
 #include "engine/model/telemetry_block.hpp"
 #include "engine/telemetry/parser.hpp"
 #include "engine/telemetry/route.hpp"
@@ -24,17 +25,16 @@
 #include "storage/log_codec.hpp"
 
 namespace spate::bench {
-namespace {
 
-constexpr std::size_t kPacketBytesMax = 256u << 10;
-constexpr std::size_t kPaddingBytes = 64;      ///< That the parser may look at behind a payload.
-constexpr std::size_t kMessagesPerBlock = 256; ///< A hand-over of a busy loop.
-constexpr std::int64_t kReceivedMs = 1'700'000'000'000;
-
-[[noreturn]] void give_up(const std::string& why) {
+void give_up(const std::string& why) {
   std::fprintf(stderr, "spate_bench_instructions: %s\n", why.c_str());
   std::exit(1);
 }
+
+namespace {
+
+constexpr std::size_t kPacketBytesMax = 256u << 10;
+constexpr std::size_t kPaddingBytes = 64; ///< That the parser may look at behind a payload.
 
 /// What stands before the stages: input, and the results of the stage before where one needs them.
 class Bench {
@@ -99,7 +99,10 @@ public:
     }
   }
 
-  /// All of it, as a message goes.
+  void session_all(std::size_t count) { checksum_ += run_session(packets_, publishes_, count); }
+  void commit_all(std::size_t count) { checksum_ += run_commit(publishes_, count); }
+
+  /// The calls above in turn, as a message goes.
   void message_all(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       const wire::Publish publish = decode(packets_[i % packets_.size()]);
@@ -176,9 +179,10 @@ private:
 };
 
 const std::map<std::string_view, void (Bench::*)(std::size_t)> kStages = {
-    {"decode", &Bench::decode_all}, {"route", &Bench::route_all},
-    {"parse", &Bench::parse_all},   {"log", &Bench::log_all},
-    {"puback", &Bench::puback_all}, {"message", &Bench::message_all},
+    {"decode", &Bench::decode_all},   {"route", &Bench::route_all},
+    {"parse", &Bench::parse_all},     {"log", &Bench::log_all},
+    {"puback", &Bench::puback_all},   {"message", &Bench::message_all},
+    {"session", &Bench::session_all}, {"commit", &Bench::commit_all},
 };
 
 } // namespace
@@ -188,7 +192,8 @@ int main(int argc, char** argv) {
   using namespace spate::bench;
   const auto stage = argc == 4 ? kStages.find(argv[2]) : kStages.end();
   if (stage == kStages.end()) {
-    give_up("usage: spate_bench_instructions FRAMES decode|route|parse|log|puback|message COUNT");
+    give_up("usage: spate_bench_instructions FRAMES STAGE COUNT; stages: decode route parse log "
+            "puback message session commit");
   }
   Bench bench(argv[1]);
   std::invoke(stage->second, bench, std::strtoull(argv[3], nullptr, 10));

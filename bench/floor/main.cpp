@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   storage::StoreOptions options;
   options.data_dirs = {"spate-data"};
   options.shards = 1;
+  options.commit_interval_us = 0;
   CLI::App app{
       "Parses, commits, syncs and acknowledges: the floor of what durable telemetry costs."};
   app.add_option("--mqtt", address, "HOST:PORT to listen on")->capture_default_str();
@@ -44,10 +45,15 @@ int main(int argc, char** argv) {
   app.add_option("--shards", options.shards, "Shards of a new data directory")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  app.add_option("--durability", options.durability, "fsync, os or memory (default fsync)")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Durability>{
-          {"fsync", Durability::fsync}, {"os", Durability::os}, {"memory", Durability::memory}}))
-      ->type_name("");
+  app.add_option("--commit-interval-us", options.commit_interval_us,
+                 "Least time between two commits; 0: as fast as it can")
+      ->capture_default_str();
+  const std::map<std::string, Durability> durabilities{
+      {"fsync", Durability::fsync}, {"os", Durability::os}, {"memory", Durability::memory}};
+  app.add_option("--durability", options.durability,
+                 "What an acknowledgement means (default fsync)")
+      ->transform(CLI::CheckedTransformer(durabilities).description(""))
+      ->type_name("fsync|os|memory");
   CLI11_PARSE(app, argc, argv);
 
   bench::raise_descriptor_limit();

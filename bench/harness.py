@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import pathlib
+import re
 import resource
 import select
 import shutil
@@ -42,12 +43,17 @@ def machine_busy_seconds() -> float:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
+def _cpu_seconds(stat: pathlib.Path) -> float:
+    """User and system time in a /proc/.../stat."""
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Server:
     """One server process on loopback with a fresh directory of its own."""
 
     name = "?"
     program = ""
-    stores = False
 
     def __init__(self, args):
         self.args = args
@@ -91,8 +97,21 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """User and system time of all its threads, those that ended included."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return _cpu_seconds(pathlib.Path(f"/proc/{self.process.pid}/stat"))
+
+    def thread_cpu_seconds(self) -> dict[str, float]:
+        """User and system time of each thread that runs now."""
+        found = {}
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            try:
+                found[task.name] = _cpu_seconds(task / "stat")
+            except OSError:
+                pass  # It ended meanwhile.
+        return found
+
+    def facts(self) -> dict:
+        """What it says of itself at the end of a load, for the JSON."""
+        return {}
 
     def rss_bytes(self) -> int:
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
@@ -139,17 +158,16 @@ class Null(Server):
     program = "spate-bench-null"
 
     def command(self):
-        return [self.path(self.args), "--mqtt", f"127.0.0.1:{self.port}"]
+        return [self.path(self.args), "--mqtt", f"127.0.0.1:{self.port}", "--threads", str(self.args.server_threads)]
 
 
 class Floor(Server):
     name = "floor"
     program = "spate-bench-floor"
-    stores = True
 
     def command(self):
         return [self.path(self.args), "--mqtt", f"127.0.0.1:{self.port}", "--data-dir", str(self.directory / "data"),
-                "--durability", self.args.durability]
+                "--durability", self.args.durability, "--threads", str(self.args.server_threads)]
 
     def check_stopped(self, acked):
         if acked is None:
@@ -162,7 +180,6 @@ class Floor(Server):
 class Spate(Server):
     name = "spate"
     program = "spate"
-    stores = True
 
     def command(self):
         self.http = free_port()
@@ -179,6 +196,11 @@ class Spate(Server):
             return True
         except (OSError, ValueError):
             return False
+
+    def facts(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=10) as answer:
+            sealed = re.search(r"^spate_blocks_sealed_total (\S+)", answer.read().decode(), re.MULTILINE)
+        return {"blocks_sealed": int(float(sealed[1])) if sealed else None}
 
     def check(self, acked):
         records = self.get("/api/v1/ledger")["records"]
@@ -213,10 +235,9 @@ class Generator:
     def __init__(self, args, server: Server, options: list[str]):
         self.report_file = server.directory / "report.json"
         self.output = open(server.directory / "loadgen.log", "w+")
-        self.started = time.monotonic()
         self.process = subprocess.Popen(
             [args.loadgen, "run", "--target", f"mqtt://127.0.0.1:{server.port}", "--qos", "1", "--quiet",
-             "--report", str(self.report_file), *options],
+             "--threads", str(args.generator_threads), "--report", str(self.report_file), *options],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output)
 
     def running(self) -> bool:
@@ -224,10 +245,9 @@ class Generator:
 
     def cpu_seconds(self) -> float:
         try:
-            fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+            return _cpu_seconds(pathlib.Path(f"/proc/{self.process.pid}/stat"))
         except OSError:
             return 0.0
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def report(self) -> dict:
         self.output.seek(0)

@@ -1,0 +1,99 @@
+// Spate - a group of devices under test, with its load, server and clock.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "loadgen/device_group.hpp"
+#include "tests/loadgen/fake_server.hpp"
+
+namespace spate::loadgen {
+
+inline constexpr std::int64_t kMs = 1'000'000;
+inline constexpr std::int64_t kSecond = 1'000 * kMs;
+
+/// A group, its load, a pretended server and a pretended clock.
+struct Run {
+  Run(GeneratedPlan load_plan, GroupPlan group_plan, std::uint32_t devices = 1,
+      wire::Version version = wire::Version::v311)
+      : server(version), load(load_plan, devices, templates),
+        group(with_acks(std::move(group_plan), version), names(devices), &load, server),
+        count(devices) {}
+
+  static std::vector<std::string> names(std::uint32_t devices) {
+    std::vector<std::string> made;
+    for (std::uint32_t i = 0; i < devices; ++i) {
+      made.push_back("dev-" + std::to_string(i));
+    }
+    return made;
+  }
+  GroupPlan with_acks(GroupPlan plan, wire::Version version) {
+    plan.session.version = version;
+    plan.write_acks = [this](std::string lines) { acks += lines; };
+    return plan;
+  }
+
+  void go_online() {
+    group.start_connecting(now_ns);
+    server.accept(group, now_ns);
+    REQUIRE(group.settled() == count);
+  }
+  void begin() { group.begin(now_ns, 0, now_ns, now_ns / kMs); }
+  /// Lets time pass in steps of a millisecond; the server answers at each step if it `works`.
+  void pass(std::int64_t time_ns, bool works = true) {
+    for (const std::int64_t end_ns = now_ns + time_ns; now_ns < end_ns;) {
+      now_ns += kMs;
+      group.tick(now_ns, now_ns / kMs);
+      if (works) {
+        server.accept(group, now_ns);
+        server.answer(group, now_ns);
+      }
+    }
+  }
+  Stats stats() {
+    group.publish(board);
+    return board.totals();
+  }
+
+  std::int64_t now_ns = 1'000 * kSecond;
+  std::string acks;
+  std::vector<Template> templates = load_templates("small", 1).value();
+  FakeServer server;
+  GeneratedLoad load;
+  StatsBoard board;
+  DeviceGroup group;
+  std::uint32_t count;
+};
+
+inline GeneratedPlan open_loop(double rate) {
+  GeneratedPlan plan;
+  plan.rate = rate;
+  return plan;
+}
+inline GeneratedPlan flood() {
+  GeneratedPlan plan;
+  plan.closed_loop = true;
+  return plan;
+}
+inline GroupPlan window(std::uint32_t messages, std::uint8_t qos = 1) {
+  GroupPlan plan;
+  plan.session.window = messages;
+  plan.session.qos = qos;
+  return plan;
+}
+inline GroupPlan reconnecting(std::uint32_t messages) {
+  GroupPlan plan = window(messages);
+  plan.reconnect = true;
+  plan.session.clean = false;
+  return plan;
+}
+
+inline double ms(std::uint64_t ns) {
+  return static_cast<double>(ns) / 1e6;
+}
+
+} // namespace spate::loadgen

@@ -208,6 +208,9 @@ const char* fault_of(const FleetOptions& fleet) {
   if (fleet.window > 32'768) {
     return "--window is at most 32768";
   }
+  if (fleet.connect_timeout_ns == 0) {
+    return "--connect-timeout is above 0";
+  }
   if (!fleet.acks.empty() && fleet.qos == 0) {
     return "--acks needs --qos 1 or 2: messages of QoS 0 are not acknowledged";
   }

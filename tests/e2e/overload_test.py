@@ -25,7 +25,8 @@ def rss_bytes(pid):
 
 def loadgen(*words):
     """(exit code, the JSON document on its standard output, what it said beside)."""
-    done = subprocess.run([str(BIN / "spate-loadgen"), *map(str, words), "--quiet"], capture_output=True, text=True)
+    done = subprocess.run([str(BIN / "spate-loadgen"), *map(str, words), "--quiet"], capture_output=True, text=True,
+                          timeout=600)
     return done.returncode, json.loads(done.stdout or "{}"), done.stderr
 
 

@@ -328,7 +328,7 @@ def nobody_there_is_a_failure_and_wrong_words_are_usage(_, folder):
                   ["run", *some, "--rate", 1, "--topic", "a/#"], ["run", *some, "--flood", "--payload", "7"],
                   ["run", *some, "--flood", "--target", "http://h:1"], ["run", *some[:2], "--devices", 10**7, "--idle"],
                   ["run", *some, "--flood", "--device-prefix", "a/"], ["fly"], [],
-                  ["verify", "--acks", "x", "--api", "ftp://h"], ["run", *some, "--flood", "--duration", "0"],
+                  ["verify", "--acks", "x", "--api", "ftp://h"], ["run", *some, "--flood", "--duration", "0"], ["run", *some, "--flood", "--connect-timeout", "0"],
                   ["run", *some, "--flood", "--window", 2**32 + 1], ["run", *some[:2], "--devices", 2**32 + 1, "--flood"],
                   ["run", *some, "--rate", 1, "--arrival", "x"]):
         done = loadgen(*words, expect=2)

@@ -161,6 +161,7 @@ def a_replay_sends_every_line_and_verify_finds_each_again(broker, folder):
     acks = folder / "replay.acks"
     report = report_of("replay", packed, "--target", broker.target, "--speed", "max", "--acks", acks)
     assert report["sent"] == report["acked"] == 60 and report["connected"] == 3, report
+    assert report["closed_loop"] and report["latency_ms"] == report["service_ms"], report
     paced = report_of("replay", packed, "--target", broker.target, "--speed", 1000, "--form", "record", "--mqtt", 5)
     assert paced["acked"] == 60 and paced["latency_ms"]["count"] == 60, paced
 

@@ -41,6 +41,7 @@ public:
   void sent() override {}
   void pause_reading(bool) override {}
   void set_packet_bytes_max(std::size_t) override {}
+  void expect(std::size_t) override {}
   void close() override { give_up("the session was closed"); }
   void claim(std::string_view) override {}
   [[nodiscard]] std::string remote_address() const override { return "127.0.0.1:1"; }
@@ -106,7 +107,7 @@ private:
     const std::size_t size = bytes.size();
     bytes.append(net::Connection::kPaddingBytes, '\0');
     device.session->on_bytes(std::string_view(bytes).substr(0, size));
-    if (!device.session->connected()) {
+    if (device.session->client_id() != client_id) {
       give_up("a session did not connect");
     }
     device.port.out.clear();
@@ -141,9 +142,12 @@ private:
   telemetry::Parser parser_{shapes_};
   actors::Presence presence_;
   actors::ShardWriter writer_{loop_, store_, *this};
-  actors::SessionContext context_{store_, writer_, parser_, routes_, presence_,
-                                  loop_,  {},      "fsync", {},      log::RateLimit(0, 0),
-                                  {}};
+  actors::SessionContext context_{store_,    writer_,
+                                  parser_,   routes_,
+                                  presence_, loop_,
+                                  {},        "fsync",
+                                  {},        log::RateLimit(0, 0),
+                                  {},        std::mt19937_64(1)};
   std::vector<std::unique_ptr<Device>> devices_;
   std::uint64_t reply_bytes_ = 0;
 };

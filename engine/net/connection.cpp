@@ -220,9 +220,6 @@ void Connection::Impl::write_rest(std::size_t taken) {
   blocked->bytes.assign(out, taken);
   out = {};
   blocked->request.data = self;
-  if (!closing) {
-    set_deadline(kWriteTimeoutMs);
-  }
   const uv_buf_t rest =
       uv_buf_init(blocked->bytes.data(), static_cast<unsigned>(blocked->bytes.size()));
   uv_write(&blocked->request, reinterpret_cast<uv_stream_t*>(&tcp), &rest, 1,
@@ -236,17 +233,29 @@ void Connection::Impl::write_rest(std::size_t taken) {
                c.finish(CloseReason::write_failed);
                return;
              }
-             if (!c.closing) {
-               c.deadline_ms = 0;
-             }
+             c.deadline_ms = 0;
              c.flush();
            });
+  queued_bytes = uv_stream_get_write_queue_size(reinterpret_cast<uv_stream_t*>(&tcp));
+  set_deadline(stall_ms());
+}
+
+/// A peer may be slow, but it may not stand still: what it takes gives it more time.
+void Connection::Impl::check_deadline(std::uint64_t now_ms) {
+  const std::size_t queued = uv_stream_get_write_queue_size(reinterpret_cast<uv_stream_t*>(&tcp));
+  if (blocked && queued < queued_bytes) {
+    queued_bytes = queued;
+    set_deadline(stall_ms());
+  } else if (now_ms >= deadline_ms) {
+    finish(closing ? reason : CloseReason::slow_reader);
+  }
 }
 
 /// Everything is written: say so to the peer, and wait for its end of the conversation. A plain
 /// close() with unread bytes would send RST, which can destroy our last words on their way.
 void Connection::Impl::shut_down() {
   shut = true;
+  set_deadline(kCloseLingerMs);
   auto* request = new uv_shutdown_t;
   request->data = self;
   const int status = uv_shutdown(request, reinterpret_cast<uv_stream_t*>(&tcp),
@@ -343,7 +352,11 @@ void Connection::close() {
   }
   c.closing = true;
   c.reason = CloseReason::by_us;
-  c.set_deadline(kCloseLingerMs);
+  if (c.blocked) {
+    c.set_deadline(c.stall_ms());
+  } else if (!c.opened) {
+    c.set_deadline(kCloseLingerMs);
+  }
   c.update_reading();
   sent(); // The flush at the end of the iteration writes the last words and shuts down.
 }

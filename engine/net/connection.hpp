@@ -17,7 +17,7 @@ enum class CloseReason : std::uint8_t {
   by_us,          ///< close() was called.
   by_peer,        ///< The peer closed or reset the connection, or a read failed.
   write_failed,   ///< A write failed.
-  slow_reader,    ///< The peer did not take its bytes within Connection::kWriteTimeoutMs.
+  slow_reader,    ///< The peer took none of its bytes for Connection::kWriteTimeoutMs.
   connect_failed, ///< An outgoing connection never opened.
   loop_stopped,   ///< The loop ended.
   input_full,     ///< Incomplete units of all connections fill Loop::set_left_bytes_max().
@@ -54,7 +54,7 @@ public:
   static constexpr std::size_t kReadBytesMax = 64u << 10; ///< Most that one read brings.
   static constexpr std::size_t kUnsentBytesMax = 256u
                                                  << 10; ///< Above it this connection is not read.
-  static constexpr std::uint64_t kWriteTimeoutMs = 30'000;
+  static constexpr std::uint64_t kWriteTimeoutMs = 30'000; ///< Without any progress.
 
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -81,12 +81,13 @@ public:
   /// resume.
   void pause_reading(bool paused);
 
-  /// Writes what is left (for at most kCloseLingerMs), then closes; on_close follows, never within
-  /// this call.
+  /// Writes what is left, for as long as the peer goes on taking it (kCloseStallMs), then waits for
+  /// the peer's end (kCloseLingerMs) and closes; on_close follows, never within this call.
   void close();
   /// Closes at once, dropping what is unsent, with RST. on_close follows, never within this call.
   void abort();
   static constexpr std::uint64_t kCloseLingerMs = 2'000;
+  static constexpr std::uint64_t kCloseStallMs = 10'000; ///< Well within the patience of a stop.
 
   [[nodiscard]] bool closing() const noexcept;
   [[nodiscard]] Loop& loop() noexcept;

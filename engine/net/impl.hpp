@@ -79,6 +79,7 @@ struct Connection::Impl final : HandleOwner {
   std::string out;               ///< Gathered by send() since the last flush.
   std::string left;              ///< What on_bytes did not use.
   std::size_t expected = 0;      ///< on_bytes can do nothing with fewer bytes.
+  std::size_t queued_bytes = 0;  ///< Of the blocked write, when it last made progress.
   std::uint64_t deadline_ms = 0; ///< Of lingering or of the blocked write; 0 = none.
   std::uint32_t unused_bytes_max = 4096;
   CloseReason reason = CloseReason::by_us;
@@ -102,6 +103,10 @@ struct Connection::Impl final : HandleOwner {
   void finish(CloseReason why);
   void shut_down();
   void set_deadline(std::uint64_t after_ms);
+  void check_deadline(std::uint64_t now_ms);
+  [[nodiscard]] std::uint64_t stall_ms() const noexcept {
+    return closing ? kCloseStallMs : kWriteTimeoutMs;
+  }
   void show(const char* bytes, std::size_t size);
   void keep(std::string_view rest);
   void append_left(std::string_view fresh);

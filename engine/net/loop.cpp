@@ -123,11 +123,9 @@ void Loop::Impl::check_deadlines() {
   const std::uint64_t now = uv_now(&uv);
   std::erase_if(with_deadline,
                 [](Connection* c) { return c == nullptr || c->impl().deadline_ms == 0; });
-  for (Connection* connection : with_deadline) {
-    Connection::Impl& impl = connection->impl();
-    if (now >= impl.deadline_ms) {
-      impl.finish(impl.closing ? impl.reason : CloseReason::slow_reader);
-    }
+  // By index: an entry that is renewed is listed already.
+  for (std::size_t i = 0; i < with_deadline.size(); ++i) {
+    with_deadline[i]->impl().check_deadline(now);
   }
   if (with_deadline.empty()) {
     uv_timer_stop(&tick);

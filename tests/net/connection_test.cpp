@@ -253,6 +253,36 @@ TEST_SUITE("net.connection") {
     CHECK(pair.client.reason == CloseReason::by_peer);
   }
 
+  TEST_CASE("a slow peer gets all that was sent before the close, however long it takes") {
+    Pair pair;
+    constexpr std::size_t kBytes = 48u << 20; // With its breaks longer than kCloseLingerMs.
+    std::size_t seen = 0;
+    std::size_t breaks = 0;
+    pair.client.opened = [](Connection& c) { c.send("all of it"); };
+    pair.server.bytes = [](Connection& c, std::string_view view) {
+      c.send(std::string(kBytes, 'x'));
+      c.close();
+      return view.size();
+    };
+    pair.client.bytes = [&](Connection& c, std::string_view view) {
+      seen += view.size();
+      if (seen / (1u << 20) > breaks) {
+        breaks = seen / (1u << 20);
+        c.pause_reading(true);
+        pair.loop.after(80, [&] {
+          if (pair.client.connection != nullptr) {
+            pair.client.connection->pause_reading(false);
+          }
+        });
+      }
+      return view.size();
+    };
+    pair.client.closed = [&] { pair.loop.stop(); };
+    pair.run();
+    CHECK(seen == kBytes);
+    CHECK(pair.server.reason == CloseReason::by_us);
+  }
+
   TEST_CASE("abort drops the connection at once and only once") {
     Pair pair;
     pair.client.opened = [](Connection& c) { c.send("x"); };

@@ -25,7 +25,7 @@ Exchange::~Exchange() {
 std::size_t Exchange::on_bytes(std::string_view bytes) {
   std::size_t used = 0;
   while (!ended_ && !no_more_) {
-    if (pending_.size() >= table_.limits_.pipelined_max) {
+    if (full()) {
       paused_ = true;
       transport_.pause_reading(true);
       break;
@@ -157,7 +157,17 @@ void Exchange::flush() {
     transport_.output().append("HTTP/1.1 100 Continue\r\n\r\n");
     transport_.sent();
   }
-  if (paused_ && pending_.size() < table_.limits_.pipelined_max) {
+  resume();
+}
+
+/// Answers that are written at once never wait, but the peer may not take them.
+bool Exchange::full() const {
+  return pending_.size() >= table_.limits_.pipelined_max ||
+         transport_.unsent_bytes() > table_.limits_.unsent_bytes_max;
+}
+
+void Exchange::resume() {
+  if (paused_ && !full()) {
     paused_ = false;
     since_ms_ = table_.now_ms_; // The wait was ours.
     transport_.pause_reading(false);

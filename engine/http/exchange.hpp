@@ -24,6 +24,8 @@ struct Limits {
   RequestLimits request;
   std::size_t connections_max = 4096;
   std::size_t pipelined_max = 16; ///< Requests of one connection that wait for their answer.
+  /// Of one connection; no further request of it is begun until the peer has taken them.
+  std::size_t unsent_bytes_max = 256u << 10;
   std::size_t buffered_bytes_max = 128u
                                    << 20; ///< Bodies and answers held, all connections together.
   std::uint64_t head_ms_max = 10'000;     ///< From a request's first byte to the end of its header.
@@ -137,9 +139,9 @@ private:
 };
 
 /// Flow:   on_bytes -> RequestReader -> Handler -> Responder -> answers in the order of their
-/// requests Limits: pipelined_max requests wait, then reading pauses; all buffers are counted in
-/// Exchanges. End:    what can not be read is answered as a problem with Connection: close, since
-/// the place where the
+/// requests Limits: pipelined_max requests wait or unsent_bytes_max are not taken, then reading
+/// pauses; all buffers are counted in Exchanges. End:    what can not be read is answered as a
+/// problem with Connection: close, since the place where the
 ///         next request would start is not known.
 class Exchange {
 public:
@@ -151,6 +153,8 @@ public:
 
   /// Returns how many bytes it used; the rest is to be shown again with more behind it.
   std::size_t on_bytes(std::string_view bytes);
+  /// The peer has taken what was unsent, or most of it.
+  void on_room() { resume(); }
 
 private:
   friend class Exchanges;
@@ -169,6 +173,8 @@ private:
   void refuse(const Refusal& refusal);
   std::uint64_t expect_answer(bool keep_alive);
   void flush();
+  [[nodiscard]] bool full() const;
+  void resume();
   void end();
   void account();
 

@@ -19,6 +19,10 @@ public:
     server_.exchanges_.set_now(server_.loop_.now_ms(), server_.loop_.wall_now_ms());
     return exchange_.on_bytes(bytes);
   }
+  void on_room(net::Connection&) override {
+    server_.exchanges_.set_now(server_.loop_.now_ms(), server_.loop_.wall_now_ms());
+    exchange_.on_room();
+  }
   void on_close(net::Connection&, net::CloseReason) override { delete this; }
 
 private:

@@ -192,6 +192,8 @@ void Connection::Impl::flush() {
   update_reading();
   if (closing && !shut && !blocked && out.empty()) {
     shut_down();
+  } else if (paused_by_handler && !paused_by_output && !closing) {
+    handler->on_room(*self);
   }
 }
 

@@ -39,6 +39,10 @@ public:
   /// only. The connection may be closed from within the call.
   virtual std::size_t on_bytes(Connection& connection, std::string_view bytes) = 0;
 
+  /// After a flush, while the handler has paused reading: at most kUnsentBytesMax are unsent, so
+  /// one that paused for the sake of its output may resume.
+  virtual void on_room(Connection&) {}
+
   /// The last call. The connection is freed after it returns.
   virtual void on_close(Connection& connection, CloseReason reason) = 0;
 };

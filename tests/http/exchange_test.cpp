@@ -84,6 +84,31 @@ TEST_CASE("only so many requests wait, then the connection is not read") {
   CHECK(c.handler.waiting.size() == 3);
 }
 
+TEST_CASE("who takes no answers gets only so many written, and the rest when there is room") {
+  Limits limits;
+  limits.unsent_bytes_max = 1000;
+  Conversation c(limits);
+  c.transport.takes_nothing = true;
+  std::string requests;
+  for (int i = 0; i < 100; ++i) {
+    requests += kGet;
+  }
+  c.send(requests);
+  CHECK(c.transport.out.size() < 1300);
+  CHECK(c.transport.paused);
+  const std::size_t answered = c.handler.seen.size();
+  CHECK(answered < 20);
+  c.exchange.on_room(); // Not enough of it yet.
+  CHECK(c.transport.paused);
+
+  c.transport.takes_nothing = false;
+  c.exchange.on_room();
+  CHECK_FALSE(c.transport.paused);
+  c.show();
+  CHECK(c.handler.seen.size() == 100);
+  CHECK(c.left.empty());
+}
+
 TEST_CASE("an answer for a connection that is gone goes nowhere") {
   FakeHandler handler;
   handler.answer_now = false;

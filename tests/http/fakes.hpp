@@ -16,12 +16,15 @@ struct FakeTransport final : Transport {
   bool paused = false;
   bool closed = false;
   std::size_t stuck_bytes = 0; ///< What a slow peer has not taken.
+  bool takes_nothing = false;  ///< Then nothing of `out` is taken either.
 
   std::string& output() override { return out; }
   void sent() override {}
   void pause_reading(bool pause) override { paused = pause; }
   void close() override { closed = true; }
-  [[nodiscard]] std::size_t unsent_bytes() const override { return stuck_bytes; }
+  [[nodiscard]] std::size_t unsent_bytes() const override {
+    return stuck_bytes + (takes_nothing ? out.size() : 0);
+  }
 };
 
 struct SeenRequest {

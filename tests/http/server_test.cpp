@@ -63,6 +63,33 @@ TEST_CASE("over a socket: the answer to a refused large body reaches the client"
   CHECK(answer.starts_with("HTTP/1.1 413 "));
 }
 
+TEST_CASE(
+    "over a socket: pipelined questions with large answers are all answered, a few at a time") {
+  struct Large final : Handler {
+    net::Loop loop;
+    Server server{loop, *this, {}};
+    std::uint64_t buffered_bytes_max = 0;
+    std::optional<Response> on_head(const Request&) override { return std::nullopt; }
+    void on_request(const Request&, Responder responder) override {
+      server.exchanges().tick(); // Counts what is unsent.
+      buffered_bytes_max = std::max(buffered_bytes_max, server.exchanges().counts().bytes_buffered);
+      responder.respond(FakeHandler::text(std::string(100'000, 'x')));
+    }
+    Response on_refusal(const Refusal&, const Request&) override { return {}; }
+  } handler;
+  std::string requests;
+  for (int i = 0; i < 500; ++i) {
+    requests += "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+  }
+  requests += "GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+  REQUIRE(handler.server.open({"127.0.0.1", 0}).has_value());
+  Client client(handler.loop, requests);
+  REQUIRE(handler.loop.connect("127.0.0.1", handler.server.address().port, "", client).has_value());
+  handler.loop.run();
+  CHECK(count(client.answer, "HTTP/1.1 200 OK") == 501);
+  CHECK(handler.buffered_bytes_max < 500'000);
+}
+
 TEST_CASE("connections above the limit are refused and counted") {
   FakeHandler handler;
   Limits limits;

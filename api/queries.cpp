@@ -38,6 +38,16 @@ void finish_page(json::Writer& out, http::Response& response, const PageContext&
   response.headers.emplace_back("Link", next_link(page.link_base, cursor));
 }
 
+/// There is one value a field, so there are no pages: another question is the way out.
+http::Response too_large(const LastQuery& query, std::size_t bytes_max) {
+  return problem_response({"validation-failed",
+                           "The answer would be larger than " + std::to_string(bytes_max) +
+                               " bytes; ask for some of the fields, with fields=.",
+                           {},
+                           {}},
+                          query.page.problem);
+}
+
 std::uint64_t ms_of(std::int64_t time_ns) noexcept {
   return static_cast<std::uint64_t>(time_ns / 1'000'000);
 }
@@ -95,6 +105,9 @@ http::Response read_last(const Services& services, const LastQuery& query) {
       out.key("value");
       write_value(out, newest[i].value, false, scratch);
       out.end_object();
+      if (out.size() > services.limits.page_bytes_max) {
+        return too_large(query, services.limits.page_bytes_max);
+      }
     }
   }
   out.end_object().end_object();

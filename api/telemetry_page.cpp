@@ -68,26 +68,25 @@ public:
 private:
   /// False if a row is corrupt.
   bool add(const storage::ScanPage& page, bool& more) {
-    std::size_t bytes = 0;
+    const std::size_t before = out_.size();
     std::size_t used = 0;
     for (const storage::StoredRecord& record : page.records) {
       if (!write(record)) {
         return false;
       }
       ++used;
-      bytes += record.values.size() + record.shape->fields().size() * 16 + 96;
       query_.scan.after = storage::ScanPosition{record.time_ns, record.tie};
-      if (bytes_ + bytes > services_.limits.page_bytes_max) {
+      if (out_.size() > services_.limits.page_bytes_max) {
         full_ = true;
         break;
       }
     }
     left_ -= used;
     written_ += used;
-    bytes_ += bytes;
     more = page.more || used < page.records.size();
     if (used != 0) {
-      part_ = std::clamp<std::size_t>(kPartBytes / (bytes / used + 1), 16, 4096);
+      const std::size_t fitting = kPartBytes / ((out_.size() - before) / used + 1);
+      part_ = std::clamp(fitting, kPartRecordsMin, part_ * kPartGrowth);
     }
     return true;
   }
@@ -127,6 +126,9 @@ private:
   }
 
   static constexpr std::size_t kPartBytes = 1u << 20;
+  static constexpr std::size_t kPartRecordsMin = 16;
+  /// Small records say little about those that follow.
+  static constexpr std::size_t kPartGrowth = 4;
 
   const Services& services_;
   TelemetryQuery& query_;
@@ -134,10 +136,9 @@ private:
   json::Writer out_;
   std::unordered_map<const model::Shape*, ShapeView> views_;
   std::string scratch_;
-  std::size_t part_ = 256;
+  std::size_t part_ = kPartRecordsMin;
   std::size_t left_ = 0;
   std::size_t written_ = 0;
-  std::size_t bytes_ = 0;
   bool full_ = false;
 };
 

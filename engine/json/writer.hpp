@@ -40,6 +40,9 @@ public:
     out_->resize(static_cast<std::size_t>(at_ - out_->data()));
     sync();
   }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return static_cast<std::size_t>(at_ - out_->data());
+  }
   /// Goes on behind what the string holds now.
   void sync() noexcept { at_ = end_ = out_->data() + out_->size(); }
 
@@ -152,8 +155,8 @@ public:
   }
   Writer& member(std::string_view name, bool value) { return key(name).boolean(value); }
 
-  /// Whether a whole document has been written.
-  [[nodiscard]] bool complete() const noexcept { return writer_.IsComplete(); }
+  /// Bytes that `out` would hold if the document ended here.
+  [[nodiscard]] std::size_t size() const noexcept { return sink_.size(); }
 
 private:
   void next_document() {

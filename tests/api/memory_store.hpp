@@ -21,7 +21,8 @@ public:
   std::atomic<bool> first_shard_ok{true};
   std::atomic<std::size_t> queued{0};
   std::atomic<bool> reads_fail{false};
-  std::atomic<bool> refuse_rows{false}; ///< As the store does beyond its limit of devices.
+  std::atomic<std::size_t> scan_limit_max{0}; ///< The most records that one scan() asked for.
+  std::atomic<bool> refuse_rows{false};       ///< As the store does beyond its limit of devices.
 
   model::ShardId shard_of(std::string_view device) const noexcept override {
     return static_cast<model::ShardId>(hash_bytes(device) % 2);
@@ -65,6 +66,7 @@ public:
 
   Result<storage::ScanPage> scan(const storage::ScanRequest& request) override {
     const std::scoped_lock lock(mutex_);
+    scan_limit_max = std::max(scan_limit_max.load(), request.limit);
     const auto device = devices_.find(request.device);
     if (reads_fail) {
       return fail(Errc::storage_unavailable, "Shard 1 is being reopened.");

@@ -345,6 +345,52 @@ TEST_CASE("a page of large records ends early and goes on") {
   CHECK(pages > 2);
 }
 
+TEST_CASE("names and escapes count in the size of a page, too") {
+  ApiNode node([](Services& services) { services.limits.page_bytes_max = 20'000; });
+  const std::string name(400, 'n');
+  std::string batch = "[";
+  for (int i = 0; i < 40; ++i) { // 400 bytes of values are 2,400 as JSON.
+    batch += (i ? "," : "") + std::string("{\"ts\":") + std::to_string(1000 + i) +
+             ",\"values\":{\"" + name + "\":\"";
+    for (int k = 0; k < 400; ++k) {
+      batch += "\\u0001";
+    }
+    batch += "\"}}";
+  }
+  node.post("d", batch + "]");
+  const Answer page = node.get("/api/v1/devices/d/telemetry");
+  CHECK(page.body.size() < 25'000);
+  CHECK_FALSE(next_of(page).empty());
+  CHECK(node.store.scan_limit_max <= 16);
+}
+
+TEST_CASE("the store is asked for more records at a time while they are small") {
+  ApiNode node;
+  std::string batch = "[";
+  for (int i = 0; i < 3000; ++i) {
+    batch += (i ? "," : "") + std::string("{\"ts\":") + std::to_string(1000 + i) +
+             ",\"values\":{\"a\":1}}";
+  }
+  node.post("d", batch + "]");
+  CHECK(node.get("/api/v1/devices/d/telemetry?limit=3000").json()["records"].size() == 3000);
+  CHECK(node.store.scan_limit_max > 1000);
+}
+
+TEST_CASE("last values that are too large together are refused, and some of them are not") {
+  ApiNode node([](Services& services) { services.limits.page_bytes_max = 5000; });
+  std::string record = "{";
+  for (int i = 0; i < 10; ++i) {
+    record += (i ? "," : "") + std::string("\"f") + std::to_string(i) + "\":\"" +
+              std::string(1000, 'x') + "\"";
+  }
+  node.post("d", record + "}");
+  const Answer answer = node.get("/api/v1/devices/d/telemetry/last");
+  CHECK(answer.status == 422);
+  CHECK(answer.code() == "validation-failed");
+  CHECK(answer.json()["detail"].get<std::string>().find("fields=") != std::string::npos);
+  CHECK(node.get("/api/v1/devices/d/telemetry/last?fields=f1,f7").status == 200);
+}
+
 TEST_CASE("metrics hold the ledger by reason, the store, HTTP and the process") {
   ApiNode node;
   node.post("d", R"({"a":1})");

@@ -16,18 +16,27 @@ Background::Background(std::size_t waiting_max)
     : waiting_max_(waiting_max), thread_([this] { run(); }) {}
 
 Background::~Background() {
+  stop();
+}
+
+void Background::stop() {
+  std::deque<std::function<void()>> dropped; // Jobs own things: destroyed without the lock.
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
+    dropped.swap(jobs_);
   }
+  dropped.clear();
   wake_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
 }
 
 bool Background::submit(std::function<void()> job, bool urgent) {
   {
     const std::scoped_lock lock(mutex_);
-    if (jobs_.size() >= waiting_max_ + (urgent ? kUrgentExtra : 0)) {
+    if (stopping_ || jobs_.size() >= waiting_max_ + (urgent ? kUrgentExtra : 0)) {
       return false;
     }
     if (urgent) {
@@ -40,18 +49,13 @@ bool Background::submit(std::function<void()> job, bool urgent) {
   return true;
 }
 
-std::size_t Background::waiting() const {
-  const std::scoped_lock lock(mutex_);
-  return jobs_.size();
-}
-
 void Background::run() {
   // On Linux priority is a thread's own. Telemetry and commands go before queries.
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-    if (jobs_.empty()) {
+    if (stopping_) {
       return;
     }
     const std::function<void()> job = std::move(jobs_.front());

@@ -10,7 +10,7 @@
 
 namespace spate::api {
 
-/// Thread: submit() from any. The destructor finishes what waits and joins.
+/// Thread: submit() from any; stop() by the owner.
 class Background {
 public:
   explicit Background(std::size_t waiting_max);
@@ -21,14 +21,16 @@ public:
   /// False if the queue is full: nothing is queued. `urgent` goes to the front and may pass the
   /// limit by a few.
   [[nodiscard]] bool submit(std::function<void()> job, bool urgent = false);
-  [[nodiscard]] std::size_t waiting() const;
+  /// Drops what waits, lets the job at hand finish, and takes nothing more: what jobs refer to may
+  /// be destroyed afterwards.
+  void stop();
 
 private:
   void run();
 
   static constexpr std::size_t kUrgentExtra = 8;
   const std::size_t waiting_max_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> jobs_;
   bool stopping_ = false;

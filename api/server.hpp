@@ -25,9 +25,10 @@ namespace spate::api {
 /// Thread: the loop's; open() before the loop runs, ledger() from any. Reads of the store run on a
 /// thread of its
 ///         own and come back by Loop::post().
-/// Order of a stop: drain(), wait for drained(), then Loop::stop(), join, and only then destroy the
-/// server; the
-///         store stops after drained(). The server must outlive Loop::run().
+/// Order of a stop: drain(), wait for drained(), stop_reads(), then Loop::stop(), join, and only
+/// then destroy
+///         the server. What Services refers to, the store first, stops after stop_reads(). The
+///         server must outlive Loop::run().
 class Server final : public http::Handler, private net::LoopHooks {
 public:
   /// `services` is copied; what it refers to is borrowed. The loop is borrowed; its hooks must be
@@ -45,6 +46,10 @@ public:
   void drain() { http_.drain(); }
   /// All connections are closed and all records answered.
   [[nodiscard]] bool drained() const noexcept { return http_.drained() && ingest_.drained(); }
+
+  /// Drops the reads of clients that have hung up, and waits for the one at hand. Not the loop's
+  /// thread.
+  void stop_reads() { background_.stop(); }
 
   /// The records that came in here; part of Services::ledger().
   [[nodiscard]] const model::LedgerCell& ledger() const noexcept { return ingest_.ledger(); }

@@ -234,6 +234,9 @@ bool Node::stop(std::chrono::milliseconds patience) {
       answered = future.wait_until(deadline) == std::future_status::ready && answered;
     }
   }
+  if (api_) {
+    api_->stop_reads(); // Drained, it may still read for clients that have hung up.
+  }
   if (store_) {
     store_->stop(); // Answers whatever is still queued, so that no block is left behind.
   }

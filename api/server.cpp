@@ -47,6 +47,8 @@ std::string_view code_of(http::Refused why) noexcept {
     return "not-implemented";
   case http::Refused::overloaded:
     return "overloaded";
+  case http::Refused::draining:
+    return "draining";
   case http::Refused::version:
     return "http-version-not-supported";
   }
@@ -165,7 +167,8 @@ Response Server::on_refusal(const http::Refusal& refusal, const http::Request& r
     log::info("http-refused", refusal.detail,
               {{"code", code}, {"trace_id", std::string_view(context.trace_id)}});
   }
-  const bool retry = refusal.why == http::Refused::overloaded;
+  const bool retry =
+      refusal.why == http::Refused::overloaded || refusal.why == http::Refused::draining;
   std::string detail = refusal.detail + ".";
   if (detail.front() >= 'a' && detail.front() <= 'z') {
     detail.front() = static_cast<char>(detail.front() - 'a' + 'A');

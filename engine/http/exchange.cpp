@@ -225,7 +225,12 @@ void Exchange::on_tick() {
 }
 
 void Exchange::drain() {
-  if (!ended_ && pending_.empty() && reader_.idle()) {
+  if (ended_ || no_more_) {
+    return;
+  }
+  if (!reader_.idle()) {
+    refuse({Refused::draining, "the node stops; the request was not whole yet, send it again"});
+  } else if (pending_.empty()) {
     end();
   }
 }

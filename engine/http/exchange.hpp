@@ -104,7 +104,8 @@ public:
   /// Once a second: time-outs.
   void tick();
   /// No further requests: idle conversations close, others answer what they have with Connection:
-  /// close.
+  /// close. A request that is not whole yet is refused: its peer may take any time to send the
+  /// rest.
   void drain();
 
   [[nodiscard]] const Limits& limits() const noexcept { return limits_; }

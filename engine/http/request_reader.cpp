@@ -58,6 +58,7 @@ std::uint16_t status_of(Refused refused) noexcept {
   case Refused::not_implemented:
     return 501;
   case Refused::overloaded:
+  case Refused::draining:
     return 503;
   case Refused::version:
     return 505;

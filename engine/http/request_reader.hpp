@@ -28,6 +28,7 @@ enum class Refused : std::uint8_t {
   head_too_large,     ///< 431
   not_implemented,    ///< 501: a method or transfer coding that no resource has.
   overloaded,         ///< 503: buffers of all connections are full, or the answer does not come.
+  draining,           ///< 503: the server stops, the rest of the request is not waited for.
   version,            ///< 505
 };
 [[nodiscard]] std::uint16_t status_of(Refused refused) noexcept;

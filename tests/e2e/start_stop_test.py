@@ -103,6 +103,21 @@ class Stop(unittest.TestCase):
             self.assertGreaterEqual(len(stored), acknowledged)
             self.assertEqual(again.terminate(), 0)
 
+    def test_a_slow_upload_does_not_hold_up_the_stop(self):
+        with Directory() as directory:
+            node = Node(directory).wait_ready()
+            client = socket.create_connection(node.http, timeout=60)
+            client.sendall(b"POST /api/v1/devices/d/telemetry HTTP/1.1\r\nHost: localhost\r\n"
+                           b"Content-Type: application/json\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n")
+            self.assertTrue(client.recv(100).startswith(b"HTTP/1.1 100 "))  # So the header was read.
+            client.sendall(b"{")
+            node.process.terminate()
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+            client.close()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 503 "), answer)
+            self.assertIn(b'"code":"draining"', answer)
+            self.assertEqual(node.terminate(), 0)
+
     def test_the_log_is_json_lines_if_asked_for(self):
         with Directory() as directory:
             node = Node(directory).wait_ready()

@@ -386,14 +386,24 @@ TEST_CASE("draining answers what was asked and says that it was the last") {
   busy.handler.waiting[1].respond(FakeHandler::text("two"));
   CHECK(count(busy.transport.out, "Connection: close") == 1);
   CHECK(busy.transport.closed);
+}
 
-  Conversation reading;
-  reading.send("GET /a HTT");
-  reading.table.drain();
-  CHECK_FALSE(reading.transport.closed);
-  reading.send("P/1.1\r\nHost: h\r\n\r\n");
-  CHECK(count(reading.transport.out, "HTTP/1.1 200 OK") == 1);
-  CHECK(reading.transport.closed);
+TEST_CASE("draining does not wait for the rest of a request, but answers those before it") {
+  for (const std::string part : {"GET /a HTT", "POST /a HTTP/1.1\r\nHost: h\r\n"
+                                               "Content-Length: 100000\r\n\r\n{\"a\":"}) {
+    CAPTURE(part);
+    Conversation c;
+    c.handler.answer_now = false;
+    c.send(kGet + part);
+    c.table.drain();
+    CHECK_FALSE(c.transport.closed);
+    c.send("more of it");
+    c.handler.waiting.at(0).respond(FakeHandler::text("one"));
+    CHECK(starts_with(c.transport.out, "HTTP/1.1 200 OK"));
+    CHECK(count(c.transport.out, "HTTP/1.1 503 ") == 1);
+    CHECK(c.handler.refusals.at(0).why == Refused::draining);
+    CHECK(c.transport.closed);
+  }
 }
 
 TEST_CASE("no field of an answer can start a line of its own") {

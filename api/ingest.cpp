@@ -17,9 +17,12 @@ constexpr std::uint32_t kRetryAfterS = 5;
 /// Rejections of one body that are kept one by one; further ones of one reason share an entry.
 constexpr std::size_t kDetailedRejectionsMax = 100;
 
-/// The start of a body for people: what is not printable ASCII becomes a dot.
-std::string sample_of(std::string_view body) {
-  std::string sample(body.substr(0, kSampleBytesMax));
+/// The start of a bad record for people: what is not printable ASCII becomes a dot.
+std::string sample_of(std::string_view body, std::size_t offset, bool ndjson) {
+  std::string sample(body.substr(std::min(offset, body.size()), kSampleBytesMax));
+  if (ndjson) {
+    sample.resize(std::min(sample.find('\n'), sample.size()));
+  }
   for (char& c : sample) {
     if (c < 0x20 || c > 0x7e) {
       c = '.';
@@ -84,11 +87,12 @@ void Ingest::accept(const http::Request& request, std::string_view device, Names
   message.rows_begin = static_cast<std::uint32_t>(block.rows.size());
   const telemetry::Route& route = names == Names::path ? path_route_ : raw_route_;
   faults_.clear();
+  lines_.clear();
   const telemetry::ParseSummary summary =
       ndjson ? telemetry::parse_ndjson(parser_, route, request.body(), message.received_ms, block,
-                                       faults_)
+                                       faults_, lines_)
              : parser_.parse(route, request.body(), message.received_ms, block, faults_);
-  Pending pending{0, responder, problem_context(request), {}, summary.whole, ndjson};
+  Pending pending{0, responder, problem_context(request), {}, {}, summary.whole};
   if (summary.rows == 0 && faults_.empty()) { // An empty array: nothing to store, nothing refused.
     responder.respond(answer(pending, block, message));
     return;
@@ -99,6 +103,7 @@ void Ingest::accept(const http::Request& request, std::string_view device, Names
   block.names.append(device);
   add_rejections(block, message, request, device);
   pending.faults.assign(faults_.begin(), faults_.end());
+  pending.lines = lines_;
   const std::uint32_t slot = enter(std::move(pending));
   message.ack = {slot, pending_[slot].generation, 0};
   writer_.add(shard, message);
@@ -125,7 +130,7 @@ void Ingest::add_rejections(model::TelemetryBlock& block, model::Message& messag
     rejection.device = device;
     rejection.topic = request.path().substr(0, kRejectionTextBytesMax);
     rejection.detail = fault.detail.substr(0, kRejectionTextBytesMax);
-    rejection.sample = sample_of(request.body());
+    rejection.sample = sample_of(request.body(), fault.offset, !lines_.empty());
   }
 }
 
@@ -149,7 +154,7 @@ void Ingest::on_message(const model::TelemetryBlock& block, const model::Message
   }
   Pending& pending = pending_[message.ack.slot];
   pending.responder.respond(answer(pending, block, message));
-  pending = Pending{message.ack.generation + 1, {}, {}, {}, false, false};
+  pending = Pending{message.ack.generation + 1, {}, {}, {}, {}, false};
   free_.push_back(message.ack.slot);
   --waiting_;
 }
@@ -170,11 +175,12 @@ http::Response Ingest::answer(const Pending& pending, const model::TelemetryBloc
   std::vector<ProblemItem> items;
   const auto add_item = [&](std::uint32_t index, model::RejectReason reason, std::string detail) {
     if (items.size() < kProblemItemsMax) {
-      items.push_back({index,
-                       pending.ndjson ? std::optional(index + 1) : std::nullopt,
-                       {},
-                       std::string(model::name_of(reason)),
-                       std::move(detail)});
+      items.push_back(
+          {index,
+           index < pending.lines.size() ? std::optional(pending.lines[index]) : std::nullopt,
+           {},
+           std::string(model::name_of(reason)),
+           std::move(detail)});
     }
   };
   // Rows are the records of the body in their order, without those that have a fault.

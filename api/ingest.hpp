@@ -53,8 +53,8 @@ private:
     http::Responder responder;
     ProblemContext context;
     std::vector<telemetry::RecordFault> faults; ///< In the order of the body.
+    std::vector<std::uint32_t> lines;           ///< Of NDJSON: the line of each record.
     bool whole = false;                         ///< The body as a whole was refused.
-    bool ndjson = false;
   };
   static constexpr std::size_t kReceiptsATurn = 1024;
 
@@ -70,6 +70,7 @@ private:
   telemetry::Route path_route_;
   actors::ShardWriter writer_;
   std::vector<telemetry::RecordFault> faults_;
+  std::vector<std::uint32_t> lines_;
   std::vector<Pending> pending_;
   std::vector<std::uint32_t> free_;
   std::size_t waiting_ = 0;

@@ -329,6 +329,7 @@ bool Parser::parse_array(Job& job, PathTree::Id root) {
                 "more than " + std::to_string(limits_.records_max) + " records in one payload");
       return false;
     }
+    record_offset_ = static_cast<std::uint32_t>(reader_.offset());
     if (token == Token::object_begin) {
       if (!parse_record(job, token, root, index)) {
         return false;
@@ -365,6 +366,7 @@ ParseSummary Parser::parse(const Route& route, std::string_view payload, std::in
     time_path_ = route.time_path();
   }
   Job job{&route, time_path_, received_ms, &out, &faults, {}};
+  record_offset_ = 0;
   if (payload.size() > limits_.payload_bytes_max) {
     job.summary.whole = true;
     add_fault(job, 0, RejectReason::payload_too_large,
@@ -404,7 +406,8 @@ void Parser::add_fault(Job& job, std::uint32_t index, RejectReason reason, std::
   if (detail.size() > kDetailBytesMax) {
     detail.resize(kDetailBytesMax);
   }
-  job.faults->push_back({index, reason, job.summary.whole, std::move(detail)});
+  job.faults->push_back({index, reason, job.summary.whole, std::move(detail),
+                         job.summary.whole ? 0 : record_offset_});
   ++job.summary.rejected;
 }
 

@@ -28,10 +28,11 @@ struct ParserLimits {
 
 /// A record that was refused.
 struct RecordFault {
-  std::uint32_t index = 0; ///< Position in the array (or of the line), from 0.
+  std::uint32_t index = 0; ///< Position among the records of the payload, from 0.
   model::RejectReason reason = model::RejectReason::none;
   bool whole = false; ///< The payload as a whole: nothing of it was taken.
   std::string detail; ///< For people; names a field at most, never a value; at most 256 bytes.
+  std::uint32_t offset = 0; ///< Where the record begins in the payload.
 };
 
 struct ParseSummary {
@@ -147,7 +148,8 @@ private:
   std::uint32_t count_ = 0;
   std::uint64_t hash_ = 0;
   std::size_t row_bytes_max_ = 0;
-  std::size_t nodes_before_ = 0; ///< Of the tree, when the record began.
+  std::uint32_t record_offset_ = 0; ///< Where it begins in the payload.
+  std::size_t nodes_before_ = 0;    ///< Of the tree, when the record began.
   PathTree::Id values_node_ =
       PathTree::kNone; ///< The root's member `values`, if it was an object last.
   TimeState time_state_ = TimeState::absent;

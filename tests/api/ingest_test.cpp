@@ -91,6 +91,34 @@ TEST_CASE("a bad NDJSON line is one rejected record") {
   check_balanced(node);
 }
 
+TEST_CASE("index and line of a refused record are its own, whatever stands between the records") {
+  ApiNode node;
+  node.store.refuse_rows = true;
+  const Answer answer =
+      node.post("d", "\n{\"a\":1}\n\n\nbad\n{\"a\":2}\n", "", "application/x-ndjson");
+  CHECK(answer.status == 422);
+  const auto errors = answer.json()["errors"];
+  REQUIRE(errors.size() == 3);
+  const int lines[] = {2, 5, 6};
+  for (int i = 0; i < 3; ++i) {
+    CHECK(errors[i]["index"] == i);
+    CHECK(errors[i]["line"] == lines[i]);
+  }
+  CHECK(errors[0]["code"] == "too-many-devices");
+  CHECK(errors[1]["code"] == "payload-not-json");
+  check_balanced(node);
+}
+
+TEST_CASE("the sample of a rejection shows the record that was refused") {
+  ApiNode node;
+  const std::string good = R"({"ts":1000,"values":{"text":")" + std::string(500, 'x') + R"("}})";
+  node.post("d", good + "\nbad\n" + good, "", "application/x-ndjson");
+  CHECK(node.get("/api/v1/rejections").json()["items"][0]["sample"] == "bad");
+  node.post("d", "[" + good + R"(,{"ts":"never","values":{"a":1}}])");
+  CHECK(node.get("/api/v1/rejections").json()["items"][0]["sample"] ==
+        R"({"ts":"never","values":{"a":1}}])");
+}
+
 TEST_CASE("records that are sent again are duplicates, not errors") {
   ApiNode node;
   const std::string record = R"({"ts":1594598424502,"values":{"temp":18.9}})";

@@ -11,10 +11,14 @@ using model::RejectReason;
 
 namespace {
 
+/// The lines of the records of the last body.
+std::vector<std::uint32_t> seen_lines;
+
 ParseSummary lines(Bench& bench, std::string_view body) {
   bench.block.clear();
   bench.faults.clear();
-  return parse_ndjson(bench.parser, {}, Padded(body).view(), kNow, bench.block, bench.faults);
+  return parse_ndjson(bench.parser, {}, Padded(body).view(), kNow, bench.block, bench.faults,
+                      seen_lines);
 }
 
 } // namespace
@@ -46,7 +50,14 @@ TEST_CASE("lines may end with CR LF, be blank, and the last one may lack its end
   CHECK(lines(bench, "").rows == 0);
   CHECK(lines(bench, "\n\n").rejected == 0);
   CHECK(lines(bench, "\n\nx").rejected == 1);
-  CHECK(bench.faults[0].index == 2);
+  CHECK(bench.faults[0].index == 0);
+  CHECK(bench.faults[0].offset == 2);
+  CHECK(seen_lines == std::vector<std::uint32_t>{3});
+  lines(bench, "{\"a\":1}\n\nx\n \n{\"a\":2}\n[]");
+  CHECK(seen_lines == std::vector<std::uint32_t>{1, 3, 5, 6});
+  CHECK(bench.faults.at(0).index == 1);
+  CHECK(bench.faults.at(1).index == 3);
+  CHECK(bench.faults.at(1).offset == 21);
 }
 
 TEST_CASE("too many lines are refused as a whole") {

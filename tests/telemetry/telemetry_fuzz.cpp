@@ -81,10 +81,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const telemetry::test::Padded payload({reinterpret_cast<const char*>(data) + 1, size - 1});
   bench->block.clear();
   bench->faults.clear();
+  std::vector<std::uint32_t> lines;
   const telemetry::ParseSummary summary =
       (data[0] & 0x40) != 0
           ? telemetry::parse_ndjson(bench->parser, route, payload.view(), telemetry::test::kNow,
-                                    bench->block, bench->faults)
+                                    bench->block, bench->faults, lines)
           : bench->parser.parse(route, payload.view(), telemetry::test::kNow, bench->block,
                                 bench->faults);
   check(summary.rows == bench->block.rows.size(), "rows are miscounted");
@@ -94,6 +95,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check(fault.reason != model::RejectReason::none && !fault.detail.empty() &&
               fault.detail.size() <= 256 && json::is_utf8(fault.detail),
           "a fault without a reason");
+    check(fault.offset <= payload.view().size(), "a fault outside of the payload");
   }
   std::size_t end = 0;
   for (const model::Row& row : bench->block.rows) {

@@ -93,10 +93,6 @@ void Ingest::accept(const http::Request& request, std::string_view device, Names
                                        faults_, lines_)
              : parser_.parse(route, request.body(), message.received_ms, block, faults_);
   Pending pending{0, responder, problem_context(request), {}, {}, summary.whole};
-  if (summary.rows == 0 && faults_.empty()) { // An empty array: nothing to store, nothing refused.
-    responder.respond(answer(pending, block, message));
-    return;
-  }
   message.rows = summary.rows;
   message.name_begin = static_cast<std::uint32_t>(block.names.size());
   message.name_bytes = static_cast<std::uint32_t>(device.size());
@@ -212,7 +208,7 @@ http::Response Ingest::answer(const Pending& pending, const model::TelemetryBloc
     return problem_response(whole_problem(pending.faults.front(), std::move(items)),
                             pending.context);
   }
-  if (received != 0 && rejected == received) {
+  if (rejected == received) {
     return problem_response({"all-records-rejected",
                              std::to_string(rejected) + " of " + count_of(received, "record") +
                                  (rejected == 1 ? " was rejected." : " were rejected."),

@@ -57,6 +57,10 @@ ParseSummary parse_ndjson(Parser& parser, const Route& route, std::string_view b
     sum.rows += one.rows;
     sum.rejected += one.rejected;
   }
+  if (lines.empty()) {
+    faults.push_back({0, model::RejectReason::no_values, false, "no line holds a record"});
+    ++sum.rejected;
+  }
   return sum;
 }
 

@@ -15,6 +15,8 @@ namespace spate::telemetry {
 /// with LF, also CR LF; the last one may lack it. A line that holds an array is refused: a line is
 /// one record. 64 readable bytes must follow the body.
 ///
+/// A body without any record is one fault, as an empty array is.
+///
 /// `whole` in the summary: more than ParserLimits::records_max records; then nothing was taken. The
 /// bytes of the body are the caller's to limit; `payload_bytes_max` holds for each line.
 ParseSummary parse_ndjson(Parser& parser, const Route& route, std::string_view body,

@@ -133,10 +133,15 @@ TEST_CASE("records that are sent again are duplicates, not errors") {
 
 TEST_CASE("a body without any record is refused, not silently taken") {
   ApiNode node;
-  const Answer answer = node.post("d", "[]");
-  CHECK(answer.status == 422);
-  CHECK(answer.json()["errors"][0]["code"] == "no-values");
-  CHECK(node.post("d", "\n\n", "", "application/x-ndjson").status != 500);
+  for (const Answer& answer :
+       {node.post("d", "[]"), node.post("d", "\n\n", "", "application/x-ndjson"),
+        node.ask("POST", "/api/v1/devices/d/telemetry",
+                 "Content-Type: application/x-ndjson\r\n")}) {
+    CHECK(answer.status == 422);
+    CHECK(answer.code() == "all-records-rejected");
+    CHECK(answer.json()["errors"][0]["code"] == "no-values");
+  }
+  CHECK(node.get("/api/v1/ledger").json()["records"]["rejected"]["no-values"] == 3);
   check_balanced(node);
 }
 

@@ -47,8 +47,6 @@ TEST_CASE("lines may end with CR LF, be blank, and the last one may lack its end
   const ParseSummary summary = lines(bench, "\r\n{\"a\":1}\r\n \t\n\n{\"a\":2}");
   CHECK(summary.rows == 2);
   CHECK(summary.rejected == 0);
-  CHECK(lines(bench, "").rows == 0);
-  CHECK(lines(bench, "\n\n").rejected == 0);
   CHECK(lines(bench, "\n\nx").rejected == 1);
   CHECK(bench.faults[0].index == 0);
   CHECK(bench.faults[0].offset == 2);
@@ -58,6 +56,17 @@ TEST_CASE("lines may end with CR LF, be blank, and the last one may lack its end
   CHECK(bench.faults.at(0).index == 1);
   CHECK(bench.faults.at(1).index == 3);
   CHECK(bench.faults.at(1).offset == 21);
+}
+
+TEST_CASE("a body without any record is refused as an empty array is") {
+  Bench bench;
+  for (const char* body : {"", "\n", "\n \t\r\n\n"}) {
+    const ParseSummary summary = lines(bench, body);
+    CHECK(summary.rows == 0);
+    CHECK(summary.rejected == 1);
+    CHECK_FALSE(summary.whole);
+    CHECK(bench.faults.at(0).reason == RejectReason::no_values);
+  }
 }
 
 TEST_CASE("too many lines are refused as a whole") {

@@ -31,6 +31,16 @@ bool is_stuck(const net::Loop& loop) {
   return turned_ms != 0 && now_ms > turned_ms + kStuckMs;
 }
 
+/// HTTP has no topics. Its bodies keep `auto`, since arrays are batches there, but the fleet's
+/// times are those of its first route.
+telemetry::Route http_route(const std::vector<telemetry::Route>& routes) {
+  telemetry::Route route;
+  route.time_field = routes.front().time_field;
+  route.time_unit = routes.front().time_unit;
+  route.future_max_ms = routes.front().future_max_ms;
+  return route;
+}
+
 } // namespace
 
 Node::Node(Config config) : config_(std::move(config)), started_ms_(wall_ms()) {
@@ -120,7 +130,7 @@ api::Services Node::services() {
   limits.store_queue_bytes_max = config_.store.queue_bytes_max;
   return {.store = *store_,
           .shapes = shapes_,
-          .route = {},
+          .route = http_route(config_.routes),
           .durability = config_.store.durability,
           .ledger = [this] { return ledger(); },
           .phase = [this] { return phase_.load(); },

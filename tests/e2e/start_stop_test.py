@@ -4,6 +4,7 @@ import socket
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 
 from spate_node import BIN, Directory, Node, connect, publish, read_packet
 
@@ -125,6 +126,19 @@ class Stop(unittest.TestCase):
             events = [json.loads(line)["event_code"] for line in node.log]
             self.assertIn("ready", events)
             self.assertEqual(events[-1], "stopped")
+
+    def test_http_reads_times_as_the_first_route_says(self):
+        with Directory() as directory, tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write('[[route]]\ntopic = "a/{device}"\nformat = "flat"\ntime_field = "at"\ntime_unit = "s"\n')
+            file.flush()
+            node = Node(directory, "--config", file.name).wait_ready()
+            request = urllib.request.Request(node.url + "/api/v1/devices/d/telemetry", b'[{"at":90000000000,"a":1},{"at":5,"a":2}]',
+                                             {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                self.assertEqual(json.load(answer)["errors"][0]["code"], "timestamp-in-future")
+            records = node.get("/api/v1/devices/d/telemetry")[1]["records"]
+            self.assertEqual([(r["ts"], r["values"]) for r in records], [(5000, {"a": 2})])
+            self.assertEqual(node.terminate(), 0)
 
     def test_environment_variables_count_less_than_options(self):
         with Directory() as directory:

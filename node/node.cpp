@@ -11,7 +11,8 @@ namespace spate::node {
 
 namespace {
 
-/// A loop turns at least once a second; one that has not for this long does not serve its devices.
+/// A loop turns at least once a second (device loops for their timers, the API's for time-outs);
+/// one that has not for this long does not serve its devices.
 constexpr std::uint64_t kStuckMs = 10'000;
 
 constexpr std::uint64_t kDrainPollMs = 10;
@@ -156,6 +157,9 @@ std::optional<std::string> Node::stuck() const {
     if (is_stuck(device_loops_[i]->loop())) {
       return "loop " + std::to_string(i) + " has not moved for more than 10 s";
     }
+  }
+  if (is_stuck(api_loop_)) {
+    return "the API loop has not moved for more than 10 s";
   }
   return std::nullopt;
 }

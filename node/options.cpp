@@ -23,7 +23,7 @@ struct Overrides {
   std::optional<std::uint64_t> memory_limit_bytes;
   std::optional<std::string> log_level;
   std::optional<std::string> log_format;
-  bool allow_insecure = false;
+  std::string allow_insecure; ///< A flag may be set and taken back; CLI11 reads no optional<bool>.
 };
 
 constexpr const char* kServeFooter = R"(
@@ -45,8 +45,10 @@ void add_serve_options(CLI::App& serve, Overrides& o) {
       ->type_name("FILE");
   serve
       .add_option("--data-dir", o.data_dirs,
-                  "where the data lies (default ./spate-data); again for each further disk")
+                  "where the data lies (default ./spate-data); again for each further disk, or\n"
+                  "separated by ':'")
       ->envname("SPATE_DATA_DIR")
+      ->delimiter(':')
       ->type_name("DIR");
   serve.add_option("--mqtt", o.mqtt, "where devices connect (default 127.0.0.1:1883)")
       ->envname("SPATE_MQTT")
@@ -87,9 +89,13 @@ void add_serve_options(CLI::App& serve, Overrides& o) {
       ->type_name("WORD");
   serve
       .add_flag("--allow-insecure", o.allow_insecure,
-                "listen off the loopback although there is no TLS and no authentication yet")
-      ->envname("SPATE_ALLOW_INSECURE");
+                "listen off the loopback although there is no TLS and no authentication yet;\n"
+                "--allow-insecure=false where the file or the environment allows it")
+      ->envname("SPATE_ALLOW_INSECURE")
+      ->check(CLI::IsMember({"true", "false", "1", "0"}));
   serve.footer(kServeFooter);
+  // With it CLI11 reads the environment of `serve` when that is what was asked for, and only then.
+  serve.parse_complete_callback([] {});
 }
 
 Result<Config> merge(const Overrides& o) {
@@ -119,7 +125,9 @@ Result<Config> merge(const Overrides& o) {
   config.store.shards = o.shards.value_or(config.store.shards);
   config.loops = o.loops.value_or(config.loops);
   config.memory_limit_bytes = o.memory_limit_bytes.value_or(config.memory_limit_bytes);
-  config.allow_insecure = config.allow_insecure || o.allow_insecure;
+  if (!o.allow_insecure.empty()) {
+    config.allow_insecure = o.allow_insecure == "true" || o.allow_insecure == "1";
+  }
   if (o.durability) {
     config.store.durability = *durability_of(*o.durability);
   }

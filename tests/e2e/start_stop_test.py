@@ -1,5 +1,6 @@
 """Starting, refusing to start, and stopping."""
 import json
+import os
 import socket
 import subprocess
 import tempfile
@@ -9,13 +10,14 @@ import urllib.request
 from spate_node import BIN, Directory, Node, connect, publish, read_packet
 
 
-def run(*args):
-    return subprocess.run([str(BIN / "spate"), *map(str, args)], capture_output=True, text=True, timeout=60)
+def run(*args, env=None):
+    return subprocess.run([str(BIN / "spate"), *map(str, args)], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, **(env or {})})
 
 
 class Refusals(unittest.TestCase):
-    def refused(self, code, *args):
-        done = run(*args)
+    def refused(self, code, *args, env=None):
+        done = run(*args, env=env)
         self.assertEqual(done.returncode, code, done.stderr)
         return done.stderr
 
@@ -24,6 +26,33 @@ class Refusals(unittest.TestCase):
             why = self.refused(2, "serve", "--data-dir", directory, "--mqtt", "0.0.0.0:0")
             self.assertIn("--allow-insecure", why)
             self.assertIn("0.0.0.0", why)
+
+    def test_what_allows_insecurity_can_be_taken_back(self):
+        with Directory() as directory, tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write("allow_insecure = true\n")
+            file.flush()
+            serve = ("serve", "--config", file.name, "--data-dir", directory, "--mqtt", "0.0.0.0:0")
+            yes, no = {"SPATE_ALLOW_INSECURE": "true"}, {"SPATE_ALLOW_INSECURE": "0"}
+            self.assertIn("--allow-insecure", self.refused(2, *serve, env=no))
+            self.assertIn("--allow-insecure", self.refused(2, *serve, "--allow-insecure=false", env=yes))
+            self.refused(2, *serve, env={"SPATE_ALLOW_INSECURE": "perhaps"})
+            node = Node(directory, "--config", file.name, "--allow-insecure", mqtt=("0.0.0.0", 0), env=no).wait_ready()
+            self.assertEqual(node.terminate(), 0)
+
+    def test_a_check_looks_at_the_file_alone(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write("[store]\nshards = 3\n")
+            file.flush()
+            done = run("config", "check", file.name, env={"SPATE_SHARDS": "0", "SPATE_MQTT": "nowhere", "SPATE_DURABILITY": "maybe",
+                                                          "SPATE_CONFIG": "/nonexistent", "SPATE_DATA_DIR": "/a:/b:/c:/d"})
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("3 shards in ./spate-data", done.stdout)
+
+    def test_the_environment_names_several_disks(self):
+        with Directory() as directory:
+            one, two = directory / "one", directory / "two"
+            why = self.refused(2, "serve", env={"SPATE_DATA_DIR": f"{one}:{two}", "SPATE_SHARDS": "1"})
+            self.assertIn("2 data directories need at least as many shards", why)
 
     def test_configuration_errors_name_file_line_and_column(self):
         cases = {

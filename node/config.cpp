@@ -57,13 +57,23 @@ std::string choices(const std::array<std::pair<std::string_view, T>, N>& names) 
   return text;
 }
 
+/// What the readers of one document share.
+struct Document {
+  const std::string& file;
+  std::map<std::string, std::string, std::less<>>& places;
+  std::optional<Error> error; ///< The first one.
+
+  [[nodiscard]] std::string place(const toml::source_region& where) const {
+    return file + ":" + std::to_string(where.begin.line) + ":" + std::to_string(where.begin.column);
+  }
+};
+
 /// Reads one table: each get() takes a key, done() complains about keys that nobody took. The first
 /// error is kept and everything after it is skipped, so callers read straight through.
 class TableReader {
 public:
-  TableReader(const toml::table* table, std::string name, const std::string& file,
-              std::optional<Error>& error)
-      : table_(table), name_(std::move(name)), file_(file), error_(error) {}
+  TableReader(const toml::table* table, std::string name, Document& document)
+      : table_(table), name_(std::move(name)), document_(document) {}
 
   template <class Int>
   void get(std::string_view key, Int& out, std::uint64_t least, std::uint64_t most) {
@@ -141,20 +151,23 @@ public:
   }
 
   [[nodiscard]] const toml::node* take(std::string_view key) {
-    if (table_ == nullptr || error_) {
+    if (table_ == nullptr || document_.error) {
       return nullptr;
     }
     taken_.emplace(key);
-    return table_->get(key);
+    const toml::node* node = table_->get(key);
+    if (node != nullptr) {
+      document_.places[full_name(key)] = document_.place(node->source());
+    }
+    return node;
   }
 
   void complain(const toml::node& node, std::string_view key, std::string_view what) {
-    complain(node.source(),
-             std::string(name_.empty() ? "" : name_ + ".").append(key) + " " + std::string(what));
+    complain(node.source(), full_name(key) + " " + std::string(what));
   }
 
   void done() {
-    if (table_ == nullptr || error_) {
+    if (table_ == nullptr || document_.error) {
       return;
     }
     for (auto&& [key, node] : *table_) {
@@ -173,16 +186,17 @@ public:
 
 private:
   void complain(const toml::source_region& where, const std::string& what) {
-    if (!error_) {
-      error_ = Error{Errc::config_invalid, file_ + ":" + std::to_string(where.begin.line) + ":" +
-                                               std::to_string(where.begin.column) + ": " + what};
+    if (!document_.error) {
+      document_.error = Error{Errc::config_invalid, document_.place(where) + ": " + what};
     }
+  }
+  [[nodiscard]] std::string full_name(std::string_view key) const {
+    return std::string(name_.empty() ? "" : name_ + ".").append(key);
   }
 
   const toml::table* table_;
   std::string name_;
-  const std::string& file_;
-  std::optional<Error>& error_;
+  Document& document_;
   std::set<std::string> taken_;
 };
 
@@ -190,10 +204,10 @@ private:
 class Reader {
 public:
   Reader(const toml::table& root, const std::string& file, Config& config)
-      : root_(&root), file_(file), config_(config) {}
+      : root_(&root), document_{file, config.places, {}}, config_(config) {}
 
   Result<void> read() {
-    TableReader top(root_, "", file_, error_);
+    TableReader top(root_, "", document_);
     top.get("allow_insecure", config_.allow_insecure);
     top.get("loops", config_.loops, 0, 256);
     top.get("memory_limit_bytes", config_.memory_limit_bytes, 0, 1ull << 50);
@@ -204,8 +218,8 @@ public:
     read_log(table(top, "log"));
     read_routes(top);
     top.done();
-    if (error_) {
-      return fail(std::move(*error_));
+    if (document_.error) {
+      return fail(std::move(*document_.error));
     }
     return {};
   }
@@ -216,7 +230,7 @@ private:
     if (node != nullptr && !node->is_table()) {
       top.complain(*node, name, "is a table: write [" + std::string(name) + "] above its keys");
     }
-    return {node == nullptr ? nullptr : node->as_table(), name, file_, error_};
+    return {node == nullptr ? nullptr : node->as_table(), name, document_};
   }
 
   static auto address_into(net::Address& out) {
@@ -298,15 +312,10 @@ private:
   void read_route(const toml::table& table) {
     telemetry::Route route;
     route.pattern.clear();
-    TableReader reader(&table, "route", file_, error_);
-    reader.get_text("topic", [&](const std::string& text) -> Result<void> {
-      telemetry::Route probe;
-      probe.pattern = text;
-      if (auto compiled = telemetry::RouteTable::compile({probe}); !compiled) {
-        return fail(std::move(compiled.error()));
-      }
+    TableReader reader(&table, "route", document_);
+    reader.get_text("topic", [&](const std::string& text) {
       route.pattern = text;
-      return {};
+      return check_topic(route);
     });
     reader.get_text("format", [&](const std::string& text) -> Result<void> {
       const auto format = telemetry::format_of(text);
@@ -317,6 +326,9 @@ private:
       return {};
     });
     reader.get_text("time_field", [&](const std::string& text) -> Result<void> {
+      if (const char* why = telemetry::time_field_fault(text)) {
+        return fail(Errc::config_invalid, why);
+      }
       route.time_field = text;
       return {};
     });
@@ -330,17 +342,35 @@ private:
     });
     reader.get("future_max_ms", route.future_max_ms, 0, 100ull * 365 * 86'400'000);
     reader.done();
-    if (route.pattern.empty() && !error_) {
+    if (route.pattern.empty() && !document_.error) {
       reader.complain(table, "topic", "is missing: which topics does this route take?");
     }
     config_.routes.push_back(std::move(route));
   }
 
+  /// Of a route that has its pattern and nothing else.
+  Result<void> check_topic(const telemetry::Route& route) const {
+    for (std::size_t i = 0; i < config_.routes.size(); ++i) {
+      if (config_.routes[i].pattern == route.pattern) {
+        return fail(Errc::config_invalid, "`" + route.pattern + "` is that of route " +
+                                              std::to_string(i + 1) +
+                                              " already, so this one would never match");
+      }
+    }
+    return telemetry::RouteTable::check(route);
+  }
+
   const toml::table* root_;
-  const std::string& file_;
+  Document document_;
   Config& config_;
-  std::optional<Error> error_;
 };
+
+/// A sentence about the value of `key`, behind its place if the file holds it.
+tl::unexpected<Error> wrong(const Config& config, std::string_view key, const std::string& what) {
+  const auto place = config.places.find(key);
+  return fail(Errc::config_invalid,
+              place == config.places.end() ? what : place->second + ": " + what);
+}
 
 } // namespace
 
@@ -363,38 +393,49 @@ Result<Config> parse_config(std::string_view toml, const std::string& file_name)
 Result<Config> load_config(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
-  if (!file || !(text << file.rdbuf())) {
+  if (file && file.peek() != std::ifstream::traits_type::eof()) {
+    text << file.rdbuf(); // Of an empty file it would fail.
+  }
+  if (!file.is_open() || file.bad() || !text) {
     return fail(Errc::file_unreadable, "can not read the configuration file " + path);
   }
   return parse_config(text.str(), path);
 }
 
 Result<void> validate(const Config& config) {
-  const std::pair<const char*, const net::Address*> doors[] = {{"MQTT", &config.mqtt},
-                                                               {"HTTP", &config.http}};
-  for (const auto& [name, address] : doors) {
+  struct Door {
+    const char* name;
+    const char* key;
+    const net::Address* address;
+  };
+  const Door doors[] = {{"MQTT", "mqtt.listen", &config.mqtt},
+                        {"HTTP", "http.listen", &config.http}};
+  for (const auto& [name, key, address] : doors) {
     if (!address->loopback() && !config.allow_insecure) {
-      return fail(Errc::config_invalid,
-                  std::string(name) + " would listen on " + address->text() +
-                      ", where others reach it, but this version has neither TLS nor "
-                      "authentication: listen on "
-                      "127.0.0.1, or say --allow-insecure if the network itself is trusted");
+      return wrong(config, key,
+                   std::string(name) + " would listen on " + address->text() +
+                       ", where others reach it, but this version has neither TLS nor "
+                       "authentication: listen on "
+                       "127.0.0.1, or say --allow-insecure if the network itself is trusted");
     }
   }
   if (config.mqtt.port != 0 && config.mqtt.port == config.http.port &&
       config.mqtt.host == config.http.host) {
-    return fail(Errc::config_invalid, "MQTT and HTTP can not both listen on " + config.mqtt.text());
+    return wrong(config, "http.listen",
+                 "MQTT and HTTP can not both listen on " + config.mqtt.text());
   }
   std::set<std::string> directories(config.store.data_dirs.begin(), config.store.data_dirs.end());
   if (config.store.data_dirs.empty() || directories.size() != config.store.data_dirs.size()) {
-    return fail(Errc::config_invalid, config.store.data_dirs.empty()
-                                          ? "no data directory: give --data-dir DIR"
-                                          : "a data directory is named twice");
+    return wrong(config, "store.data_dirs",
+                 config.store.data_dirs.empty() ? "no data directory: give --data-dir DIR"
+                                                : "a data directory is named twice");
   }
   if (config.store.shards < config.store.data_dirs.size()) {
-    return fail(Errc::config_invalid, std::to_string(config.store.data_dirs.size()) +
-                                          " data directories need at least as many shards; " +
-                                          std::to_string(config.store.shards) + " are set");
+    const bool shards_said = config.places.contains("store.shards");
+    return wrong(config, shards_said ? "store.shards" : "store.data_dirs",
+                 std::to_string(config.store.data_dirs.size()) +
+                     " data directories need at least as many shards; " +
+                     std::to_string(config.store.shards) + " are set");
   }
   if (auto routes = telemetry::RouteTable::compile(config.routes); !routes) {
     return fail(std::move(routes.error()));

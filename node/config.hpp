@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,9 @@ struct Config {
   std::vector<telemetry::Route> routes{{}};
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::human;
+  /// Where the file says it: "http.listen" -> "FILE:LINE:COLUMN". What is said again elsewhere is
+  /// taken out.
+  std::map<std::string, std::string, std::less<>> places;
 };
 
 /// Reads a TOML document on top of the defaults. Error: config_invalid; its detail is

@@ -107,22 +107,32 @@ Result<Config> merge(const Overrides& o) {
     }
     config = std::move(*loaded);
   }
-  for (const auto& [text, address] :
-       {std::pair{&o.mqtt, &config.mqtt}, std::pair{&o.http, &config.http}}) {
-    if (*text) {
-      auto parsed = net::parse_address(**text);
+  struct Door {
+    const std::optional<std::string>& text;
+    const char* key;
+    net::Address& address;
+  };
+  for (const Door& door :
+       {Door{o.mqtt, "mqtt.listen", config.mqtt}, Door{o.http, "http.listen", config.http}}) {
+    if (door.text) {
+      auto parsed = net::parse_address(*door.text);
       if (!parsed) {
         return fail(std::move(parsed.error()));
       }
-      *address = *parsed;
+      door.address = *parsed;
+      config.places.erase(door.key);
     }
   }
   if (!o.data_dirs.empty()) {
     config.store.data_dirs = o.data_dirs;
+    config.places.erase("store.data_dirs");
   } else if (config.store.data_dirs.empty()) {
     config.store.data_dirs = {"./spate-data"};
   }
-  config.store.shards = o.shards.value_or(config.store.shards);
+  if (o.shards) {
+    config.store.shards = *o.shards;
+    config.places.erase("store.shards");
+  }
   config.loops = o.loops.value_or(config.loops);
   config.memory_limit_bytes = o.memory_limit_bytes.value_or(config.memory_limit_bytes);
   if (!o.allow_insecure.empty()) {

@@ -35,23 +35,22 @@ tl::unexpected<Error> bad_pattern(std::string_view pattern, std::size_t offset,
   return fail(Errc::config_invalid, std::move(detail));
 }
 
-/// Why a time field can not be one; null if it can.
+} // namespace
+
 const char* time_field_fault(std::string_view path) noexcept {
   if (path.size() > kTimeFieldBytesMax) {
-    return "time field: longer than 512 bytes";
+    return "is longer than 512 bytes";
   }
   for (std::size_t i = 0; i < path.size(); ++i) {
     if (path[i] == '\\') {
       ++i;
       if (i == path.size() || (path[i] != '.' && path[i] != '\\')) {
-        return "time field: `\\` may only stand before `.` or `\\`";
+        return "is no path: `\\` may only stand before `.` or `\\`";
       }
     }
   }
-  return model::is_utf8(path) ? nullptr : "time field: not UTF-8";
+  return model::is_utf8(path) ? nullptr : "is not UTF-8";
 }
-
-} // namespace
 
 std::string_view name_of(Format format) noexcept {
   return kFormats[static_cast<std::size_t>(format)];
@@ -95,6 +94,13 @@ Result<RouteTable> RouteTable::compile(std::vector<Route> routes) {
   return table;
 }
 
+Result<void> RouteTable::check(const Route& route) {
+  if (auto compiled = compile_one(route); !compiled) {
+    return fail(std::move(compiled.error()));
+  }
+  return {};
+}
+
 Result<RouteTable::Compiled> RouteTable::compile_one(Route route) {
   const std::string& pattern = route.pattern;
   if (pattern.empty()) {
@@ -104,7 +110,7 @@ Result<RouteTable::Compiled> RouteTable::compile_one(Route route) {
     return fail(Errc::config_invalid, "the pattern is longer than 1024 bytes");
   }
   if (const char* why = time_field_fault(route.time_path()); why != nullptr) {
-    return fail(Errc::config_invalid, why);
+    return fail(Errc::config_invalid, std::string("the time field ") + why);
   }
   if (route.future_max_ms < 0) {
     return fail(Errc::config_invalid, "the time that a record may lie ahead is negative");

@@ -55,6 +55,9 @@ struct Route {
   }
 };
 
+/// Why a text can not be the path of a time field; null if it can.
+[[nodiscard]] const char* time_field_fault(std::string_view path) noexcept;
+
 struct RouteMatch {
   const Route* route = nullptr; ///< Null: no route. Lives as long as the table.
   std::string_view device; ///< Into the topic or the client id; not yet checked to be a device id.
@@ -70,6 +73,8 @@ public:
   /// Error: config_invalid; the detail says which route (from 1), which character (from 1), and
   /// why.
   static Result<RouteTable> compile(std::vector<Route> routes);
+  /// What compile() finds in one route alone; the detail does not number it.
+  static Result<void> check(const Route& route);
 
   /// Allocates nothing. Levels that start with `$` are not matched by a wildcard in first place
   /// (MQTT 4.7.2).

@@ -64,6 +64,14 @@ class Refusals(unittest.TestCase):
             "[[route]]\nformat = \"auto\"\n": "route.topic is missing",
             "[[route]]\ntopic = \"a/{device}/{device}\"\n": ":2:9: route.topic",
             "[[route]]\ntopic = \"a\"\nformat = \"xml\"\n": ":3:10: route.format takes one of: auto, flat, text",
+            "[[route]]\ntopic = \"a\"\n[[route]]\ntopic = \"b\"\n[[route]]\ntopic = \"c/#/d\"\n":
+                ":6:9: route.topic pattern `c/#/d`, character 3: `#` may only be the last level",
+            "[[route]]\ntopic = \"a\"\n[[route]]\ntopic = \"a\"\n": ":4:9: route.topic `a` is that of route 1 already",
+            "[[route]]\ntopic = \"a\"\ntime_field = 'a\\b'\n": ":3:14: route.time_field is no path:",
+            "[http]\nlisten = \"0.0.0.0:1\"\n": ":2:10: HTTP would listen on 0.0.0.0:1",
+            "[http]\nlisten = \"127.0.0.1:1883\"\n": ":2:10: MQTT and HTTP can not both listen",
+            "[store]\ndata_dirs = [\"a\", \"b\"]\nshards = 1\n": ":3:10: 2 data directories need at least as many shards",
+            "[store]\ndata_dirs = [\"a\", \"a\"]\n": ":2:13: a data directory is named twice",
             "[log]\nlevel = \"loud\"\n": ":2:9: log.level takes one of: debug, info, warn, error",
         }
         for text, wanted in cases.items():
@@ -73,6 +81,22 @@ class Refusals(unittest.TestCase):
                 why = self.refused(2, "config", "check", file.name)
                 self.assertIn(file.name + (wanted if wanted.startswith(":") else ""), why)
                 self.assertIn(wanted, why)
+
+    def test_what_the_command_line_says_is_not_blamed_on_the_file(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write("[http]\nlisten = \"127.0.0.1:1\"\n[store]\nshards = 4\n")
+            file.flush()
+            why = self.refused(2, "serve", "--config", file.name, "--http", "0.0.0.0:1")
+            self.assertIn("spate: HTTP would listen", why)
+            why = self.refused(2, "serve", "--config", file.name, "--shards", "1", "--data-dir", "a", "--data-dir", "b")
+            self.assertIn("spate: 2 data directories", why)
+
+    def test_an_empty_file_is_all_defaults_and_a_directory_is_no_file(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            self.assertEqual(run("config", "check", file.name).returncode, 0)
+        with Directory() as directory:
+            self.assertIn("can not read", self.refused(1, "config", "check", directory))
+            self.assertIn("can not read", self.refused(1, "config", "check", directory / "none.toml"))
 
     def test_the_documented_example_is_valid(self):
         done = run("config", "check", BIN.parent.parent.parent / "examples" / "spate.toml")

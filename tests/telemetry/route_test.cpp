@@ -57,7 +57,7 @@ TEST_CASE("a bad pattern is refused with what and where") {
   Route route;
   route.time_field = "a\\b";
   CHECK(RouteTable::compile({route}).error().detail ==
-        "route 1: time field: `\\` may only stand before `.` or `\\`");
+        "route 1: the time field is no path: `\\` may only stand before `.` or `\\`");
 }
 
 TEST_CASE("without configuration devices/{device}/telemetry is the only route") {

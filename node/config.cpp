@@ -372,6 +372,26 @@ tl::unexpected<Error> wrong(const Config& config, std::string_view key, const st
               place == config.places.end() ? what : place->second + ": " + what);
 }
 
+constexpr std::uint64_t kHttpBufferBytesMin = 32u << 20; ///< Two bodies of the default size.
+constexpr std::uint64_t kHttpBufferBytesEnough = 128u << 20;
+
+std::uint64_t memory_limit_bytes(const Config& config) {
+  return config.memory_limit_bytes != 0
+             ? config.memory_limit_bytes
+             : static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                   static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE)) / 4;
+}
+
+/// What the memory limit leaves for HTTP.
+std::uint64_t http_buffer_bytes_most(const Config& config) {
+  return std::max(kHttpBufferBytesMin, memory_limit_bytes(config) / 8);
+}
+
+/// A body of unknown length doubles its buffer as it comes, so it may take twice its size.
+std::uint64_t http_buffer_bytes_needed(const Config& config) {
+  return 2 * std::uint64_t{config.http_body_bytes_max};
+}
+
 } // namespace
 
 Result<Config> parse_config(std::string_view toml, const std::string& file_name) {
@@ -437,6 +457,14 @@ Result<void> validate(const Config& config) {
                      " data directories need at least as many shards; " +
                      std::to_string(config.store.shards) + " are set");
   }
+  if (http_buffer_bytes_needed(config) > http_buffer_bytes_most(config)) {
+    return wrong(config, "http.body_bytes_max",
+                 "HTTP bodies of up to " + std::to_string(config.http_body_bytes_max) +
+                     " bytes do not fit into the memory limit, an eighth of which is for HTTP: "
+                     "set http.body_bytes_max to at most " +
+                     std::to_string(http_buffer_bytes_most(config) / 2) +
+                     ", or raise --memory-limit");
+  }
   if (auto routes = telemetry::RouteTable::compile(config.routes); !routes) {
     return fail(std::move(routes.error()));
   }
@@ -447,10 +475,7 @@ void settle_defaults(Config& config) {
   if (config.loops == 0) {
     config.loops = std::max(1u, std::thread::hardware_concurrency() - 1);
   }
-  if (config.memory_limit_bytes == 0) {
-    config.memory_limit_bytes = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-                                static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE)) / 4;
-  }
+  config.memory_limit_bytes = memory_limit_bytes(config);
   if (config.connections_max == 0) {
     rlimit files{};
     getrlimit(RLIMIT_NOFILE, &files);
@@ -459,8 +484,8 @@ void settle_defaults(Config& config) {
         files.rlim_cur > kForOthers ? files.rlim_cur - kForOthers : 64, 64, 10'000'000));
   }
   // Of the limit: 1/8 tails, 1/8 log (the same rows once more), 1/16 queued blocks, 1/16 blocks of
-  // the loops; the rest is for connections, RocksDB's own buffers and the allocator's slack. Never
-  // more than what helps.
+  // the loops, 1/8 bodies and answers of HTTP; the rest is for connections, RocksDB's own buffers
+  // and the allocator's slack. Never more than what helps.
   const std::uint64_t share = config.memory_limit_bytes / 8 / config.store.data_dirs.size();
   const auto part = [](std::uint64_t bytes, std::uint64_t most) {
     return static_cast<std::size_t>(std::clamp<std::uint64_t>(bytes, 1u << 20, most));
@@ -468,6 +493,9 @@ void settle_defaults(Config& config) {
   config.store.tail_bytes_max = part(share, 96u << 20);
   config.store.log_bytes_max = part(share, 128u << 20);
   config.store.queue_bytes_max = part(share / 2, 64u << 20);
+  config.http_buffered_bytes_max = static_cast<std::size_t>(
+      std::min(std::max(kHttpBufferBytesEnough, http_buffer_bytes_needed(config)),
+               http_buffer_bytes_most(config)));
 }
 
 std::optional<storage::Durability> durability_of(std::string_view name) noexcept {

@@ -25,6 +25,7 @@ struct Config {
   std::uint64_t memory_limit_bytes = 0; ///< 0 = a quarter of the machine's memory.
   std::uint32_t connections_max = 0; ///< MQTT, of the node; 0 = as many as file descriptors allow.
   std::size_t http_body_bytes_max = 16u << 20;
+  std::size_t http_buffered_bytes_max = 0; ///< All bodies and answers; settle_defaults() sets it.
   storage::StoreOptions store;
   actors::SessionLimits session;
   telemetry::ParserLimits parser;

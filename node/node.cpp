@@ -127,6 +127,7 @@ Result<void> Node::open_http() {
 api::Services Node::services() {
   api::ServiceLimits limits;
   limits.http.request.body_bytes_max = config_.http_body_bytes_max;
+  limits.http.buffered_bytes_max = config_.http_buffered_bytes_max;
   limits.parser = config_.parser;
   limits.store_queue_bytes_max = config_.store.queue_bytes_max;
   return {.store = *store_,

@@ -124,7 +124,14 @@ private:
   void take(beast::string_view body) {
     reader_.body_bytes_ += body.size();
     if (!reader_.drop_body_) {
-      reader_.request_.buffer_.append(body.data(), body.size());
+      std::string& buffer = reader_.request_.buffer_;
+      const auto announced = static_cast<std::size_t>(content_length().value_or(0));
+      // Doubling could end at twice the body. An announcement alone gets no memory, though: a
+      // quarter must have come.
+      if (reader_.body_bytes_ > announced / 4 && buffer.capacity() < announced) {
+        buffer.reserve(announced + Request::kBodyPaddingBytes);
+      }
+      buffer.append(body.data(), body.size());
     }
   }
 

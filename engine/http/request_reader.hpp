@@ -42,7 +42,8 @@ struct Refusal {
 /// behind them.
 ///
 /// Limits: everything of RequestLimits, kTargetBytesMax; what it can not use yet never exceeds
-///         head_bytes_max, and buffered_bytes() never exceeds about twice body_bytes_max.
+///         head_bytes_max, and buffered_bytes() never exceeds twice body_bytes_max, or a body's
+///         size and a little where Content-Length announced it.
 /// Strict: one Host field in HTTP/1.1, no other transfer coding than chunked, no body of doubtful
 /// length
 ///         (RFC 9112 section 6.3): what two readers could understand differently is refused.

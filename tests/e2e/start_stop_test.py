@@ -72,6 +72,8 @@ class Refusals(unittest.TestCase):
             "[http]\nlisten = \"127.0.0.1:1883\"\n": ":2:10: MQTT and HTTP can not both listen",
             "[store]\ndata_dirs = [\"a\", \"b\"]\nshards = 1\n": ":3:10: 2 data directories need at least as many shards",
             "[store]\ndata_dirs = [\"a\", \"a\"]\n": ":2:13: a data directory is named twice",
+            "memory_limit_bytes = 1073741824\n[http]\nbody_bytes_max = 67108865\n":
+                ":3:18: HTTP bodies of up to 67108865 bytes do not fit into the memory limit",
             "[log]\nlevel = \"loud\"\n": ":2:9: log.level takes one of: debug, info, warn, error",
         }
         for text, wanted in cases.items():

@@ -345,6 +345,22 @@ TEST_CASE("when all buffers are full, bodies are refused and small questions are
   CHECK(starts_with(growing.transport.out, "HTTP/1.1 503 "));
 }
 
+TEST_CASE("an announced body takes its size, not the next power of two") {
+  Limits limits;
+  limits.buffered_bytes_max = 701'000;
+  Conversation c(limits);
+  const std::string body(700'000, 'x');
+  c.send("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 700000\r\n\r\n");
+  c.send(body.substr(0, 10'000));
+  CHECK(c.table.counts().bytes_buffered < 50'000); // Announced is not sent.
+  for (std::size_t i = 10'000; i < body.size(); i += 10'000) {
+    c.send(body.substr(i, 10'000));
+  }
+  REQUIRE(c.handler.seen.size() == 1);
+  CHECK(c.handler.seen[0].body == body);
+  CHECK(starts_with(c.transport.out, "HTTP/1.1 200 "));
+}
+
 TEST_CASE("what the kernel has taken meanwhile makes room again") {
   Limits limits;
   limits.buffered_bytes_max = 1000;

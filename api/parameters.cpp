@@ -12,6 +12,7 @@ namespace spate::api {
 namespace {
 
 constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::int64_t kNsPerS = 1'000'000'000;
 constexpr std::int64_t kTimeMax = std::numeric_limits<std::int64_t>::max();
 
 bool all_digits(std::string_view text) noexcept {
@@ -86,11 +87,15 @@ std::optional<std::int64_t> parse_instant_ns(std::string_view text, std::int64_t
   if (const std::size_t blank = repaired.rfind(' '); blank != std::string::npos && blank > 10) {
     repaired[blank] = '+';
   }
-  std::int64_t time_ns = 0;
-  if (!telemetry::time_of_rfc3339(repaired, time_ns)) {
+  std::int64_t seconds = 0;
+  std::int64_t ns = 0;
+  if (!telemetry::seconds_of_rfc3339(repaired, seconds, ns)) {
     return std::nullopt;
   }
-  return std::max<std::int64_t>(time_ns, 0);
+  if (seconds < 0) {
+    return 0;
+  }
+  return seconds >= kTimeMax / kNsPerS ? kTimeMax : seconds * kNsPerS + ns;
 }
 
 void Parameters::refuse(std::string_view name, std::string detail, std::string item) {

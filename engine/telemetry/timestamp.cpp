@@ -233,19 +233,28 @@ bool time_of_text(std::string_view text, TimeUnit unit, std::int64_t& time_ns) n
          time_of_rfc3339(text, time_ns);
 }
 
-bool time_of_rfc3339(std::string_view text, std::int64_t& time_ns) noexcept {
+bool seconds_of_rfc3339(std::string_view text, std::int64_t& seconds, std::int64_t& ns) noexcept {
   std::int64_t days = 0;
-  std::int64_t seconds = 0;
-  std::int64_t ns = 0;
+  std::int64_t clock_s = 0;
   std::int64_t offset_s = 0;
   if (!take_date(text, days) || !(take(text, 'T') || take(text, 't') || take(text, ' ')) ||
-      !take_clock(text, seconds) || !take_fraction(text, ns) || !take_zone(text, offset_s)) {
+      !take_clock(text, clock_s) || !take_fraction(text, ns) || !take_zone(text, offset_s)) {
+    return false;
+  }
+  seconds = days * 86'400 + clock_s - offset_s;
+  return true;
+}
+
+bool time_of_rfc3339(std::string_view text, std::int64_t& time_ns) noexcept {
+  std::int64_t seconds = 0;
+  std::int64_t ns = 0;
+  // Before 1678 the product would overflow.
+  if (!seconds_of_rfc3339(text, seconds, ns) || seconds < 0) {
     return false;
   }
   constexpr std::int64_t kSecondsMax = static_cast<std::int64_t>(kMax / 1'000'000'000) - 1;
-  const std::int64_t total = days * 86'400 + seconds - offset_s;
-  time_ns = total > kSecondsMax ? kTimeEnd : total * 1'000'000'000 + ns;
-  return total >= 0;
+  time_ns = seconds > kSecondsMax ? kTimeEnd : seconds * 1'000'000'000 + ns;
+  return true;
 }
 
 } // namespace spate::telemetry

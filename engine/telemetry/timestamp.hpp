@@ -30,5 +30,8 @@ inline constexpr std::int64_t kTimeEnd = std::numeric_limits<std::int64_t>::max(
 /// the ninth), `Z`, `z` or an offset; also without the last. Second 60 counts on into the next
 /// minute.
 [[nodiscard]] bool time_of_rfc3339(std::string_view text, std::int64_t& time_ns) noexcept;
+/// The same grammar from the year 0 on: whole seconds since 1970, negative before, and the rest.
+[[nodiscard]] bool seconds_of_rfc3339(std::string_view text, std::int64_t& seconds,
+                                      std::int64_t& ns) noexcept;
 
 } // namespace spate::telemetry

@@ -74,6 +74,11 @@ TEST_CASE("instants are epoch milliseconds, RFC 3339, or before now") {
   CHECK(parse_instant_ns("-24h", kNow) == (kNow - 86'400'000) * kMs);
   CHECK(parse_instant_ns("-1500ms", kNow) == (kNow - 1500) * kMs);
   CHECK(parse_instant_ns("-9999999999w", kNow) == 0);
+  CHECK(parse_instant_ns("1969-12-31T23:59:59.5Z", kNow) == 0);
+  CHECK(parse_instant_ns("1970-01-01T00:00:00.5+00:01", kNow) == 0);
+  CHECK(parse_instant_ns("0001-01-01T00:00:00Z", kNow) == 0);
+  CHECK(parse_instant_ns("1970-01-01T00:00:00.25Z", kNow) == 250 * kMs);
+  CHECK(parse_instant_ns("9999-12-31T23:59:59Z", kNow) == INT64_MAX);
   CHECK(parse_instant_ns("2020-07-13T00:00:24Z", kNow) == 1'594'598'424'000 * kMs);
   CHECK(parse_instant_ns("2020-07-13T02:00:24+02:00", kNow) == 1'594'598'424'000 * kMs);
   CHECK(parse_instant_ns("2020-07-13T02:00:24 02:00", kNow) == 1'594'598'424'000 * kMs);

@@ -55,6 +55,18 @@ std::size_t Exchange::on_bytes(std::string_view bytes) {
   return ended_ || no_more_ ? bytes.size() : used;
 }
 
+void Exchange::on_end() {
+  if (ended_) {
+    return;
+  }
+  no_more_ = true;
+  if (pending_.empty()) {
+    end();
+  } else {
+    pending_.back().framing.close = true;
+  }
+}
+
 Exchange::Go Exchange::on_head() {
   since_ms_ = table_.now_ms_;
   const std::size_t body_bytes = reader_.body_bytes_left();

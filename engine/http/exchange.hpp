@@ -154,6 +154,8 @@ public:
 
   /// Returns how many bytes it used; the rest is to be shown again with more behind it.
   std::size_t on_bytes(std::string_view bytes);
+  /// The peer sends no more: what was asked is answered, then the conversation ends.
+  void on_end();
   /// The peer has taken what was unsent, or most of it.
   void on_room() { resume(); }
 

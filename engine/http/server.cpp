@@ -19,6 +19,10 @@ public:
     server_.exchanges_.set_now(server_.loop_.now_ms(), server_.loop_.wall_now_ms());
     return exchange_.on_bytes(bytes);
   }
+  bool on_end(net::Connection&) override {
+    exchange_.on_end();
+    return true;
+  }
   void on_room(net::Connection&) override {
     server_.exchanges_.set_now(server_.loop_.now_ms(), server_.loop_.wall_now_ms());
     exchange_.on_room();

@@ -45,6 +45,12 @@ void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t*) {
     c.update_reading();
     return;
   }
+  if (size == UV_EOF && !c.closing && c.handler->on_end(*c.self)) {
+    c.ended = true;
+    c.keep({});
+    c.update_reading();
+    return;
+  }
   if (size < 0) {
     c.finish(c.closing ? c.reason : CloseReason::by_peer);
     return;
@@ -151,7 +157,8 @@ void Connection::Impl::begin() {
 
 void Connection::Impl::update_reading() {
   const bool wanted =
-      opened && !closed && (closing ? shut : !starved && !paused_by_handler && !paused_by_output);
+      opened && !closed &&
+      (closing ? shut : !ended && !starved && !paused_by_handler && !paused_by_output);
   if (wanted == reading) {
     return;
   }

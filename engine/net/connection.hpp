@@ -43,6 +43,10 @@ public:
   /// one that paused for the sake of its output may resume.
   virtual void on_room(Connection&) {}
 
+  /// The peer sends no more, but may still read. True: the handler says its last words and
+  /// closes; no on_bytes follows. False: the connection closes at once (by_peer).
+  virtual bool on_end(Connection&) { return false; }
+
   /// The last call. The connection is freed after it returns.
   virtual void on_close(Connection& connection, CloseReason reason) = 0;
 };

@@ -89,6 +89,7 @@ struct Connection::Impl final : HandleOwner {
   bool paused_by_handler : 1 = false;
   bool paused_by_output : 1 = false; ///< Too much is unsent.
   bool starved : 1 = false;          ///< Listed in the loop's `starved`: not read until it resumes.
+  bool ended : 1 = false;            ///< The peer sends no more, and the handler goes on.
   bool dirty : 1 = false;
   bool closing : 1 = false; ///< close() was called: only writes go on.
   bool shut : 1 = false;    ///< Our side is shut down, the peer's end is awaited.

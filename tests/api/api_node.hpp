@@ -54,6 +54,8 @@ public:
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
   }
+  /// Says that nothing more will be sent; answers are still read.
+  void end() { shutdown(fd_, SHUT_WR); }
   /// The next answer; status 0 at the end of the connection.
   Answer receive(bool head = false) {
     Answer answer;

@@ -176,6 +176,26 @@ TEST_CASE("200 waits for the commit") {
   check_balanced(node);
 }
 
+TEST_CASE("a client that has ended its side gets the answer that waits for the commit") {
+  ApiNode node;
+  node.store.hold = true;
+  Client half(node.server->address().port);
+  half.send(ApiNode::request("POST", "/api/v1/devices/d/telemetry",
+                             "Content-Type: application/json\r\n", "{\"a\":1}"));
+  half.end();
+  while (node.get("/api/v1/ledger").json()["records"]["in_flight"] == 0) {
+  }
+  node.get("/api/v1/ledger"); // One turn of the loop more: it has seen the end.
+  node.store.hold = false;
+  node.store.release();
+  const Answer answer = half.receive();
+  CHECK(answer.status == 200);
+  CHECK(answer.json()["stored"] == 1);
+  CHECK(answer.header("connection") == "close");
+  CHECK(half.receive().status == 0);
+  check_balanced(node);
+}
+
 TEST_CASE("draining answers the record that waits for its commit, and says goodbye") {
   ApiNode node;
   node.store.hold = true;

@@ -371,6 +371,23 @@ TEST_CASE("what the kernel has taken meanwhile makes room again") {
   CHECK_FALSE(c.table.over_limit());
 }
 
+TEST_CASE("who sends no more gets all answers, and then the conversation ends") {
+  Conversation c;
+  c.handler.answer_now = false;
+  c.send(kGet + kGet + "GET /torn");
+  c.exchange.on_end();
+  CHECK_FALSE(c.transport.closed);
+  c.handler.waiting.at(1).respond(FakeHandler::text("two"));
+  c.handler.waiting.at(0).respond(FakeHandler::text("one"));
+  CHECK(count(c.transport.out, "HTTP/1.1 200 OK") == 2);
+  CHECK(count(c.transport.out, "Connection: close") == 1);
+  CHECK(c.transport.closed);
+
+  Conversation idle;
+  idle.exchange.on_end();
+  CHECK(idle.transport.closed);
+}
+
 TEST_CASE("a body is not slow for the time that its own answers kept it waiting") {
   Limits limits;
   limits.pipelined_max = 1;

@@ -238,16 +238,20 @@ bool Node::stop(std::chrono::milliseconds patience) {
   bool answered = true;
   if (api_thread_.joinable()) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
+    const auto in_time = [deadline](const std::future<void>& future) {
+      return future.wait_until(deadline) == std::future_status::ready;
+    };
     std::vector<std::future<void>> drained;
-    drained.push_back(drain_api());
     for (auto& loop : device_loops_) {
       auto done = std::make_shared<std::promise<void>>();
       drained.push_back(done->get_future());
       loop->drain([done] { done->set_value(); });
     }
-    for (auto& future : drained) {
-      answered = future.wait_until(deadline) == std::future_status::ready && answered;
+    for (const auto& future : drained) {
+      answered = in_time(future) && answered;
     }
+    // Last, so that /readyz says `draining` and /metrics shows how far it is.
+    answered = in_time(drain_api()) && answered;
   }
   if (api_) {
     api_->stop_reads(); // Drained, it may still read for clients that have hung up.

@@ -69,7 +69,11 @@ std::vector<std::string> field_names(const std::vector<std::string_view>& paths,
 }
 
 void FieldFilter::add(std::string_view value) {
-  given_.emplace_back(value);
+  if (value.empty()) {
+    whole_ = true;
+  } else {
+    given_.emplace_back(value);
+  }
 }
 
 std::vector<bool> FieldFilter::select(const std::vector<std::string_view>& paths) const {
@@ -85,7 +89,8 @@ std::vector<bool> FieldFilter::select(const std::vector<std::string_view>& paths
   };
   for (const std::string& value : given_) {
     // Repeated values are names first, so that a name may hold a comma.
-    if (given_.size() == 1 || !take(value)) {
+    const bool found = (whole_ || given_.size() > 1) && take(value);
+    if (!found && !whole_) {
       for_each_part(value, take);
     }
   }

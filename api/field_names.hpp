@@ -19,17 +19,18 @@ enum class Names : std::uint8_t { raw, path };
 [[nodiscard]] std::vector<std::string> field_names(const std::vector<std::string_view>& paths,
                                                    Names names);
 
-/// `fields=`: names or paths, separated by commas; repeated where a name holds a comma.
+/// `fields=`: names or paths, separated by commas; repeated where a name holds a comma. With an
+/// empty one among them no comma separates.
 class FieldFilter {
 public:
   /// Adds one occurrence of the parameter.
   void add(std::string_view value);
-  [[nodiscard]] bool empty() const noexcept { return given_.empty(); }
   /// One flag for each of `paths`: is it asked for? All, if the filter is empty.
   [[nodiscard]] std::vector<bool> select(const std::vector<std::string_view>& paths) const;
 
 private:
-  std::vector<std::string> given_; ///< As they came.
+  std::vector<std::string> given_; ///< As they came, without empty ones.
+  bool whole_ = false;             ///< There was an empty one: commas are part of names.
 };
 
 } // namespace spate::api

@@ -203,7 +203,7 @@ std::size_t Parameters::limit(std::size_t default_value) {
 FieldFilter Parameters::fields() {
   FieldFilter filter;
   for (const auto& [name, value] : request_.query()) {
-    if (name == "fields" && !value.empty()) {
+    if (name == "fields") {
       filter.add(value);
     }
   }

@@ -41,6 +41,10 @@ TEST_CASE("fields= takes names and paths, lists and repeats") {
   CHECK(select({"PM2\\.5"}) == Flags{true, false, false, false});
   CHECK(select({"a,b"}) == Flags{false, false, true, false}); // A list of a and b.
   CHECK(select({"a,b", "temp"}) == Flags{false, true, false, true});
+  CHECK(select({"a,b", ""}) == Flags{false, true, false, false}); // The field of this name.
+  CHECK(select({"", "a,b"}) == Flags{false, true, false, false});
+  CHECK(select({""}) == Flags{true, true, true, true});
+  CHECK(select({"", ""}) == Flags{true, true, true, true});
   CHECK(select({"temp,b", "x"}) == Flags{false, false, true, true});
   CHECK(select({"nothing"}) == Flags{false, false, false, false});
 }

@@ -256,6 +256,10 @@ TEST_CASE("fields= leaves out records that have none of them") {
   CHECK(a[0]["values"] == nlohmann::json{{"a", 1}});
   CHECK(node.get("/api/v1/devices/d/telemetry?fields=PM2.5&fields=b").json()["records"].size() ==
         3);
+  node.post("d", R"({"ts":4,"values":{"a,b":4}})");
+  const auto comma = node.get("/api/v1/devices/d/telemetry?fields=a%2Cb&fields=").json()["records"];
+  REQUIRE(comma.size() == 1);
+  CHECK(comma[0]["ts"] == 4000);
   CHECK(node.get("/api/v1/devices/d/telemetry?fields=zzz").json()["records"].empty());
 }
 

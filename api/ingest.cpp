@@ -31,18 +31,6 @@ std::string sample_of(std::string_view body, std::size_t offset, bool ndjson) {
   return sample;
 }
 
-std::string_view name_of(storage::Durability durability) noexcept {
-  switch (durability) {
-  case storage::Durability::fsync:
-    return "fsync";
-  case storage::Durability::os:
-    return "os";
-  case storage::Durability::memory:
-    break;
-  }
-  return "memory";
-}
-
 std::string count_of(std::uint64_t count, std::string_view noun) {
   return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
 }
@@ -139,7 +127,6 @@ std::uint32_t Ingest::enter(Pending pending) {
   free_.pop_back();
   pending.generation = pending_[slot].generation;
   pending_[slot] = std::move(pending);
-  ++waiting_;
   return slot;
 }
 
@@ -152,7 +139,6 @@ void Ingest::on_message(const model::TelemetryBlock& block, const model::Message
   pending.responder.respond(answer(pending, block, message));
   pending = Pending{message.ack.generation + 1, {}, {}, {}, {}, false};
   free_.push_back(message.ack.slot);
-  --waiting_;
 }
 
 http::Response Ingest::answer(const Pending& pending, const model::TelemetryBlock& block,
@@ -220,7 +206,7 @@ http::Response Ingest::answer(const Pending& pending, const model::TelemetryBloc
   json::Writer out(response.body);
   out.begin_object().member("received", received).member("stored", stored);
   out.member("duplicates", duplicates).member("rejected", rejected);
-  out.member("durability", name_of(services_.durability));
+  out.member("durability", services_.durability);
   if (!items.empty()) {
     write_errors(out, items);
   }

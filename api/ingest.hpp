@@ -42,7 +42,6 @@ public:
   bool deliver() { return writer_.deliver_receipts(kReceiptsATurn); }
   [[nodiscard]] bool drained() const noexcept { return writer_.drained(); }
   [[nodiscard]] const model::LedgerCell& ledger() const noexcept { return writer_.ledger(); }
-  [[nodiscard]] std::size_t waiting() const noexcept { return waiting_; }
 
   void on_message(const model::TelemetryBlock& block, const model::Message& message) override;
 
@@ -73,7 +72,6 @@ private:
   std::vector<std::uint32_t> lines_;
   std::vector<Pending> pending_;
   std::vector<std::uint32_t> free_;
-  std::size_t waiting_ = 0;
 };
 
 } // namespace spate::api

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "api/digits.hpp"
 #include "engine/telemetry/timestamp.hpp"
 
 namespace spate::api {
@@ -14,11 +15,6 @@ namespace {
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kNsPerS = 1'000'000'000;
 constexpr std::int64_t kTimeMax = std::numeric_limits<std::int64_t>::max();
-
-bool all_digits(std::string_view text) noexcept {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
 
 std::int64_t ms_to_ns(std::int64_t ms) noexcept {
   if (ms <= 0) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "api/digits.hpp"
+
 namespace spate::api {
 
 namespace {
@@ -25,11 +27,6 @@ constexpr std::array<Entry, 11> kEntries = {{
     {{"api", "v1", "ledger"}, Resource::ledger},
     {{"api", "v1", "rejections"}, Resource::rejections},
 }};
-
-bool all_digits(std::string_view text) noexcept {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
 
 /// 127.a.b.c with plain decimal numbers.
 bool is_loopback_v4(std::string_view host) noexcept {

@@ -165,7 +165,9 @@ Response Server::on_refusal(const http::Refusal& refusal, const http::Request& r
   const ProblemContext context = problem_context(request);
   if (refusals_logged_.allow(steady_ns())) {
     log::info("http-refused", refusal.detail,
-              {{"code", code}, {"trace_id", std::string_view(context.trace_id)}});
+              {{"code", code},
+               {"trace_id", std::string_view(context.trace_id)},
+               {"not_logged", refusals_logged_.take_suppressed()}});
   }
   const bool retry =
       refusal.why == http::Refused::overloaded || refusal.why == http::Refused::draining;

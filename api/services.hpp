@@ -56,7 +56,7 @@ struct Services {
   storage::Store& store;
   model::ShapeTable& shapes;
   telemetry::Route route{}; ///< How HTTP bodies are read; `names_are_paths` follows ?names=.
-  storage::Durability durability = storage::Durability::fsync;
+  std::string_view durability = "fsync"; ///< As answers name it: a literal.
 
   /// Counts of the whole node, those of Server::ledger() included. Any thread.
   std::function<model::LedgerCounts()> ledger{};

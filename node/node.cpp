@@ -133,7 +133,7 @@ api::Services Node::services() {
   return {.store = *store_,
           .shapes = shapes_,
           .route = http_route(config_.routes),
-          .durability = config_.store.durability,
+          .durability = name_of(config_.store.durability),
           .ledger = [this] { return ledger(); },
           .phase = [this] { return phase_.load(); },
           .stuck = [this] { return stuck(); },

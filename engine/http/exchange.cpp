@@ -78,7 +78,6 @@ Exchange::Go Exchange::on_head() {
   if (refusing_) {
     if (reader_.expects_continue() || body_bytes > kDroppedBodyBytesMax) {
       // The body may or may not follow: only the end of the connection tells them apart.
-      ++table_.counts_.requests;
       const std::uint64_t sequence = expect_answer(false);
       answer(sequence, std::move(*refusing_));
       refusing_.reset();
@@ -93,7 +92,6 @@ Exchange::Go Exchange::on_head() {
 }
 
 void Exchange::on_complete() {
-  ++table_.counts_.requests;
   continue_wanted_ = false;
   const bool keep_alive = reader_.keep_alive() && !table_.draining_;
   const std::uint64_t sequence = expect_answer(keep_alive);
@@ -110,7 +108,6 @@ void Exchange::on_complete() {
 
 /// Answers for a request that can not be read to its end, after those before it.
 void Exchange::refuse(const Refusal& refusal) {
-  ++table_.counts_.requests;
   Response response = table_.handler_.on_refusal(refusal, reader_.request());
   const std::uint64_t sequence = expect_answer(false);
   answer(sequence, std::move(response));
@@ -254,10 +251,6 @@ void Responder::respond(Response response) const {
   if (Exchange* exchange = table_->find(slot_, generation_)) {
     exchange->answer(sequence_, std::move(response));
   }
-}
-
-bool Responder::wanted() const noexcept {
-  return table_ != nullptr && table_->find(slot_, generation_) != nullptr;
 }
 
 void Exchanges::set_now(std::uint64_t now_ms, std::int64_t wall_ms) {

@@ -42,8 +42,6 @@ public:
   Responder() = default;
   /// The first answer counts; further ones are ignored.
   void respond(Response response) const;
-  /// False if the connection is gone: the work may be spared.
-  [[nodiscard]] bool wanted() const noexcept;
 
 private:
   friend class Exchange;
@@ -83,7 +81,6 @@ public:
 };
 
 struct HttpCounts {
-  std::uint64_t requests = 0;
   std::uint64_t connections_total = 0;
   std::uint64_t connections_refused = 0;
   std::uint64_t bytes_buffered = 0;                 ///< Now.

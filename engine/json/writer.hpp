@@ -1,7 +1,6 @@
 // Spate - JSON out: a thin writer for answers, the only place that includes RapidJSON.
 #pragma once
 
-#include <cassert>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -124,17 +123,12 @@ public:
     writer_.Uint64(value);
     return *this;
   }
-  /// A finite number, in the shortest text that reads back the same.
-  Writer& real(double value) {
+  /// `text` is a number in JSON's grammar and appears as it is.
+  Writer& number_text(std::string_view text) {
     next_document();
-    [[maybe_unused]] const bool finite = writer_.Double(value);
-    assert(finite);
+    writer_.RawValue(text.data(), text.size(), rapidjson::kNumberType);
     return *this;
   }
-  /// `text` is a number in JSON's grammar and appears as it is.
-  Writer& number_text(std::string_view text) { return raw(text, rapidjson::kNumberType); }
-  /// `text` is one whole JSON value and appears as it is.
-  Writer& raw_value(std::string_view text) { return raw(text, rapidjson::kObjectType); }
   Writer& boolean(bool value) {
     next_document();
     writer_.Bool(value);
@@ -167,11 +161,6 @@ private:
   }
   void put_string(std::string_view text) {
     writer_.String(text.empty() ? "" : text.data(), static_cast<rapidjson::SizeType>(text.size()));
-  }
-  Writer& raw(std::string_view text, rapidjson::Type type) {
-    next_document();
-    writer_.RawValue(text.data(), text.size(), type);
-    return *this;
   }
   static bool is_ascii(std::string_view text) noexcept {
     unsigned char seen = 0;

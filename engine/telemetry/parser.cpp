@@ -16,9 +16,6 @@ using model::ValueClass;
 
 namespace {
 
-/// In a sequence beside the value classes: the key came again, all before it under this node is
-/// void.
-constexpr std::uint32_t kReplacedMark = 3;
 /// In the root of the record form; its length is not part of the stored paths.
 constexpr std::string_view kValues = "values";
 /// Members with nothing in them cost memory too.

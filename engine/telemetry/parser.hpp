@@ -98,6 +98,9 @@ private:
     std::vector<RecordFault>* faults;
     ParseSummary summary;
   };
+  /// In a sequence beside the value classes: the key came again, all before it under this node is
+  /// void.
+  static constexpr std::uint32_t kReplacedMark = 3;
   enum class TimeState : std::uint8_t { absent, good, bad };
 
   void parse_text(Job& job, std::string_view payload);

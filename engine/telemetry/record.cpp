@@ -14,7 +14,6 @@ using model::ValueClass;
 
 namespace {
 
-constexpr std::uint32_t kReplacedMark = 3;
 constexpr std::int64_t kNsPerMs = 1'000'000;
 
 } // namespace

@@ -40,12 +40,12 @@ TEST_CASE("an answer is appended to what is already there") {
   w.member("device", "d1").member("n", std::int64_t{-5}).member("big", ~std::uint64_t{0});
   w.member("on", true).key("none").null();
   w.key("records").begin_array();
-  w.number_text("22.50").integer(std::numeric_limits<std::int64_t>::min()).real(0.1);
-  w.raw_value(R"({"a":[1]})").begin_object().end_object();
+  w.number_text("22.50").integer(std::numeric_limits<std::int64_t>::min());
+  w.begin_object().end_object();
   w.end_array().end_object();
   CHECK(w.size() == out.size());
   CHECK(out == R"(head {"device":"d1","n":-5,"big":18446744073709551615,"on":true,"none":null,)"
-               R"("records":[22.50,-9223372036854775808,0.1,{"a":[1]},{}]})");
+               R"("records":[22.50,-9223372036854775808,{}]})");
 }
 
 TEST_CASE("several documents can be written one after the other, as lines") {

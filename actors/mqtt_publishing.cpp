@@ -256,7 +256,7 @@ void MqttSession::reject(model::TelemetryBlock& block, model::Message& message,
     }
     rejection.topic = topic.substr(0, kTextBytesMax);
     rejection.detail = fault.detail.substr(0, kTextBytesMax);
-    rejection.sample = printable(publish.payload);
+    rejection.sample = printable(publish.payload.substr(fault.offset));
   }
 }
 

@@ -86,7 +86,9 @@ RocksOptions rocks_options(const RocksLimits& limits, rocksdb::Env* env,
   db.max_background_jobs = 2;
   db.max_open_files = kOpenFilesMax;
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  db.avoid_flush_during_recovery = true;
+  // What replay reads may lie in the page cache only, after a failed sync or a kill. It becomes
+  // synced files here: a repeat of it is acknowledged without another write.
+  db.avoid_flush_during_recovery = false;
   db.allow_concurrent_memtable_write = false; // There is one writer.
   db.enable_write_thread_adaptive_yield = false;
   db.stats_dump_period_sec = 0;

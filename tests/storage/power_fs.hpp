@@ -55,9 +55,11 @@ public:
     const std::scoped_lock lock(mutex_);
     return dead_;
   }
-  [[nodiscard]] std::uint64_t operations() const {
+  /// The process was killed and the power stayed: the kernel still has all that was written.
+  void revive() {
     const std::scoped_lock lock(mutex_);
-    return operations_;
+    dead_ = false;
+    dies_at_.reset();
   }
 
   /// What a power cut leaves; to be called when no database is open. Returns the bytes that went.

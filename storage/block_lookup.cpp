@@ -16,17 +16,7 @@ std::string_view view_of(const rocksdb::Slice& slice) noexcept {
   return {slice.data(), slice.size()};
 }
 
-} // namespace
-
-std::unique_ptr<rocksdb::Iterator> block_iterator(rocksdb::DB& db,
-                                                  rocksdb::ColumnFamilyHandle* blocks,
-                                                  const rocksdb::Snapshot* snapshot) {
-  rocksdb::ReadOptions options;
-  options.snapshot = snapshot;
-  options.total_order_seek = true;
-  return std::unique_ptr<rocksdb::Iterator>(db.NewIterator(options, blocks));
-}
-
+/// Whether a device-stamped row of a block's body has this time and the same values.
 bool holds_row(std::string_view bytes, const model::Shape& shape, std::int64_t time_ns,
                std::string_view values) noexcept {
   RowCursor cursor(bytes);
@@ -37,6 +27,17 @@ bool holds_row(std::string_view bytes, const model::Shape& shape, std::int64_t t
     }
   }
   return false;
+}
+
+} // namespace
+
+std::unique_ptr<rocksdb::Iterator> block_iterator(rocksdb::DB& db,
+                                                  rocksdb::ColumnFamilyHandle* blocks,
+                                                  const rocksdb::Snapshot* snapshot) {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot;
+  options.total_order_seek = true;
+  return std::unique_ptr<rocksdb::Iterator>(db.NewIterator(options, blocks));
 }
 
 Result<std::int64_t> BlockLookup::sealed_max(std::uint32_t device, std::uint32_t shape) {
@@ -57,7 +58,8 @@ Result<std::int64_t> BlockLookup::sealed_max(std::uint32_t device, std::uint32_t
 
 Result<bool> BlockLookup::holds(std::uint32_t device, std::uint32_t number,
                                 const model::Shape& shape, std::int64_t time_ns,
-                                std::string_view values) {
+                                std::string_view values, Budget& left) {
+  --left.lookups;
   const auto at = block_iterator(*db_, blocks_, nullptr);
   for (const BlockKind kind : {BlockKind::main, BlockKind::late}) {
     int looked = 0;
@@ -70,6 +72,11 @@ Result<bool> BlockLookup::holds(std::uint32_t device, std::uint32_t number,
       if (!header) {
         return fail(header.error());
       }
+      if (header->rows > left.rows) {
+        left.lookups = 0; // Nor for the next row: its blocks would be read for nothing.
+        return false;
+      }
+      left.rows -= header->rows;
       if (header->first_time_ns <= time_ns && holds_row(header->body, shape, time_ns, values)) {
         return true;
       }

@@ -28,19 +28,19 @@ public:
 
   /// Newest time in main blocks; Tail::kNever if there are none. Error: storage_io.
   Result<std::int64_t> sealed_max(std::uint32_t device, std::uint32_t shape);
-  /// Whether a device-stamped row with this time and the same values is in a block. Looks at no
-  /// more than a few blocks: false where it gives up. Errors: storage_io, storage_corrupt.
+  /// What one commit may spend; what comes back beyond it is left to the readers.
+  struct Budget {
+    std::size_t lookups = 256;
+    std::size_t rows = 32u << 10; ///< A stuck clock makes blocks of tens of thousands.
+  };
+  /// Whether a device-stamped row with this time and the same values is in a block. False where it
+  /// gives up. `left.lookups` is not 0. Errors: storage_io, storage_corrupt.
   Result<bool> holds(std::uint32_t device, std::uint32_t number, const model::Shape& shape,
-                     std::int64_t time_ns, std::string_view values);
+                     std::int64_t time_ns, std::string_view values, Budget& left);
 
 private:
   rocksdb::DB* db_ = nullptr; ///< Borrowed.
   rocksdb::ColumnFamilyHandle* blocks_ = nullptr;
 };
-
-/// Whether a device-stamped row of `bytes` (as a tail holds them) has this time and the same
-/// values.
-[[nodiscard]] bool holds_row(std::string_view bytes, const model::Shape& shape,
-                             std::int64_t time_ns, std::string_view values) noexcept;
 
 } // namespace spate::storage

@@ -11,8 +11,6 @@ namespace {
 
 /// Rows of a block that is cut from a larger tail.
 constexpr std::size_t kBlockRowsMax = 512;
-/// Look-ups of sealed rows a commit; what comes back beyond them is left to the readers.
-constexpr int kVerificationsMax = 256;
 /// How many messages ahead their memory is asked for.
 constexpr std::size_t kPrefetch = 6;
 /// Memory that an unusually large commit may keep for the next one.
@@ -31,7 +29,8 @@ Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
   resolved_.clear();
   seals_.clear();
   duplicates_ = blocks_sealed_ = 0;
-  verifications_left_ = kVerificationsMax;
+  lookups_left_ = {};
+  forget_scans();
   log_.shrink(kLogKeptBytes);
 
   std::size_t rows = 0;
@@ -81,7 +80,7 @@ void CommitBuilder::seal(Tail& tail) {
   seals_.push_back({tail.device, tail.shape, tail.kind});
   block_value_.clear();
   if (tail.ascending() && tail.rows() <= kBlockRowsMax) {
-    encode_block(block_value_, tail.rows(), tail.first_time_ns(), tail.max_time_ns(), tail.bytes());
+    encode_block(block_value_, tail.rows(), tail.min_time_ns(), tail.max_time_ns(), tail.bytes());
     put_block(tail, block_value_, tail.max_time_ns());
   } else {
     sorted_.clear();
@@ -242,41 +241,6 @@ std::uint32_t CommitBuilder::shape_number(const model::Shape& shape) {
   return number;
 }
 
-/// `tail` is where the row would go: `main` itself or its late tail.
-Result<bool> CommitBuilder::duplicate(const Tail& main, const Tail& tail, const model::Row& row,
-                                      std::string_view values) {
-  if (row.source != model::TsSource::device) {
-    return false;
-  }
-  const model::Shape& shape = *row.shape;
-  for (std::uint32_t i = tail.last_pending; i != Tail::kNoRow; i = accepted_[i].previous) {
-    const Accepted& other = accepted_[i];
-    if (other.time_ns == row.time_ns && other.source == model::TsSource::device &&
-        model::same_values(shape, values_of(other), values)) {
-      return true;
-    }
-  }
-  if (holds_row(tail.bytes(), shape, row.time_ns, values)) {
-    return true;
-  }
-  if (&tail == &main) {
-    return false; // Newer than all that is sealed.
-  }
-  // What this commit seals is not in the database yet, but still in its tail.
-  if (main.sealing && holds_row(main.bytes(), shape, row.time_ns, values)) {
-    return true;
-  }
-  if (verifications_left_ == 0 || !state_.recent.may_hold(main.device, main.shape, row.time_ns)) {
-    return false;
-  }
-  --verifications_left_;
-  auto held = lookup_.holds(main.device, main.shape, shape, row.time_ns, values);
-  if (!held && held.error().code == Errc::storage_corrupt) {
-    return false; // A damaged block must not stop what is new; whoever reads it is told.
-  }
-  return held;
-}
-
 void CommitBuilder::accept(Tail& tail, Device& device, model::Row& row, std::int64_t received_ms,
                            std::string_view values) {
   if (!device.durable) {
@@ -291,6 +255,9 @@ void CommitBuilder::accept(Tail& tail, Device& device, model::Row& row, std::int
   accepted_.push_back({&tail, &device, row.time_ns, received_ms, begin, row.values_bytes,
                        tail.last_pending, row.source});
   tail.last_pending = static_cast<std::uint32_t>(accepted_.size() - 1);
+  if (indexed(tail) && row.source == model::TsSource::device) {
+    index_.add(tail, *row.shape, row.time_ns, values);
+  }
   tail.prefetch_end(); // apply() writes there.
   tail.seen_max = std::max(tail.seen_max, row.time_ns);
   row.outcome = model::RowOutcome::stored;

@@ -16,6 +16,7 @@
 #include "storage/directory_state.hpp"
 #include "storage/log_codec.hpp"
 #include "storage/rejection_ring.hpp"
+#include "storage/repeat_index.hpp"
 
 namespace spate::storage {
 
@@ -61,6 +62,8 @@ public:
   [[nodiscard]] std::size_t rows_stored() const noexcept { return accepted_.size(); }
   [[nodiscard]] std::size_t rows_duplicate() const noexcept { return duplicates_; }
   [[nodiscard]] std::size_t blocks_sealed() const noexcept { return blocks_sealed_; }
+  /// Rows looked at to find repeats, for tests: grows with the commit, not with its square.
+  [[nodiscard]] std::size_t rows_compared() const noexcept { return rows_compared_; }
   [[nodiscard]] std::size_t log_bytes() const noexcept { return log_.bytes().size(); }
   [[nodiscard]] bool sealed() const noexcept { return !sealing_.empty(); }
   /// The commit has an entry in the log.
@@ -90,12 +93,19 @@ private:
   Tail* main_tail(model::DeviceNumber number, Device& device, const model::Shape& shape);
   Tail& late_tail(model::DeviceNumber number, Device& device, std::uint32_t shape);
   std::uint32_t shape_number(const model::Shape& shape);
-  Result<bool> duplicate(const Tail& main, const Tail& tail, const model::Row& row,
-                         std::string_view values);
   void accept(Tail& tail, Device& device, model::Row& row, std::int64_t received_ms,
               std::string_view values);
   void reject(const model::Message& message, model::Row& row, model::RejectReason reason,
               std::string_view device);
+
+  // commit_repeats.cpp
+  Result<bool> duplicate(Tail& main, Tail& tail, const model::Row& row, std::string_view values);
+  bool in_tail(Tail& tail, const model::Row& row, std::string_view values);
+  bool scan(const Tail& tail, const model::Row& row, std::string_view values);
+  void index(const Tail& tail, const model::Shape& shape);
+  [[nodiscard]] static bool indexed(const Tail& tail) noexcept;
+  void forget_scans() noexcept;
+
   [[nodiscard]] std::string_view values_of(const Accepted& row) const noexcept {
     return log_.bytes().substr(row.values_begin, row.values_bytes);
   }
@@ -118,7 +128,10 @@ private:
   std::string block_value_;
   std::size_t duplicates_ = 0;
   std::size_t blocks_sealed_ = 0;
-  int verifications_left_ = 0;
+  std::size_t rows_compared_ = 0;
+  std::vector<Tail*> scanned_;
+  RepeatIndex index_;
+  BlockLookup::Budget lookups_left_;
 };
 
 } // namespace spate::storage

@@ -42,10 +42,9 @@ void Tail::append(const RowView& row) {
     std::memcpy(data_ + size_ + head_bytes, row.values.data(), row.values.size());
   }
   size_ = static_cast<std::uint32_t>(need);
-  if (rows_++ == 0) {
-    first_time_ = row.time_ns;
-  }
+  ++rows_;
   ascending_ = ascending_ && row.time_ns >= max_time_;
+  min_time_ = std::min(min_time_, row.time_ns);
   max_time_ = std::max(max_time_, row.time_ns);
 }
 
@@ -54,6 +53,7 @@ void Tail::clear() noexcept {
   data_ = nullptr;
   size_ = capacity_ = rows_ = 0;
   ascending_ = true;
+  min_time_ = std::numeric_limits<std::int64_t>::max();
   max_time_ = kNever;
   base_ = {};
   sealing = false;

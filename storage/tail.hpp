@@ -31,7 +31,7 @@ struct Tail {
   [[nodiscard]] std::uint32_t rows() const noexcept { return rows_; }
   [[nodiscard]] bool empty() const noexcept { return rows_ == 0; }
   [[nodiscard]] std::size_t memory() const noexcept { return capacity_; }
-  [[nodiscard]] std::int64_t first_time_ns() const noexcept { return first_time_; }
+  [[nodiscard]] std::int64_t min_time_ns() const noexcept { return min_time_; }
   [[nodiscard]] std::int64_t max_time_ns() const noexcept { return max_time_; }
   /// Whether the rows lie in time order, so that they are a block's body as they are.
   [[nodiscard]] bool ascending() const noexcept { return ascending_; }
@@ -55,6 +55,7 @@ struct Tail {
   // Committer.
   bool sealing = false;                ///< Chosen to be sealed; cleared with the rows.
   bool sealed_known = false;           ///< sealed_max is looked up once after a start.
+  std::uint8_t scans = 0;              ///< Of this commit, in search of repeats.
   std::uint32_t last_pending = kNoRow; ///< Newest row of the commit being built that goes here.
   std::int64_t sealed_max = kNever;    ///< Main tails: newest time in a sealed main block.
   std::int64_t seen_max =
@@ -74,7 +75,7 @@ private:
   std::uint32_t capacity_ = 0;
   std::uint32_t rows_ = 0;
   bool ascending_ = true;
-  std::int64_t first_time_ = 0;
+  std::int64_t min_time_ = std::numeric_limits<std::int64_t>::max();
   std::int64_t max_time_ = kNever;
   RowBase base_;
 };

@@ -1,0 +1,94 @@
+// Commits seen from inside: how much work one does, what it seals.
+#include "storage/live_directory.hpp"
+#include "tests/storage/store_fixture.hpp"
+
+using namespace spate;
+using namespace spate::storage;
+using namespace spate::storage::test;
+using model::RowOutcome;
+
+namespace {
+
+struct NoSink final : model::ReceiptSink {
+  void on_receipt(std::unique_ptr<model::TelemetryBlock>) override {}
+};
+
+/// An open data directory without a committer thread.
+struct LiveFixture {
+  TempDir dir;
+  model::ShapeTable shapes;
+  LiveOptions options;
+  std::atomic<std::uint64_t> devices_total{0};
+  std::unique_ptr<LiveDirectory> live;
+  NoSink sink;
+  std::int64_t now_ms = 1'700'000'000'000;
+
+  LiveFixture() {
+    options.path = dir.sub("db");
+    options.name = dir.path();
+    options.durability = Durability::os;
+  }
+  void open() {
+    live.reset();
+    auto opened =
+        LiveDirectory::open(options, shapes, nullptr, devices_total, [](const rocksdb::Status&) {});
+    if (!opened) {
+      FAIL(opened.error().detail);
+    }
+    live = std::move(*opened);
+  }
+  BlockMaker maker() { return BlockMaker(shapes); }
+  std::unique_ptr<model::TelemetryBlock> commit(BlockMaker& maker) {
+    Blocks blocks;
+    blocks.push_back(maker.take(model::ShardId{0}, sink));
+    REQUIRE(live->build(blocks, now_ms));
+    REQUIRE(live->write().ok());
+    return std::move(blocks[0]);
+  }
+  static std::size_t count(const model::TelemetryBlock& block, RowOutcome outcome) {
+    std::size_t rows = 0;
+    for (const model::Row& row : block.rows) {
+      rows += row.outcome == outcome ? 1 : 0;
+    }
+    return rows;
+  }
+};
+
+} // namespace
+
+TEST_SUITE("commit") {
+  TEST_CASE("a backlog of older rows costs work in proportion to its rows, also when sent again") {
+    constexpr std::int64_t kRows = 60'000;
+    LiveFixture f;
+    f.open();
+    auto make = f.maker();
+    make.message("d", 1).row(10 * kRows, "0");
+    f.commit(make);
+    const auto backlog = [&] {
+      make.message("d", 1);
+      for (std::int64_t i = 0; i < kRows; ++i) {
+        make.row(1 + i * 7919 % kRows, std::to_string(i)); // In no order.
+      }
+      return f.commit(make);
+    };
+    CHECK(f.count(*backlog(), RowOutcome::stored) == kRows);
+    CHECK(f.live->last().rows_compared() < 20 * kRows);
+    CHECK(f.count(*backlog(), RowOutcome::duplicate) == kRows); // While the first is being sealed.
+    CHECK(f.live->last().rows_compared() < 20 * kRows);
+  }
+
+  TEST_CASE("a stuck clock costs work in proportion to its rows") {
+    constexpr std::int64_t kRows = 20'000;
+    LiveFixture f;
+    f.open();
+    auto make = f.maker();
+    for (int commit = 0; commit < 4; ++commit) {
+      make.message("d", 1);
+      for (std::int64_t i = 0; i < kRows; ++i) {
+        make.row(5, std::to_string(commit * kRows + i));
+      }
+      CHECK(f.count(*f.commit(make), RowOutcome::stored) == kRows);
+      CHECK(f.live->last().rows_compared() < 20 * kRows);
+    }
+  }
+}

@@ -117,7 +117,7 @@ TEST_SUITE("faults") {
     }
     f.put(device[0], 1, "1");
     f.put(device[1], 1, "1");
-    f.fs->fail_once(PowerFs::Fault::sync_eio, 1);
+    f.fs->fail_next_of_wal(PowerFs::Fault::sync_eio);
     CHECK(f.try_put(device[0], 2)->status == model::CommitStatus::unavailable);
     CHECK(f.put(device[1], 2, "2") == model::RowOutcome::stored);
     CHECK(f.store->health()[1].ok);
@@ -129,7 +129,7 @@ TEST_SUITE("faults") {
     FaultyFixture f;
     f.open();
     f.put("a", 1, "1");
-    f.fs->fail_once(PowerFs::Fault::write_eio, 1);
+    f.fs->fail_next_of_wal(PowerFs::Fault::write_eio);
     CHECK(f.try_put("lost", 2)->status == model::CommitStatus::unavailable);
     f.put_until_stored("b", 3);
     f.put_until_stored("lost", 4);

@@ -37,13 +37,21 @@ public:
   void fail(Fault fault) {
     const std::scoped_lock lock(mutex_);
     fault_ = fault;
+    only_wal_ = false;
     fault_once_at_.reset();
   }
   /// The n-th write or sync from now fails, once.
   void fail_once(Fault fault, std::uint64_t n) {
     const std::scoped_lock lock(mutex_);
     fault_ = fault;
+    only_wal_ = false;
     fault_once_at_ = operations_ + n;
+  }
+  /// The next one of the write-ahead log fails, once, whatever else goes on in the background.
+  void fail_next_of_wal(Fault fault) {
+    fail_once(fault, 1);
+    const std::scoped_lock lock(mutex_);
+    only_wal_ = true;
   }
   void clear() { fail(Fault::none); }
   /// The power goes at the n-th write or sync from now: nothing reaches the disk any more.
@@ -174,7 +182,7 @@ private:
         : rocksdb::FSWritableFileOwnerWrapper(std::move(file)), fs_(fs), name_(std::move(name)) {}
     using rocksdb::FSWritableFileOwnerWrapper::Append;
     IOStatus Append(const rocksdb::Slice& data, const Options& options, Context* context) override {
-      if (auto status = fs_.gate(Kind::write); !status.ok()) {
+      if (auto status = fs_.gate(Kind::write, name_); !status.ok()) {
         return status;
       }
       auto status = rocksdb::FSWritableFileOwnerWrapper::Append(data, options, context);
@@ -188,7 +196,7 @@ private:
       return Append(data, options, context);
     }
     IOStatus Sync(const Options&, Context*) override {
-      if (auto status = fs_.gate(Kind::sync); !status.ok()) {
+      if (auto status = fs_.gate(Kind::sync, name_); !status.ok()) {
         return status;
       }
       fs_.synced(name_);
@@ -229,7 +237,7 @@ private:
     const std::string name_;
   };
 
-  IOStatus gate(Kind kind) {
+  IOStatus gate(Kind kind, const std::string& name = {}) {
     const std::scoped_lock lock(mutex_);
     if (kind != Kind::other) {
       ++operations_;
@@ -239,7 +247,8 @@ private:
       return IOStatus::IOError("the power is off");
     }
     const bool hit = fault_ == Fault::sync_eio ? kind == Kind::sync : kind == Kind::write;
-    if (fault_ == Fault::none || !hit || (fault_once_at_ && operations_ < *fault_once_at_)) {
+    if (fault_ == Fault::none || !hit || (only_wal_ && !name.ends_with(".log")) ||
+        (fault_once_at_ && operations_ < *fault_once_at_)) {
       return IOStatus::OK();
     }
     const Fault fault = fault_;
@@ -277,6 +286,7 @@ private:
   mutable std::mutex mutex_;
   std::map<std::string, State> files_;
   Fault fault_ = Fault::none;
+  bool only_wal_ = false;
   std::optional<std::uint64_t> fault_once_at_;
   std::optional<std::uint64_t> dies_at_;
   std::uint64_t operations_ = 0;

@@ -1,9 +1,6 @@
 #include "storage/block_lookup.hpp"
 
-#include <limits>
-
 #include "engine/model/row.hpp"
-#include "storage/tail.hpp"
 
 namespace spate::storage {
 
@@ -36,24 +33,8 @@ std::unique_ptr<rocksdb::Iterator> block_iterator(rocksdb::DB& db,
                                                   const rocksdb::Snapshot* snapshot) {
   rocksdb::ReadOptions options;
   options.snapshot = snapshot;
-  options.total_order_seek = true;
+  options.prefix_same_as_start = true; // Files without the device are passed over by their filter.
   return std::unique_ptr<rocksdb::Iterator>(db.NewIterator(options, blocks));
-}
-
-Result<std::int64_t> BlockLookup::sealed_max(std::uint32_t device, std::uint32_t shape) {
-  const auto at = block_iterator(*db_, blocks_, nullptr);
-  at->SeekForPrev(
-      block_key({device, shape, BlockKind::main, std::numeric_limits<std::int64_t>::max(),
-                 std::numeric_limits<std::uint64_t>::max()}));
-  BlockKey key;
-  if (at->Valid() && parse_block_key(view_of(at->key()), key) && key.device == device &&
-      key.shape == shape && key.kind == BlockKind::main) {
-    return key.last_time_ns;
-  }
-  if (!at->status().ok()) {
-    return fail(Errc::storage_io, at->status().ToString());
-  }
-  return Tail::kNever;
 }
 
 Result<bool> BlockLookup::holds(std::uint32_t device, std::uint32_t number,

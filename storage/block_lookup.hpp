@@ -13,8 +13,8 @@
 
 namespace spate::storage {
 
-/// An iterator over the blocks, which stays inside one device. `snapshot` may be null: the newest
-/// state.
+/// An iterator over the blocks, which stays inside the device that it was last sent to. `snapshot`
+/// may be null: the newest state.
 [[nodiscard]] std::unique_ptr<rocksdb::Iterator> block_iterator(rocksdb::DB& db,
                                                                 rocksdb::ColumnFamilyHandle* blocks,
                                                                 const rocksdb::Snapshot* snapshot);
@@ -26,8 +26,6 @@ public:
   BlockLookup() = default;
   BlockLookup(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks) : db_(&db), blocks_(blocks) {}
 
-  /// Newest time in main blocks; Tail::kNever if there are none. Error: storage_io.
-  Result<std::int64_t> sealed_max(std::uint32_t device, std::uint32_t shape);
   /// What one commit may spend; what comes back beyond it is left to the readers.
   struct Budget {
     std::size_t lookups = 256;

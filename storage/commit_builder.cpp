@@ -105,6 +105,9 @@ void CommitBuilder::seal(Tail& tail) {
   if (tail.kind == BlockKind::main) {
     // Rows of this very commit are already compared with what it seals.
     tail.sealed_max = std::max(tail.sealed_max, tail.max_time_ns());
+    std::string sealed_max;
+    put_be(sealed_max, ordered(tail.sealed_max));
+    batch_.Put(families_.meta, meta::device_shape_key(tail.device, tail.shape), sealed_max);
   }
   const Device* device = state_.devices.at(static_cast<model::DeviceNumber>(tail.device));
   std::string last_seen;
@@ -175,16 +178,6 @@ Result<void> CommitBuilder::add_row(model::DeviceNumber number, Device& device, 
     row.reject_reason = model::RejectReason::too_many_shapes;
     return {};
   }
-  if (!main->sealed_known) {
-    const auto sealed_max = lookup_.sealed_max(main->device, main->shape);
-    if (!sealed_max) {
-      return fail(sealed_max.error());
-    }
-    main->sealed_known = true;
-    // This commit may seal it already: that is not in the database yet.
-    main->sealed_max = std::max(main->sealed_max, *sealed_max);
-    main->seen_max = std::max(main->seen_max, *sealed_max);
-  }
   if (row.time_ns > main->seen_max) { // Newer than all before it: nothing to compare with.
     accept(*main, device, row, received_ms, values);
     return {};
@@ -219,9 +212,7 @@ Tail* CommitBuilder::main_tail(model::DeviceNumber number, Device& device,
   batch_.Put(families_.meta, meta::device_shape_key(static_cast<std::uint32_t>(number), numbered),
              {});
   const std::scoped_lock lock(state_.mutex);
-  Tail& made = state_.add_tail(number, numbered, BlockKind::main);
-  made.sealed_known = true; // The pair is new: nothing of it was ever sealed.
-  return &made;
+  return &state_.add_tail(number, numbered, BlockKind::main);
 }
 
 Tail& CommitBuilder::late_tail(model::DeviceNumber number, Device& device, std::uint32_t shape) {

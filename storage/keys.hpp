@@ -28,6 +28,9 @@ inline constexpr std::size_t kBlockKeyBytes = 25;
 [[nodiscard]] constexpr std::uint64_t ordered(std::int64_t time) noexcept {
   return static_cast<std::uint64_t>(time) ^ (std::uint64_t{1} << 63);
 }
+[[nodiscard]] constexpr std::int64_t time_of(std::uint64_t ordered) noexcept {
+  return static_cast<std::int64_t>(ordered ^ (std::uint64_t{1} << 63));
+}
 
 inline void append_block_key(std::string& out, const BlockKey& key) {
   put_be(out, key.device);
@@ -50,8 +53,7 @@ inline void append_block_key(std::string& out, const BlockKey& key) {
   key.device = get_be<std::uint32_t>(bytes.data());
   key.shape = get_be<std::uint32_t>(bytes.data() + 4);
   key.kind = static_cast<BlockKind>(bytes[8]);
-  key.last_time_ns =
-      static_cast<std::int64_t>(get_be<std::uint64_t>(bytes.data() + 9) ^ (std::uint64_t{1} << 63));
+  key.last_time_ns = time_of(get_be<std::uint64_t>(bytes.data() + 9));
   key.sequence = get_be<std::uint64_t>(bytes.data() + 17);
   return true;
 }
@@ -68,8 +70,10 @@ namespace meta {
 inline constexpr char kDevice = 'D'; ///< D tenant NUL id -> BE32 number, BE64 first seen
 inline constexpr char kLastSeen =
     'L'; ///< L BE32 device -> BE64 receive time of its newest sealed row
-inline constexpr char kDeviceShape = 'P'; ///< P BE32 device BE32 shape -> nothing
-inline constexpr char kShape = 'S';       ///< S BE32 shape -> definition
+/// P BE32 device BE32 shape -> BE64 newest time in its main blocks with its sign flipped; empty
+/// while nothing is sealed
+inline constexpr char kDeviceShape = 'P';
+inline constexpr char kShape = 'S'; ///< S BE32 shape -> definition
 
 [[nodiscard]] inline std::string device_key(std::string_view id) {
   std::string out(1, kDevice);

@@ -184,9 +184,12 @@ Result<void> LiveDirectory::load_entry(std::string_view key, std::string_view va
   case meta::kDeviceShape: {
     const auto device = static_cast<model::DeviceNumber>(number.be<std::uint32_t>());
     const auto shape = number.be<std::uint32_t>();
-    sound = number.ok() && state_.devices.at(device) != nullptr;
+    const std::int64_t sealed_max =
+        value.empty() ? Tail::kNever : time_of(content.be<std::uint64_t>());
+    sound = number.ok() && content.ok() && state_.devices.at(device) != nullptr;
     if (sound) {
-      state_.add_tail(device, shape, BlockKind::main);
+      Tail& tail = state_.add_tail(device, shape, BlockKind::main);
+      tail.sealed_max = tail.seen_max = sealed_max;
       shapes_used_ = std::max(shapes_used_, shape);
     }
     break;

@@ -54,7 +54,6 @@ struct Tail {
 
   // Committer.
   bool sealing = false;                ///< Chosen to be sealed; cleared with the rows.
-  bool sealed_known = false;           ///< sealed_max is looked up once after a start.
   std::uint8_t scans = 0;              ///< Of this commit, in search of repeats.
   std::uint32_t last_pending = kNoRow; ///< Newest row of the commit being built that goes here.
   std::int64_t sealed_max = kNever;    ///< Main tails: newest time in a sealed main block.

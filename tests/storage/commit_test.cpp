@@ -1,4 +1,7 @@
 // Commits seen from inside: how much work one does, what it seals.
+#include <rocksdb/perf_context.h>
+
+#include "storage/device_scan.hpp"
 #include "storage/live_directory.hpp"
 #include "tests/storage/store_fixture.hpp"
 
@@ -45,6 +48,15 @@ struct LiveFixture {
     REQUIRE(live->write().ok());
     return std::move(blocks[0]);
   }
+  ScanPage all(const std::string& device) {
+    ScanRequest request;
+    request.device = device;
+    request.limit = 100'000;
+    auto page =
+        scan_device(live->database(), live->families().blocks, *live->view(device), request);
+    REQUIRE(page);
+    return std::move(*page);
+  }
   static std::size_t count(const model::TelemetryBlock& block, RowOutcome outcome) {
     std::size_t rows = 0;
     for (const model::Row& row : block.rows) {
@@ -54,7 +66,62 @@ struct LiveFixture {
   }
 };
 
+/// Blocks of files that this thread asked for since it was made.
+class BlockReads {
+public:
+  BlockReads() {
+    rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
+    rocksdb::get_perf_context()->Reset();
+  }
+  ~BlockReads() { rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable); }
+  [[nodiscard]] std::uint64_t count() const {
+    const auto* context = rocksdb::get_perf_context();
+    return context->block_read_count + context->block_cache_hit_count;
+  }
+};
+
 } // namespace
+
+TEST_SUITE("restart") {
+  TEST_CASE("the first commit after a restart knows what was sealed without reading blocks") {
+    LiveFixture f;
+    f.options.policy.rows = 4;
+    f.open();
+    auto make = f.maker();
+    for (int i = 0; i < 10; ++i) {
+      make.message("old", f.now_ms).row(10 + i, "1").message("new", f.now_ms).row(10 + i, "1", "u");
+      f.commit(make);
+    }
+    f.open();
+    {
+      const BlockReads reads;
+      make.message("old", f.now_ms).row(3, "1").message("new", f.now_ms).row(30, "1", "u");
+      CHECK(f.count(*f.commit(make), RowOutcome::stored) == 2);
+      CHECK(reads.count() == 0);
+    }
+    CHECK(f.all("old").records[0].time_ns == 3);
+    CHECK(f.all("old").records.size() == 11);
+    CHECK(f.all("new").records.size() == 11);
+  }
+
+  TEST_CASE("a device without blocks in a file is read without reading that file") {
+    LiveFixture f;
+    f.options.policy.rows = 2;
+    f.open();
+    auto make = f.maker();
+    make.message("none", f.now_ms).row(1, "1");
+    f.commit(make);
+    for (int i = 0; i < 50; ++i) {
+      make.message("d" + std::to_string(i % 10), f.now_ms).row(10 + i, "1");
+      f.commit(make);
+    }
+    f.open();
+    (void)f.all("none"); // Opens the files.
+    const BlockReads reads;
+    CHECK(f.all("none").records.size() == 1);
+    CHECK(reads.count() == 0);
+  }
+}
 
 TEST_SUITE("commit") {
   TEST_CASE("a backlog of older rows costs work in proportion to its rows, also when sent again") {
@@ -62,10 +129,10 @@ TEST_SUITE("commit") {
     LiveFixture f;
     f.open();
     auto make = f.maker();
-    make.message("d", 1).row(10 * kRows, "0");
+    make.message("d", f.now_ms).row(10 * kRows, "0");
     f.commit(make);
     const auto backlog = [&] {
-      make.message("d", 1);
+      make.message("d", f.now_ms);
       for (std::int64_t i = 0; i < kRows; ++i) {
         make.row(1 + i * 7919 % kRows, std::to_string(i)); // In no order.
       }
@@ -83,7 +150,7 @@ TEST_SUITE("commit") {
     f.open();
     auto make = f.maker();
     for (int commit = 0; commit < 4; ++commit) {
-      make.message("d", 1);
+      make.message("d", f.now_ms);
       for (std::int64_t i = 0; i < kRows; ++i) {
         make.row(5, std::to_string(commit * kRows + i));
       }

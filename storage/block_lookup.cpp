@@ -1,6 +1,7 @@
 #include "storage/block_lookup.hpp"
 
 #include "engine/model/row.hpp"
+#include "storage/rocks_options.hpp"
 
 namespace spate::storage {
 
@@ -8,10 +9,6 @@ namespace {
 
 /// Late blocks are few; a device that made many of them gets its repeats sorted out by the readers.
 constexpr int kLateBlocksMax = 16;
-
-std::string_view view_of(const rocksdb::Slice& slice) noexcept {
-  return {slice.data(), slice.size()};
-}
 
 /// Whether a device-stamped row of a block's body has this time and the same values.
 bool holds_row(std::string_view bytes, const model::Shape& shape, std::int64_t time_ns,
@@ -66,9 +63,9 @@ Result<bool> BlockLookup::holds(std::uint32_t device, std::uint32_t number,
         break;
       }
     }
-  }
-  if (!at->status().ok()) {
-    return fail(Errc::storage_io, at->status().ToString());
+    if (!at->status().ok()) { // The next seek would forget it.
+      return fail(error_of(at->status()));
+    }
   }
   return false;
 }

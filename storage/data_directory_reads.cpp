@@ -4,14 +4,11 @@
 #include "storage/data_directory.hpp"
 #include "storage/device_scan.hpp"
 #include "storage/keys.hpp"
+#include "storage/rocks_options.hpp"
 
 namespace spate::storage {
 
 namespace {
-
-std::string_view view_of(const rocksdb::Slice& slice) noexcept {
-  return {slice.data(), slice.size()};
-}
 
 bool fits(const RejectionQuery& query, const model::Rejection& rejection) {
   return (!query.device || rejection.device == *query.device) &&
@@ -86,7 +83,7 @@ Result<DevicePage> DataDirectory::devices(const std::string& after, std::size_t 
       page.devices.push_back({std::string(key.substr(prefix.size())), first_seen, first_seen});
     }
     if (!at->status().ok()) {
-      return fail(Errc::storage_io, describe(at->status()));
+      return fail(error_of(at->status()));
     }
     std::vector<std::int64_t> last_seen;
     live.last_seen(numbers, last_seen);
@@ -132,7 +129,7 @@ DataDirectory::rejections(const RejectionQuery& query, std::uint64_t below, std:
       }
     }
     if (!at->status().ok()) {
-      return fail(Errc::storage_io, describe(at->status()));
+      return fail(error_of(at->status()));
     }
     return found;
   });

@@ -13,17 +13,6 @@ constexpr const char* kRejectionsFamily = "rejections";
 /// Generation 0; the fold will make the next ones.
 constexpr const char* kBlocksFamily = "blk0";
 
-std::string_view view_of(const rocksdb::Slice& slice) noexcept {
-  return {slice.data(), slice.size()};
-}
-
-Error error_of(const rocksdb::Status& status, const std::string& directory) {
-  const Errc code = status.IsNoSpace()      ? Errc::storage_full
-                    : status.IsCorruption() ? Errc::storage_corrupt
-                                            : Errc::storage_io;
-  return {code, directory + ": " + describe(status)};
-}
-
 /// The number of a window's family, or nothing for other families.
 bool window_id(const std::string& name, std::uint64_t& id) {
   if (name.compare(0, kWindowPrefix.size(), kWindowPrefix) != 0) {
@@ -64,8 +53,12 @@ LiveDirectory::open(const LiveOptions& options, model::ShapeTable& shapes,
   rocks.db.create_if_missing = options.create;
   std::vector<std::uint64_t> ids;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const auto named = [&options](Error error) {
+    error.detail = options.name + ": " + error.detail;
+    return fail(std::move(error));
+  };
   if (auto opened = live->open_database(rocks, ids, handles); !opened) {
-    return fail(std::move(opened.error()));
+    return named(std::move(opened.error()));
   }
   LogWindows::Limits limits;
   limits.window_bytes = options.rocks.window_bytes;
@@ -87,8 +80,7 @@ LiveDirectory::open(const LiveOptions& options, model::ShapeTable& shapes,
     loaded = live->windows_->start();
   }
   if (!loaded) {
-    loaded.error().detail = options.name + ": " + loaded.error().detail;
-    return fail(std::move(loaded.error()));
+    return named(std::move(loaded.error()));
   }
   if (earlier != nullptr) {
     live->restore_devices(*earlier);
@@ -104,7 +96,7 @@ Result<void> LiveDirectory::open_database(RocksOptions& options, std::vector<std
   std::vector<std::string> names;
   const auto listed = rocksdb::DB::ListColumnFamilies(options.db, options_.path, &names);
   if (!listed.ok() && !listed.IsPathNotFound() && !listed.IsNotFound() && !listed.IsIOError()) {
-    return fail(error_of(listed, options_.name));
+    return fail(error_of(listed));
   }
   for (const std::string& name : names) {
     std::uint64_t id = 0;
@@ -125,7 +117,7 @@ Result<void> LiveDirectory::open_database(RocksOptions& options, std::vector<std
   const auto status =
       rocksdb::DB::Open(rocksdb::DBOptions(options.db), options_.path, families, &opened, &db);
   if (!status.ok()) {
-    return fail(error_of(status, options_.name));
+    return fail(error_of(status));
   }
   db_.reset(db);
   families_ = {opened[0], opened[1], opened[2]};
@@ -145,7 +137,7 @@ Result<void> LiveDirectory::load_meta(model::ShapeTable& shapes) {
     }
   }
   if (!at->status().ok()) {
-    return fail(error_of(at->status(), options_.name));
+    return fail(error_of(at->status()));
   }
   if (shapes_used_ > state_.shapes.size()) {
     return fail(Errc::storage_corrupt, "the definition of a shape is missing");
@@ -236,7 +228,7 @@ Result<void> LiveDirectory::replay(std::size_t index, rocksdb::ColumnFamilyHandl
     state_.log_position += at->value().size();
   }
   if (!at->status().ok()) {
-    return fail(error_of(at->status(), options_.name));
+    return fail(error_of(at->status()));
   }
   windows_->replayed(index, last, bytes);
   return {};

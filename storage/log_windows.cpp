@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/rocks_options.hpp"
+
 namespace spate::storage {
 
 LogWindows::LogWindows(rocksdb::DB& db, rocksdb::ColumnFamilyOptions options, Limits limits,
@@ -40,7 +42,7 @@ Result<void> LogWindows::start() {
   if (windows_.empty()) {
     Window first;
     if (const auto created = create(first); !created.ok()) {
-      return fail(Errc::storage_io, created.ToString());
+      return fail(error_of(created));
     }
     windows_.push_back(first);
     active_ = first.handle;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "storage/keys.hpp"
+#include "storage/rocks_options.hpp"
 
 namespace spate::storage {
 
@@ -69,7 +70,7 @@ Result<void> RejectionRing::load(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* f
     range_.oldest = at->Valid() ? get_be<std::uint64_t>(at->key().data()) : range_.next;
   }
   if (!at->status().ok()) {
-    return fail(Errc::storage_io, at->status().ToString());
+    return fail(error_of(at->status()));
   }
   return {};
 }

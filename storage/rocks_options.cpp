@@ -146,4 +146,11 @@ std::string describe(const rocksdb::Status& status) {
   return text;
 }
 
+Error error_of(const rocksdb::Status& status) {
+  const Errc code = status.IsNoSpace()      ? Errc::storage_full
+                    : status.IsCorruption() ? Errc::storage_corrupt
+                                            : Errc::storage_io;
+  return {code, describe(status)};
+}
+
 } // namespace spate::storage

@@ -6,8 +6,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <rocksdb/options.h>
+
+#include "engine/base/result.hpp"
 
 namespace spate::storage {
 
@@ -32,5 +35,11 @@ rocks_options(const RocksLimits& limits, rocksdb::Env* env, const std::string& d
 
 /// What failed and why, for people: "fdatasync: Input/output error".
 [[nodiscard]] std::string describe(const rocksdb::Status& status);
+/// storage_full, storage_corrupt (a checksum does not hold) or storage_io.
+[[nodiscard]] Error error_of(const rocksdb::Status& status);
+
+[[nodiscard]] inline std::string_view view_of(const rocksdb::Slice& slice) noexcept {
+  return {slice.data(), slice.size()};
+}
 
 } // namespace spate::storage

@@ -5,6 +5,7 @@
 
 #include "storage/block.hpp"
 #include "storage/keys.hpp"
+#include "storage/rocks_options.hpp"
 
 namespace spate::storage {
 
@@ -12,10 +13,6 @@ namespace {
 
 constexpr std::int64_t kTimeMin = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kTimeMax = std::numeric_limits<std::int64_t>::max();
-
-std::string_view view_of(const rocksdb::Slice& slice) noexcept {
-  return {slice.data(), slice.size()};
-}
 
 /// Whether the iterator stands on a block of this device, shape and kind.
 bool on_block(const rocksdb::Iterator& at, std::uint32_t device, std::uint32_t shape,
@@ -62,8 +59,11 @@ public:
     if (!exhausted_) {
       const std::string key = block_key(key_);
       blocks_.Seek(key);
+      if (!blocks_.status().ok()) {
+        return fail(error_of(blocks_.status()));
+      }
       if (!blocks_.Valid() || blocks_.key() != rocksdb::Slice(key)) {
-        return fail(Errc::storage_io, blocks_.status().ToString());
+        return fail(Errc::storage_corrupt, "a block that was listed is not there");
       }
       value_.assign(blocks_.value().data(), blocks_.value().size());
       if (auto decoded = decode_block(value_, rows); !decoded) {
@@ -98,7 +98,7 @@ public:
       if (!seek()) {
         exhausted_ = true;
         if (!blocks_.status().ok()) {
-          return fail(Errc::storage_io, blocks_.status().ToString());
+          return fail(error_of(blocks_.status()));
         }
         break;
       }
@@ -142,6 +142,9 @@ private:
     if (!started_) {
       started_ = true;
       blocks_.Seek(next_);
+      if (!blocks_.status().ok()) {
+        return false; // The next seek would forget it.
+      }
       if (!on_block(blocks_, device_, shape_.number, BlockKind::main, key)) {
         blocks_.SeekForPrev(next_);
       }
@@ -202,7 +205,7 @@ Result<void> add_sources(const DeviceView& view, DeviceView::Shape shape, const 
     }
   }
   if (!blocks.status().ok()) {
-    return fail(Errc::storage_io, blocks.status().ToString());
+    return fail(error_of(blocks.status()));
   }
   return {};
 }

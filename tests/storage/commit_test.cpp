@@ -1,4 +1,7 @@
 // Commits seen from inside: how much work one does, what it seals.
+#include <fstream>
+
+#include <rocksdb/metadata.h>
 #include <rocksdb/perf_context.h>
 
 #include "storage/device_scan.hpp"
@@ -48,12 +51,15 @@ struct LiveFixture {
     REQUIRE(live->write().ok());
     return std::move(blocks[0]);
   }
-  ScanPage all(const std::string& device) {
+  Result<ScanPage> scan(const std::string& device, bool descending = false) {
     ScanRequest request;
     request.device = device;
+    request.descending = descending;
     request.limit = 100'000;
-    auto page =
-        scan_device(live->database(), live->families().blocks, *live->view(device), request);
+    return scan_device(live->database(), live->families().blocks, *live->view(device), request);
+  }
+  ScanPage all(const std::string& device) {
+    auto page = scan(device);
     REQUIRE(page);
     return std::move(*page);
   }
@@ -120,6 +126,46 @@ TEST_SUITE("restart") {
     const BlockReads reads;
     CHECK(f.all("none").records.size() == 1);
     CHECK(reads.count() == 0);
+  }
+}
+
+TEST_SUITE("damage") {
+  TEST_CASE("a damaged block is told to who reads it, and stops nobody else and nothing new") {
+    LiveFixture f;
+    f.open();
+    auto make = f.maker();
+    for (int i = 0; i < 4000; ++i) {
+      make.message("a", f.now_ms).row(1000 + i, std::to_string(i));
+      make.message("b", f.now_ms).row(1000 + i, std::to_string(i));
+    }
+    for (int round = 0; round < 3; ++round) { // Fills, seals, flushes.
+      f.commit(make);
+    }
+    f.open();
+    std::vector<rocksdb::LiveFileMetaData> files;
+    f.live->database().GetLiveFilesMetaData(&files);
+    f.live.reset();
+    std::size_t damaged = 0;
+    for (const auto& file : files) {
+      if (file.column_family_name == "blk0") {
+        std::fstream bytes(file.db_path + file.name, std::ios::in | std::ios::out);
+        bytes.seekp(100); // In the first data block, which "a" has for itself.
+        bytes.put('\x7f');
+        ++damaged;
+      }
+    }
+    REQUIRE(damaged > 0);
+    f.open();
+    make.message("a", f.now_ms).row(9000, "1").row(1001, "1");
+    CHECK(f.count(*f.commit(make), RowOutcome::stored) == 2); // The repeat can not be recognised.
+    for (const bool descending : {false, true}) {
+      const auto page = f.scan("a", descending);
+      REQUIRE_FALSE(page);
+      CHECK(page.error().code == Errc::storage_corrupt);
+    }
+    make.message("b", f.now_ms).row(9000, "1").row(1001, "1");
+    CHECK(f.count(*f.commit(make), RowOutcome::duplicate) == 1);
+    CHECK(f.all("b").records.size() == 4001);
   }
 }
 

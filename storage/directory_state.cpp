@@ -49,7 +49,7 @@ void DirectoryState::append(Tail& tail, const RowView& row) {
   tail_bytes += tail.memory() - before;
   ++tail_rows;
   tail.seen_max = std::max(tail.seen_max, row.time_ns);
-  if (!tail.sealing && (tail.rows() >= policy.rows || tail.bytes().size() >= policy.bytes)) {
+  if (!tail.sealing && is_full(tail)) {
     tail.sealing = true;
     full_.push_back(&tail);
   }
@@ -71,14 +71,19 @@ void DirectoryState::sealed(Tail& tail) {
   tail.clear();
 }
 
-void DirectoryState::choose_seals(std::size_t rows, std::int64_t now_ms, std::vector<Tail*>& out) {
-  out.clear();
-  for (Tail* tail : full_) {
-    if (!tail->empty()) {
-      out.push_back(tail);
+void DirectoryState::find_full() {
+  full_.clear();
+  for (Tail* tail = unsealed_.oldest(); tail != nullptr; tail = tail->newer) {
+    tail->sealing = is_full(*tail);
+    if (tail->sealing) {
+      full_.push_back(tail);
     }
   }
-  full_.clear();
+}
+
+void DirectoryState::choose_seals(std::size_t rows, std::int64_t now_ms, std::vector<Tail*>& out) {
+  out.clear();
+  out.swap(full_);
   std::size_t bytes = tail_bytes;
   for (const Tail* tail : out) {
     bytes -= tail->memory();

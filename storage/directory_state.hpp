@@ -56,6 +56,8 @@ struct DirectoryState {
   /// Mutex held. The rows are in a block now: remembers their keys and frees them.
   void sealed(Tail& tail);
 
+  /// After replay, during which tails became full and were sealed again: those that are full now.
+  void find_full();
   /// Tails to be sealed with the next commit of `rows` rows: all that are full, and some of the
   /// oldest if the log lags, memory is short or they are old. Marks them as sealing.
   void choose_seals(std::size_t rows, std::int64_t now_ms, std::vector<Tail*>& out);
@@ -68,9 +70,13 @@ struct DirectoryState {
   }
 
 private:
+  [[nodiscard]] bool is_full(const Tail& tail) const noexcept {
+    return tail.rows() >= policy.rows || tail.bytes().size() >= policy.bytes;
+  }
+
   std::deque<Tail> tails_; ///< Addresses stay.
   TailList unsealed_;
-  std::vector<Tail*> full_;
+  std::vector<Tail*> full_; ///< Each is marked as sealing and stands here once.
 };
 
 } // namespace spate::storage

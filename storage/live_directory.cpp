@@ -76,6 +76,7 @@ LiveDirectory::open(const LiveOptions& options, model::ShapeTable& shapes,
   for (std::size_t i = 0; i < handles.size() && loaded; ++i) {
     loaded = live->replay(i, handles[i]);
   }
+  live->state_.find_full();
   if (loaded) {
     loaded = live->windows_->start();
   }

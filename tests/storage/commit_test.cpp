@@ -110,6 +110,27 @@ TEST_SUITE("restart") {
     CHECK(f.all("new").records.size() == 11);
   }
 
+  TEST_CASE("the first commit after a restart seals only full tails, each once") {
+    LiveFixture f;
+    f.options.policy.rows = 4;
+    f.open();
+    auto make = f.maker();
+    for (int i = 0; i < 46; ++i) { // Each tail is sealed again and again and ends with two rows.
+      for (const char* device : {"a", "b", "c"}) {
+        make.message(device, f.now_ms).row(i, "1");
+      }
+      f.commit(make);
+    }
+    make.message("c", f.now_ms).row(100, "1").row(101, "1"); // Full now.
+    f.commit(make);
+    f.open();
+    make.message("a", f.now_ms).row(200, "1");
+    f.commit(make);
+    CHECK(f.live->last().blocks_sealed() == 1);
+    CHECK(f.all("a").records.size() == 47);
+    CHECK(f.all("c").records.size() == 48);
+  }
+
   TEST_CASE("a device without blocks in a file is read without reading that file") {
     LiveFixture f;
     f.options.policy.rows = 2;

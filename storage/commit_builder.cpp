@@ -268,8 +268,11 @@ void CommitBuilder::reject(const model::Message& message, model::Row& row,
                        std::to_string(limits_.devices_max) + ")";
     break;
   case model::RejectReason::too_many_shapes:
-    rejection.detail = "this device has sent as many different sets of fields as allowed (" +
-                       std::to_string(limits_.shapes_per_device_max) + ")";
+    rejection.detail = state_.device_shapes >= limits_.device_shapes_max
+                           ? "there is no memory for more pairs of a device and a set of fields (" +
+                                 std::to_string(limits_.device_shapes_max) + ")"
+                           : "this device has sent as many different sets of fields as allowed (" +
+                                 std::to_string(limits_.shapes_per_device_max) + ")";
     break;
   default:
     rejection.detail = "the device id can not name a device";

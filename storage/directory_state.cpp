@@ -7,10 +7,14 @@ namespace spate::storage {
 
 namespace {
 
-/// Forced seals a commit, so that one commit does not pay for a whole backlog.
+/// Forced seals a commit, so that one commit does not pay for a whole backlog while there is slack.
 constexpr std::size_t kForcedSealsMin = 4;
 /// Without rows there is nobody who waits.
 constexpr std::size_t kForcedSealsIdle = 1024;
+
+constexpr std::size_t with_slack(std::size_t bound) noexcept {
+  return bound + bound / 4;
+}
 
 } // namespace
 
@@ -88,21 +92,29 @@ void DirectoryState::choose_seals(std::size_t rows, std::int64_t now_ms, std::ve
   for (const Tail* tail : out) {
     bytes -= tail->memory();
   }
+  const std::size_t bytes_max = row_bytes_max();
   std::size_t left = rows == 0 ? kForcedSealsIdle : std::max(kForcedSealsMin, rows / 4);
-  for (Tail* tail = unsealed_.oldest(); tail != nullptr && left != 0; tail = tail->newer) {
+  for (Tail* tail = unsealed_.oldest(); tail != nullptr; tail = tail->newer) {
     if (tail->sealing) {
       continue;
     }
-    const bool lags = log_position - tail->first_log_position > policy.log_bytes_max;
+    const std::size_t lag = log_position - tail->first_log_position;
     const bool old = now_ms - tail->first_received_ms >= policy.age_ms;
-    if (!lags && !old && bytes <= policy.tail_bytes_max) {
+    const bool due = old || lag > policy.log_bytes_max || bytes > bytes_max;
+    const bool urgent = lag > with_slack(policy.log_bytes_max) || bytes > with_slack(bytes_max);
+    if (!due || (left == 0 && !urgent)) {
       break;
     }
     tail->sealing = true;
     bytes -= tail->memory();
     out.push_back(tail);
-    --left;
+    left -= left == 0 ? 0 : 1;
   }
+}
+
+std::size_t DirectoryState::row_bytes_max() const noexcept {
+  const std::size_t fixed = std::min(tails_.size() * sizeof(Tail), policy.tail_bytes_max);
+  return std::max(policy.tail_bytes_max - fixed, policy.tail_bytes_max / 2);
 }
 
 bool DirectoryState::aged(std::int64_t now_ms) const noexcept {

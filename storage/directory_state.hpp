@@ -36,7 +36,7 @@ struct DirectoryState {
   DeviceTable devices;
   ShapeNumbers shapes;
   std::uint32_t devices_visible = 0; ///< Devices with higher numbers wait for their first commit.
-  std::size_t tail_bytes = 0;
+  std::size_t tail_bytes = 0;        ///< Of the rows, without the tails themselves.
   std::size_t tail_rows = 0;
 
   // Committer.
@@ -59,7 +59,8 @@ struct DirectoryState {
   /// After replay, during which tails became full and were sealed again: those that are full now.
   void find_full();
   /// Tails to be sealed with the next commit of `rows` rows: all that are full, and some of the
-  /// oldest if the log lags, memory is short or they are old. Marks them as sealing.
+  /// oldest if the log lags, memory is short or they are old; as many as it takes where a bound is
+  /// passed by a quarter. Marks them as sealing.
   void choose_seals(std::size_t rows, std::int64_t now_ms, std::vector<Tail*>& out);
   /// Whether the oldest tail has reached its age.
   [[nodiscard]] bool aged(std::int64_t now_ms) const noexcept;
@@ -70,6 +71,9 @@ struct DirectoryState {
   }
 
 private:
+  /// What all rows may take. The tails themselves stay for ever and count too, but leave rows half:
+  /// blocks of a row each would cost more than they save.
+  [[nodiscard]] std::size_t row_bytes_max() const noexcept;
   [[nodiscard]] bool is_full(const Tail& tail) const noexcept {
     return tail.rows() >= policy.rows || tail.bytes().size() >= policy.bytes;
   }

@@ -279,7 +279,9 @@ DataDirectoryOptions directory_options(const StoreOptions& options, const std::s
   live.policy.age_ms = options.seal_age_ms;
   live.limits.devices_max = options.devices_max;
   live.limits.shapes_per_device_max = options.shapes_per_device_max;
-  live.limits.device_shapes_max = 4 * options.devices_max;
+  // Each has a tail that stays, so they may take twice what their rows may.
+  live.limits.device_shapes_max =
+      std::min<std::uint64_t>(4 * options.devices_max, 2 * options.tail_bytes_max / sizeof(Tail));
   live.rocks.log_bytes_max = options.log_bytes_max;
   live.rocks.window_bytes =
       internals.window_bytes != 0

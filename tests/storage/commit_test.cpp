@@ -150,6 +150,45 @@ TEST_SUITE("restart") {
   }
 }
 
+TEST_SUITE("memory") {
+  TEST_CASE("tails stay within their budget when every row comes from another device") {
+    LiveFixture f;
+    f.options.policy.tail_bytes_max = 256u << 10;
+    f.open();
+    auto make = f.maker();
+    for (int commit = 0; commit < 40; ++commit) {
+      for (int i = 0; i < 200; ++i) {
+        make.message("d" + std::to_string(200 * commit + i), f.now_ms).row(1, "1");
+      }
+      f.commit(make);
+      StoreStats stats;
+      f.live->add_to(stats);
+      // The tails themselves fill half of it. A commit comes on top of what the one before left.
+      const std::size_t commit_bytes = 200 * 112;
+      CHECK(stats.tail_bytes <= (160u << 10) + commit_bytes);
+      CHECK(stats.tail_rows >= 200);
+    }
+    CHECK(f.all("d7").records.size() == 1);
+  }
+
+  TEST_CASE("the log does not run away from its budget when every row comes from another device") {
+    LiveFixture f;
+    f.options.policy.log_bytes_max = 8u << 10;
+    f.options.rocks.window_bytes = 1u << 10;
+    f.open();
+    auto make = f.maker();
+    for (int commit = 0; commit < 40; ++commit) {
+      for (int i = 0; i < 200; ++i) {
+        make.message("d" + std::to_string(200 * commit + i), f.now_ms).row(1, "1");
+      }
+      f.commit(make);
+      StoreStats stats;
+      f.live->add_to(stats);
+      CHECK(stats.tail_rows < 2000); // Nine bytes each.
+    }
+  }
+}
+
 TEST_SUITE("damage") {
   TEST_CASE("a damaged block is told to who reads it, and stops nobody else and nothing new") {
     LiveFixture f;

@@ -92,6 +92,8 @@ private:
   [[nodiscard]] std::optional<rocksdb::Status> take_background_error();
   void set_fault(std::string fault);
   [[nodiscard]] bool below_floor(std::string& why);
+  /// Someone waits for the readers to leave.
+  [[nodiscard]] bool closing() const noexcept { return !open_.load(std::memory_order_acquire); }
   /// Runs `read(live)` while the database is kept open. Error: storage_unavailable, or read's own.
   template <class T, class Read>
   Result<T> with_live(Read&& read);
@@ -105,7 +107,7 @@ private:
   mutable std::shared_mutex
       open_mutex_; ///< Held shared while live_ is read, alone while it changes.
   std::unique_ptr<LiveDirectory> live_;
-  std::atomic<bool> open_{false}; ///< Readers turn away before they queue up on open_mutex_.
+  std::atomic<bool> open_{false}; ///< False: readers turn away, and long reads are given up.
 
   // Committer.
   Blocks taken_;

@@ -40,7 +40,9 @@ Result<ScanPage> DataDirectory::scan(const ScanRequest& request) {
     if (view == nullptr) {
       return fail(Errc::device_unknown, "no device " + request.device);
     }
-    return scan_device(live.database(), live.families().blocks, *view, request);
+    ScanRequest mine = request;
+    mine.cancelled = [&] { return closing() || (request.cancelled && request.cancelled()); };
+    return scan_device(live.database(), live.families().blocks, *view, mine);
   });
 }
 
@@ -51,7 +53,8 @@ Result<std::vector<StoredRecord>> DataDirectory::last(const std::string& device)
     if (view == nullptr) {
       return fail(Errc::device_unknown, "no device " + device);
     }
-    return last_of_device(live.database(), live.families().blocks, *view);
+    return last_of_device(live.database(), live.families().blocks, *view,
+                          [this] { return closing(); });
   });
 }
 

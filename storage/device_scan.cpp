@@ -1,127 +1,74 @@
 #include "storage/device_scan.hpp"
 
 #include <algorithm>
-#include <queue>
-#include <unordered_map>
+#include <utility>
 
-#include "engine/model/row.hpp"
 #include "storage/block_lookup.hpp"
 #include "storage/row_source.hpp"
+#include "storage/time_group.hpp"
 
 namespace spate::storage {
 
 namespace {
 
 constexpr std::size_t kPageRecordsMax = 100'000;
-/// Up to this many records of one time are compared one by one.
-constexpr std::size_t kCompareMax = 8;
 
-/// A record that shares its time with the others of its group.
-struct GroupRow {
-  const model::Shape* shape = nullptr;
-  RowView row;
-  std::string values; ///< Owns what row.values shows, once its source has moved on.
-};
-
-bool repeats(const GroupRow& a, const GroupRow& b) {
-  return a.shape == b.shape && a.row.source == model::TsSource::device &&
-         b.row.source == model::TsSource::device &&
-         model::same_values(*a.shape, a.values, b.values);
-}
-
-/// Leaves the first of each set of repeats. `group` is in order of arrival.
-void drop_repeats(std::vector<GroupRow>& group) {
-  std::vector<GroupRow> kept;
-  std::unordered_multimap<std::uint64_t, std::size_t> by_hash;
-  const bool hashed = group.size() > kCompareMax;
-  for (GroupRow& row : group) {
-    bool repeat = false;
-    if (hashed) {
-      const std::uint64_t hash = model::hash_values(*row.shape, row.values);
-      const auto [first, last] = by_hash.equal_range(hash);
-      repeat = std::any_of(first, last,
-                           [&](const auto& entry) { return repeats(kept[entry.second], row); });
-      if (!repeat) {
-        by_hash.emplace(hash, kept.size());
-      }
-    } else {
-      repeat = std::any_of(kept.begin(), kept.end(),
-                           [&](const GroupRow& other) { return repeats(other, row); });
-    }
-    if (!repeat) {
-      kept.push_back(std::move(row));
-    }
-  }
-  group = std::move(kept);
-}
-
-/// Merges the sources and yields all records of one time at once.
+/// Merges the sources and gives all records of one time at once.
 class GroupReader {
 public:
-  GroupReader(RowSources sources, bool descending)
-      : sources_(std::move(sources)), heap_(Later{descending}) {
-    for (const auto& source : sources_) {
-      heap_.push(source.get());
-    }
+  GroupReader(RowSources sources, const ScanRequest& request)
+      : request_(request), heap_(std::move(sources)) {
+    std::make_heap(heap_.begin(), heap_.end(), Later{request.descending});
   }
 
-  /// The records of the next time in order of arrival, without repeats; empty at the end.
-  Result<void> next(std::vector<GroupRow>& group) {
-    group.clear();
-    while (!heap_.empty()) {
-      RowSource* source = heap_.top();
-      if (!group.empty() && source->bound() != group.front().row.time_ns) {
-        break;
-      }
-      heap_.pop();
-      if (!source->loaded()) {
-        if (auto loaded = source->load(); !loaded) {
+  /// Adds the records of the next time; none at the end.
+  Result<void> next(TimeGroup& group) {
+    const Later later{request_.descending};
+    std::int64_t time = 0;
+    while (!heap_.empty() && (group.empty() || heap_.front()->bound() == time)) {
+      std::pop_heap(heap_.begin(), heap_.end(), later);
+      RowSource& source = *heap_.back();
+      if (!source.loaded()) {
+        if (given_up(request_)) {
+          return fail(given_up_error());
+        }
+        if (auto loaded = source.load(); !loaded) {
           return loaded;
         }
       } else {
-        group.push_back({&source->shape(), source->front(), std::string(source->front().values)});
-        source->pop();
+        time = source.front().time_ns;
+        for (; source.loaded() && source.front().time_ns == time; source.pop()) {
+          group.add(source.shape(), source.front());
+        }
       }
-      if (!source->finished()) {
-        heap_.push(source);
+      if (source.finished()) {
+        heap_.pop_back(); // Its memory goes with it.
+      } else {
+        std::push_heap(heap_.begin(), heap_.end(), later);
       }
     }
-    std::sort(group.begin(), group.end(),
-              [](const GroupRow& a, const GroupRow& b) { return a.row.tie < b.row.tie; });
-    drop_repeats(group);
     return {};
   }
 
 private:
   struct Later {
     bool descending;
-    bool operator()(const RowSource* a, const RowSource* b) const noexcept {
+    bool operator()(const std::unique_ptr<RowSource>& a,
+                    const std::unique_ptr<RowSource>& b) const noexcept {
       if (a->bound() != b->bound()) {
         return descending ? a->bound() < b->bound() : a->bound() > b->bound();
       }
-      return a->loaded() && !b->loaded(); // What may still hold rows of this time goes first.
+      return a->rank() > b->rank(); // The group wants the rows of a shape in order of arrival.
     }
   };
 
-  RowSources sources_;
-  std::priority_queue<RowSource*, std::vector<RowSource*>, Later> heap_;
+  const ScanRequest& request_;
+  RowSources heap_;
 };
 
 StoredRecord record_of(GroupRow&& row) {
   return {row.row.time_ns, row.row.received_ms,   row.row.source,
           row.shape,       std::move(row.values), row.row.tie};
-}
-
-/// Whether the record lies behind the position where the last page ended.
-bool behind(const ScanRequest& request, const RowView& row) {
-  if (!request.after) {
-    return true;
-  }
-  if (row.time_ns != request.after->time_ns) {
-    return request.descending ? row.time_ns < request.after->time_ns
-                              : row.time_ns > request.after->time_ns;
-  }
-  return request.descending ? row.tie < request.after->tie : row.tie > request.after->tie;
 }
 
 } // namespace
@@ -145,27 +92,21 @@ Result<ScanPage> scan_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* block
     if (request.accepts && !request.accepts(*shape.shape)) {
       continue;
     }
-    if (auto added = add_sources(view, shape, range, *at, sources); !added) {
+    if (auto added = add_sources(view, shape, request, range, *at, sources); !added) {
       return fail(std::move(added.error()));
     }
   }
-  GroupReader reader(std::move(sources), request.descending);
+  GroupReader reader(std::move(sources), request);
   const std::size_t limit = std::min(request.limit, kPageRecordsMax);
-  std::vector<GroupRow> group;
-  for (;;) {
+  for (TimeGroup group(request);;) {
+    group.begin(limit - page.records.size() + 1); // One more tells whether there is another page.
     if (auto read = reader.next(group); !read) {
       return fail(std::move(read.error()));
     }
     if (group.empty()) {
       return page;
     }
-    if (request.descending) {
-      std::reverse(group.begin(), group.end());
-    }
-    for (GroupRow& row : group) {
-      if (!behind(request, row.row)) {
-        continue;
-      }
+    for (GroupRow& row : group.take()) {
       if (page.records.size() == limit) {
         page.more = true;
         return page;
@@ -175,14 +116,17 @@ Result<ScanPage> scan_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* block
   }
 }
 
-Result<std::vector<StoredRecord>>
-last_of_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks, const DeviceView& view) {
+Result<std::vector<StoredRecord>> last_of_device(rocksdb::DB& db,
+                                                 rocksdb::ColumnFamilyHandle* blocks,
+                                                 const DeviceView& view,
+                                                 const std::function<bool()>& cancelled) {
   std::vector<StoredRecord> out;
   for (const DeviceView::Shape& shape : view.shapes) {
     ScanRequest newest;
     newest.from_ns = std::numeric_limits<std::int64_t>::min();
     newest.descending = true;
     newest.limit = 1;
+    newest.cancelled = cancelled;
     newest.accepts = [&shape](const model::Shape& other) { return &other == shape.shape; };
     auto page = scan_device(db, blocks, view, newest);
     if (!page) {

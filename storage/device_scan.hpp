@@ -11,13 +11,16 @@ namespace spate::storage {
 
 /// A page of `view`'s records. Repeats of a device-stamped record (same time, shape and values)
 /// that the commit did not recognise are left out: the first to arrive stands. Thread: any; the
-/// database stays open meanwhile. Memory: a page, one block for each shape, and all records that
-/// share one time. Errors: storage_io, storage_corrupt.
+/// database stays open meanwhile. Memory: a page, a block for each shape, the late blocks that
+/// reach over one time, and hashes of the records that share one. Errors: storage_io,
+/// storage_corrupt, storage_unavailable if it was cancelled.
 Result<ScanPage> scan_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks,
                              const DeviceView& view, const ScanRequest& request);
 
 /// The newest record of each shape. Errors as scan_device().
-Result<std::vector<StoredRecord>>
-last_of_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks, const DeviceView& view);
+Result<std::vector<StoredRecord>> last_of_device(rocksdb::DB& db,
+                                                 rocksdb::ColumnFamilyHandle* blocks,
+                                                 const DeviceView& view,
+                                                 const std::function<bool()>& cancelled = {});
 
 } // namespace spate::storage

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::int64_t kTimeMin = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kTimeMax = std::numeric_limits<std::int64_t>::max();
+constexpr std::uint64_t kMainRank = 0; // Late blocks have their sequence, from 1.
+constexpr std::uint64_t kTailRank = std::numeric_limits<std::uint64_t>::max();
 
 /// Whether the iterator stands on a block of this device, shape and kind.
 bool on_block(const rocksdb::Iterator& at, std::uint32_t device, std::uint32_t shape,
@@ -24,7 +26,7 @@ bool on_block(const rocksdb::Iterator& at, std::uint32_t device, std::uint32_t s
 class TailSource final : public RowSource {
 public:
   TailSource(DeviceView::Shape shape, const TimeRange& range, const std::string& bytes)
-      : RowSource(shape, range), bytes_(bytes) {
+      : RowSource(shape, range, kTailRank), bytes_(bytes) {
     bound_ = range.descending ? kTimeMax : kTimeMin;
   }
 
@@ -50,7 +52,7 @@ class LateBlock final : public RowSource {
 public:
   LateBlock(DeviceView::Shape shape, const TimeRange& range, rocksdb::Iterator& blocks,
             const BlockKey& key, std::int64_t first_time_ns)
-      : RowSource(shape, range), blocks_(blocks), key_(key) {
+      : RowSource(shape, range, key.sequence), blocks_(blocks), key_(key) {
     bound_ = range.descending ? key.last_time_ns : first_time_ns;
   }
 
@@ -86,7 +88,7 @@ class MainBlocks final : public RowSource {
 public:
   MainBlocks(DeviceView::Shape shape, const TimeRange& range, rocksdb::Iterator& blocks,
              std::uint32_t device)
-      : RowSource(shape, range), blocks_(blocks), device_(device) {
+      : RowSource(shape, range, kMainRank), blocks_(blocks), device_(device) {
     bound_ = range.descending ? range.last_ns : range.first_ns;
     // Descending begins with the first block that ends at or after the range's end.
     next_ = block_key({device, shape.number, BlockKind::main, bound_, 0});
@@ -177,6 +179,12 @@ void RowSource::take(std::vector<RowView>&& rows) {
   rows.erase(std::remove_if(rows.begin(), rows.end(), out_of_range), rows.end());
   if (range_.descending) {
     std::reverse(rows.begin(), rows.end());
+    for (auto first = rows.begin(); first != rows.end();) {
+      const auto last = std::find_if(
+          first, rows.end(), [&](const RowView& row) { return row.time_ns != first->time_ns; });
+      std::reverse(first, last);
+      first = last;
+    }
   }
   if (!rows.empty()) {
     bound_ = rows.back().time_ns; // What is loaded next begins there or behind it.
@@ -185,7 +193,12 @@ void RowSource::take(std::vector<RowView>&& rows) {
   next_ = 0;
 }
 
-Result<void> add_sources(const DeviceView& view, DeviceView::Shape shape, const TimeRange& range,
+Error given_up_error() {
+  return {Errc::storage_unavailable, "the read was given up"};
+}
+
+Result<void> add_sources(const DeviceView& view, DeviceView::Shape shape,
+                         const ScanRequest& request, const TimeRange& range,
                          rocksdb::Iterator& blocks, RowSources& out) {
   for (const DeviceView::TailCopy& tail : view.tails) {
     if (tail.shape == shape.number) {
@@ -196,6 +209,9 @@ Result<void> add_sources(const DeviceView& view, DeviceView::Shape shape, const 
   BlockKey key;
   for (blocks.Seek(block_key({view.device, shape.number, BlockKind::late, range.first_ns, 0}));
        on_block(blocks, view.device, shape.number, BlockKind::late, key); blocks.Next()) {
+    if (given_up(request)) {
+      return fail(given_up_error());
+    }
     const auto header = decode_header(view_of(blocks.value()));
     if (!header) {
       return fail(header.error());

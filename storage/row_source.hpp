@@ -11,6 +11,7 @@
 #include "engine/base/result.hpp"
 #include "storage/live_directory.hpp"
 #include "storage/row_codec.hpp"
+#include "storage/store.hpp"
 
 namespace spate::storage {
 
@@ -19,23 +20,28 @@ struct TimeRange {
   std::int64_t first_ns = 0;
   std::int64_t last_ns = 0;
   bool descending = false;
-
-  /// Whether `a` is read before `b`.
-  [[nodiscard]] bool before(std::int64_t a, std::int64_t b) const noexcept {
-    return descending ? a > b : a < b;
-  }
 };
 
-/// A run of rows in reading order. Until load() only a bound on its first time is known, so blocks
-/// that a page does not reach are not decoded.
+/// Asked before each block that is read.
+[[nodiscard]] inline bool given_up(const ScanRequest& request) {
+  return request.cancelled && request.cancelled();
+}
+[[nodiscard]] Error given_up_error();
+
+/// A run of rows in reading order; those of one time in order of arrival. Until load() only a bound
+/// on its first time is known, so blocks that a page does not reach are not decoded.
 class RowSource {
 public:
-  RowSource(DeviceView::Shape shape, const TimeRange& range) : shape_(shape), range_(range) {}
+  /// Sources of one shape hold the rows of a time in the order of `rank`: the main block first,
+  /// then late blocks as they were sealed, then tails.
+  RowSource(DeviceView::Shape shape, const TimeRange& range, std::uint64_t rank)
+      : shape_(shape), range_(range), rank_(rank) {}
   virtual ~RowSource() = default;
   RowSource(const RowSource&) = delete;
   RowSource& operator=(const RowSource&) = delete;
 
   [[nodiscard]] const model::Shape& shape() const noexcept { return *shape_.shape; }
+  [[nodiscard]] std::uint64_t rank() const noexcept { return rank_; }
   /// No row is read before this time; exact once rows are loaded.
   [[nodiscard]] std::int64_t bound() const noexcept {
     return loaded() ? rows_[next_].time_ns : bound_;
@@ -55,6 +61,7 @@ protected:
 
   DeviceView::Shape shape_;
   const TimeRange range_;
+  const std::uint64_t rank_;
   std::int64_t bound_ = 0;
   bool exhausted_ = false;
 
@@ -66,8 +73,9 @@ private:
 using RowSources = std::vector<std::unique_ptr<RowSource>>;
 
 /// All sources of one shape that can have rows in `range`. `blocks` is shared by them and outlives
-/// them. Errors: storage_io, storage_corrupt.
-Result<void> add_sources(const DeviceView& view, DeviceView::Shape shape, const TimeRange& range,
+/// them. Errors: storage_io, storage_corrupt, storage_unavailable if `request` was cancelled.
+Result<void> add_sources(const DeviceView& view, DeviceView::Shape shape,
+                         const ScanRequest& request, const TimeRange& range,
                          rocksdb::Iterator& blocks, RowSources& out);
 
 } // namespace spate::storage

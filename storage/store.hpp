@@ -60,6 +60,9 @@ struct ScanRequest {
   std::size_t limit = 1000;
   /// If set, only records whose shape it accepts (the `fields=` filter).
   std::function<bool(const model::Shape&)> accepts;
+  /// If set, asked before each block that is read; true ends the scan with storage_unavailable.
+  /// Reader's thread.
+  std::function<bool()> cancelled;
 };
 
 /// A record as it is read back. Owns its bytes.

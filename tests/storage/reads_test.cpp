@@ -1,0 +1,150 @@
+// Scans where they are hard: one time for all, the writer at work, someone waiting for the end.
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include "storage/time_group.hpp"
+#include "tests/storage/store_fixture.hpp"
+
+using namespace spate;
+using namespace spate::storage;
+using namespace spate::storage::test;
+
+namespace {
+
+/// Page after page; what is between two pages may change the store.
+template <class Between>
+std::vector<StoredRecord> pages(Store& store, ScanRequest request, Between&& between) {
+  std::vector<StoredRecord> out;
+  for (bool more = true; more;) {
+    const auto page = store.scan(request);
+    if (!page) {
+      FAIL(page.error().detail);
+    }
+    CHECK(page->records.size() <= request.limit);
+    more = page->more;
+    for (const StoredRecord& record : page->records) {
+      out.push_back(record);
+    }
+    if (more) {
+      request.after = {out.back().time_ns, out.back().tie};
+      between();
+    }
+  }
+  return out;
+}
+
+} // namespace
+
+TEST_SUITE("reads") {
+  TEST_CASE("many rows of one time are read page by page in bounded memory") {
+    model::ShapeTable shapes;
+    const model::Shape* shape = shapes.intern({{"t", model::ValueClass::number}});
+    ScanRequest request;
+    request.after = ScanPosition{5, 1000};
+    for (const bool descending : {false, true}) {
+      request.descending = descending;
+      TimeGroup group(request);
+      group.begin(11);
+      for (std::uint64_t tie = 1; tie <= 20'000; ++tie) {
+        std::string values; // Each value comes twice.
+        model::append_decimal(values, {static_cast<std::int64_t>((tie - 1) / 2), 0});
+        group.add(*shape, {5, 1, tie, model::TsSource::device, values});
+        REQUIRE(group.rows_kept() <= 11);
+      }
+      const auto rows = group.take();
+      REQUIRE(rows.size() == 11);
+      for (std::uint64_t i = 0; i < rows.size(); ++i) {
+        CHECK(rows[i].row.tie == (descending ? 999 - 2 * i : 1001 + 2 * i));
+      }
+    }
+  }
+
+  TEST_CASE("rows of one time come in order of arrival, without repeats, whatever block has them") {
+    Fixture f;
+    f.options.seal_rows = 5;
+    f.internals.recent_keys_max = 1;
+    f.open();
+    Texts expected;
+    std::set<std::string> known;
+    for (int i = 0; i < 300; ++i) {
+      const std::string number = std::to_string(i * 37 % 100);
+      const std::string field = i % 3 == 0 ? "a" : "b";
+      f.put("d", 7, number, field);
+      if (known.insert(field + number).second) {
+        expected.push_back(field + number);
+      }
+    }
+    REQUIRE(expected.size() == 200);
+    const auto words = [](const std::vector<StoredRecord>& records) {
+      Texts out;
+      for (const StoredRecord& record : records) {
+        out.push_back(record.shape->fields()[0].path + Fixture::text_of(record));
+      }
+      return out;
+    };
+    ScanRequest request;
+    request.device = "d";
+    request.limit = 7;
+    CHECK(words(pages(*f.store, request, [] {})) == expected);
+    request.descending = true;
+    std::reverse(expected.begin(), expected.end());
+    CHECK(words(pages(*f.store, request, [] {})) == expected);
+  }
+
+  TEST_CASE("cursor pages while the writer seals neither skip nor repeat") {
+    for (const bool descending : {false, true}) {
+      Fixture f;
+      f.options.seal_rows = 3;
+      f.open();
+      for (int i = 0; i < 100; ++i) {
+        f.put("d", 1000 + i, "1");
+      }
+      ScanRequest request;
+      request.device = "d";
+      request.limit = 3;
+      request.descending = descending;
+      request.from_ns = 1000;
+      request.to_ns = 1100;
+      int written = 0;
+      const auto records = pages(*f.store, request, [&] {
+        f.put("d", 2000 + written, "1"); // Seals what is older.
+        f.put("d", written, "1");        // Makes late blocks.
+        ++written;
+      });
+      CHECK(written > 30);
+      REQUIRE(records.size() == 100);
+      for (int i = 0; i < 100; ++i) {
+        CHECK(records[static_cast<std::size_t>(i)].time_ns == (descending ? 1099 - i : 1000 + i));
+      }
+    }
+  }
+
+  TEST_CASE("a long read is given up when it is cancelled, and when the store stops") {
+    Fixture f;
+    f.options.seal_rows = 2;
+    f.open();
+    for (int i = 0; i < 50; ++i) {
+      f.put("d", i, "1");
+    }
+    ScanRequest request;
+    request.device = "d";
+    int asked = 0;
+    request.cancelled = [&] { return ++asked == 3; };
+    CHECK(f.store->scan(request).error().code == Errc::storage_unavailable);
+    CHECK(asked == 3);
+    std::thread stopping;
+    request.cancelled = [&] {
+      if (!stopping.joinable()) { // Goes on as soon as other readers are turned away.
+        stopping = std::thread([&] { f.store->stop(); });
+        std::thread([&] {
+          while (f.store->devices("", 1)) {
+          }
+        }).join();
+      }
+      return false;
+    };
+    CHECK(f.store->scan(request).error().code == Errc::storage_unavailable);
+    stopping.join();
+  }
+}

@@ -218,11 +218,16 @@ Result<void> LiveDirectory::replay(std::size_t index, rocksdb::ColumnFamilyHandl
   for (at->SeekToFirst(); at->Valid(); at->Next()) {
     const auto key = view_of(at->key());
     last = key.size() == sizeof(std::uint64_t) ? get_be<std::uint64_t>(key.data()) : 0;
-    if (last <= state_.sequence) {
-      return fail(Errc::storage_corrupt, "the commits in the log are out of order");
+    // Only windows from the oldest on are dropped, so the first commit has any number.
+    const bool first = state_.sequence == 0;
+    if (last == 0 || (!first && last != state_.sequence + 1)) {
+      return fail(Errc::storage_corrupt, "the log misses commits: its last whole one is " +
+                                             std::to_string(state_.sequence) + ", then comes " +
+                                             std::to_string(last) +
+                                             "; put the directory back from a copy");
     }
     state_.sequence = last;
-    if (auto replayed = replay_commit(view_of(at->value())); !replayed) {
+    if (auto replayed = replay_commit(view_of(at->value()), first); !replayed) {
       return replayed;
     }
     bytes += at->value().size();
@@ -237,12 +242,12 @@ Result<void> LiveDirectory::replay(std::size_t index, rocksdb::ColumnFamilyHandl
 
 /// First the tails that this commit sealed are emptied, then its rows are added: seals cover rows
 /// of earlier commits only.
-Result<void> LiveDirectory::replay_commit(std::string_view commit) {
+Result<void> LiveDirectory::replay_commit(std::string_view commit, bool first) {
   const auto damaged = [] {
     return fail(Errc::storage_corrupt, "a commit in the log can not be read");
   };
   LogDecoder decoder;
-  if (!decoder.begin(commit)) {
+  if (!decoder.begin(commit) || (!first && decoder.next_tie() != state_.next_tie)) {
     return damaged();
   }
   const auto tail_of = [this](std::uint32_t number, std::uint32_t shape, BlockKind kind) -> Tail* {

@@ -103,7 +103,7 @@ private:
   Result<void> load_meta(model::ShapeTable& shapes);
   Result<void> load_entry(std::string_view key, std::string_view value, model::ShapeTable& shapes);
   Result<void> replay(std::size_t index, rocksdb::ColumnFamilyHandle* window);
-  Result<void> replay_commit(std::string_view commit);
+  Result<void> replay_commit(std::string_view commit, bool first);
   void restore_devices(const DeviceTable& earlier);
   void flush_small_families();
   void publish_snapshot(); ///< Mutex held.

@@ -36,6 +36,13 @@ public:
     std::vsnprintf(line, sizeof line, format, arguments);
     std::string_view text = line;
     text = text.substr(0, text.find_last_not_of(" \n") + 1);
+    if (text.find(": dropping ") != std::string_view::npos) {
+      log::warn("log-cut",
+                "the write-ahead log can not be read to its end. After a power cut or a kill that "
+                "is what nobody was told is stored; otherwise the disk has lost data",
+                {{"data_dir", std::string_view(directory_)}, {"reason", text}});
+      return;
+    }
     log::write(level == rocksdb::InfoLogLevel::WARN_LEVEL ? log::Level::warn : log::Level::error,
                "rocksdb", text, {{"data_dir", std::string_view(directory_)}});
   }

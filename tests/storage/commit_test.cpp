@@ -1,12 +1,7 @@
 // Commits seen from inside: how much work one does, what it seals.
-#include <fstream>
-
-#include <rocksdb/metadata.h>
 #include <rocksdb/perf_context.h>
 
-#include "storage/device_scan.hpp"
-#include "storage/live_directory.hpp"
-#include "tests/storage/store_fixture.hpp"
+#include "tests/storage/live_fixture.hpp"
 
 using namespace spate;
 using namespace spate::storage;
@@ -14,63 +9,6 @@ using namespace spate::storage::test;
 using model::RowOutcome;
 
 namespace {
-
-struct NoSink final : model::ReceiptSink {
-  void on_receipt(std::unique_ptr<model::TelemetryBlock>) override {}
-};
-
-/// An open data directory without a committer thread.
-struct LiveFixture {
-  TempDir dir;
-  model::ShapeTable shapes;
-  LiveOptions options;
-  std::atomic<std::uint64_t> devices_total{0};
-  std::unique_ptr<LiveDirectory> live;
-  NoSink sink;
-  std::int64_t now_ms = 1'700'000'000'000;
-
-  LiveFixture() {
-    options.path = dir.sub("db");
-    options.name = dir.path();
-    options.durability = Durability::os;
-  }
-  void open() {
-    live.reset();
-    auto opened =
-        LiveDirectory::open(options, shapes, nullptr, devices_total, [](const rocksdb::Status&) {});
-    if (!opened) {
-      FAIL(opened.error().detail);
-    }
-    live = std::move(*opened);
-  }
-  BlockMaker maker() { return BlockMaker(shapes); }
-  std::unique_ptr<model::TelemetryBlock> commit(BlockMaker& maker) {
-    Blocks blocks;
-    blocks.push_back(maker.take(model::ShardId{0}, sink));
-    REQUIRE(live->build(blocks, now_ms));
-    REQUIRE(live->write().ok());
-    return std::move(blocks[0]);
-  }
-  Result<ScanPage> scan(const std::string& device, bool descending = false) {
-    ScanRequest request;
-    request.device = device;
-    request.descending = descending;
-    request.limit = 100'000;
-    return scan_device(live->database(), live->families().blocks, *live->view(device), request);
-  }
-  ScanPage all(const std::string& device) {
-    auto page = scan(device);
-    REQUIRE(page);
-    return std::move(*page);
-  }
-  static std::size_t count(const model::TelemetryBlock& block, RowOutcome outcome) {
-    std::size_t rows = 0;
-    for (const model::Row& row : block.rows) {
-      rows += row.outcome == outcome ? 1 : 0;
-    }
-    return rows;
-  }
-};
 
 /// Blocks of files that this thread asked for since it was made.
 class BlockReads {
@@ -186,46 +124,6 @@ TEST_SUITE("memory") {
       f.live->add_to(stats);
       CHECK(stats.tail_rows < 2000); // Nine bytes each.
     }
-  }
-}
-
-TEST_SUITE("damage") {
-  TEST_CASE("a damaged block is told to who reads it, and stops nobody else and nothing new") {
-    LiveFixture f;
-    f.open();
-    auto make = f.maker();
-    for (int i = 0; i < 4000; ++i) {
-      make.message("a", f.now_ms).row(1000 + i, std::to_string(i));
-      make.message("b", f.now_ms).row(1000 + i, std::to_string(i));
-    }
-    for (int round = 0; round < 3; ++round) { // Fills, seals, flushes.
-      f.commit(make);
-    }
-    f.open();
-    std::vector<rocksdb::LiveFileMetaData> files;
-    f.live->database().GetLiveFilesMetaData(&files);
-    f.live.reset();
-    std::size_t damaged = 0;
-    for (const auto& file : files) {
-      if (file.column_family_name == "blk0") {
-        std::fstream bytes(file.db_path + file.name, std::ios::in | std::ios::out);
-        bytes.seekp(100); // In the first data block, which "a" has for itself.
-        bytes.put('\x7f');
-        ++damaged;
-      }
-    }
-    REQUIRE(damaged > 0);
-    f.open();
-    make.message("a", f.now_ms).row(9000, "1").row(1001, "1");
-    CHECK(f.count(*f.commit(make), RowOutcome::stored) == 2); // The repeat can not be recognised.
-    for (const bool descending : {false, true}) {
-      const auto page = f.scan("a", descending);
-      REQUIRE_FALSE(page);
-      CHECK(page.error().code == Errc::storage_corrupt);
-    }
-    make.message("b", f.now_ms).row(9000, "1").row(1001, "1");
-    CHECK(f.count(*f.commit(make), RowOutcome::duplicate) == 1);
-    CHECK(f.all("b").records.size() == 4001);
   }
 }
 

@@ -174,6 +174,7 @@ void MqttSession::aim_at(std::string_view topic) {
   aim.device = match.route != nullptr ? match.device : std::string_view(client_id_);
   aim.fault = model::device_id_fault(aim.device);
   aim.shard = context_.store.shard_of(aim.device);
+  aim.origin = hash_bytes(aim.device);
 
   auto& present = publishing_->present;
   if (aim.route != nullptr && aim.fault == nullptr && present.size() < kPresentMax &&
@@ -189,6 +190,7 @@ void MqttSession::ingest(const wire::Publish& publish) {
   aim_at(publish.topic);
   const Aim& aim = publishing_->aim;
   model::TelemetryBlock& block = context_.writer.open_block(aim.shard);
+  block.origin = aim.origin;
   model::Message message;
   message.device = aim.number;
   message.received_ms = context_.loop.wall_now_ms();

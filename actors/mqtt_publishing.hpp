@@ -22,6 +22,7 @@ struct Aim {
   std::string device;                      ///< Named by the topic or the client id.
   const char* fault = nullptr;             ///< Why `device` can not be a device id.
   model::ShardId shard{};
+  std::uint64_t origin = 0;                                  ///< As TelemetryBlock::origin.
   model::DeviceNumber number = model::DeviceNumber::unknown; ///< Known from the first receipt on.
 };
 

@@ -24,7 +24,7 @@ void ShapeTable::append_key(std::string& key, const std::vector<FieldView>& fiel
   }
 }
 
-const Shape* ShapeTable::intern(const std::vector<FieldView>& fields) {
+const Shape* ShapeTable::intern(const std::vector<FieldView>& fields, std::uint64_t origin) {
   assert(!fields.empty());
   assert(std::adjacent_find(fields.begin(), fields.end(), [](const auto& a, const auto& b) {
            return a.path >= b.path;
@@ -40,6 +40,13 @@ const Shape* ShapeTable::intern(const std::vector<FieldView>& fields) {
       kShapeOverheadBytes + 2 * key.size() + kFieldOverheadBytes * fields.size();
   if (shapes_.size() == limits_.shapes_max || bytes_ + cost > limits_.bytes_max) {
     return nullptr;
+  }
+  if (origin != 0) {
+    std::uint32_t& added = added_by_[origin];
+    if (added == limits_.shapes_per_origin_max) {
+      return nullptr;
+    }
+    ++added;
   }
   std::vector<Field> owned;
   owned.reserve(fields.size());

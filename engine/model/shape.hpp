@@ -49,6 +49,9 @@ private:
 struct ShapeLimits {
   std::size_t shapes_max = 100'000;  ///< In all.
   std::size_t bytes_max = 64u << 20; ///< Of all definitions.
+  /// Added by one origin, whatever the store made of its records later. Above what a device may
+  /// have, or its own limit could not be told from this one.
+  std::uint32_t shapes_per_origin_max = 1024;
 };
 
 /// The one place that turns a list of fields into a Shape. Thread-safe; parsers keep their own
@@ -62,8 +65,10 @@ public:
   ShapeTable& operator=(const ShapeTable&) = delete;
 
   /// `fields` are sorted by path without repeats. Null when the limits are reached: the caller
-  /// rejects the record as `too-many-shapes`.
-  [[nodiscard]] const Shape* intern(const std::vector<FieldView>& fields);
+  /// rejects the record as `too-many-shapes`. `origin` stands for the device that asks: a shape
+  /// that is new counts against what it may add, so that one device can not use the table up. 0:
+  /// not counted.
+  [[nodiscard]] const Shape* intern(const std::vector<FieldView>& fields, std::uint64_t origin = 0);
 
   [[nodiscard]] std::size_t size() const;
 
@@ -79,6 +84,7 @@ private:
   mutable std::mutex mutex_;
   std::deque<Shape> shapes_; ///< A deque: addresses stay.
   std::unordered_map<std::string, const Shape*, TextHash, std::equal_to<>> by_key_;
+  std::unordered_map<std::uint64_t, std::uint32_t> added_by_; ///< By origin: at most one a shape.
   std::size_t bytes_ = 0;
 };
 

@@ -81,6 +81,8 @@ struct TelemetryBlock {
   std::string values; ///< Row bytes.
   std::string names;  ///< Device ids of messages whose number is not known yet.
 
+  /// Of the rows that are being appended: a hash of their device. See ShapeTable::intern().
+  std::uint64_t origin = 0;
   ReceiptSink* sink = nullptr;       ///< Borrowed; outlives the block.
   std::size_t handed_over_bytes = 0; ///< bytes() as its loop counts it.
   CommitStatus status = CommitStatus::pending;
@@ -107,6 +109,7 @@ struct TelemetryBlock {
     values.clear();
     names.clear();
     handed_over_bytes = 0;
+    origin = 0;
     status = CommitStatus::pending;
     status_detail.clear();
   }

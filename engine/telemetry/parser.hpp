@@ -131,7 +131,7 @@ private:
 
   // record.cpp
   void finish_record(Job& job, std::uint32_t index);
-  const Layout* make_layout();
+  const Layout* make_layout(std::uint64_t origin);
   void find_live();
   bool is_record_form() const;
   bool settle_time(const Job& job, const Layout& layout, model::Row& row);

@@ -26,7 +26,11 @@ void Parser::finish_record(Job& job, std::uint32_t index) {
   const Layout* layout =
       layouts_.find(hash_, sequence_.data(), count_, values_node_ != PathTree::kNone);
   if (layout == nullptr) {
-    layout = make_layout();
+    layout = make_layout(job.out->origin);
+  }
+  if (layout == nullptr) {
+    add_fault(job, index, RejectReason::too_many_shapes, describe(RejectReason::too_many_shapes));
+    return;
   }
   model::Row row;
   if (!settle_time(job, *layout, row)) {
@@ -71,7 +75,8 @@ void Parser::find_live() {
   }
 }
 
-const Layout* Parser::make_layout() {
+/// Null if there may be no shape for it: that is not remembered, since it may be up to its origin.
+const Layout* Parser::make_layout(std::uint64_t origin) {
   const bool candidate = values_node_ != PathTree::kNone;
   find_live();
   const bool record_form = candidate && is_record_form();
@@ -116,8 +121,10 @@ const Layout* Parser::make_layout() {
   } else if (too_long) {
     layout.reason = RejectReason::payload_too_large;
   } else {
-    layout.shape = shapes_.intern(fields_);
-    layout.reason = RejectReason::too_many_shapes;
+    layout.shape = shapes_.intern(fields_, origin);
+    if (layout.shape == nullptr) {
+      return nullptr;
+    }
   }
   return layouts_.add(hash_, sequence_.data(), count_, candidate, layout);
 }

@@ -84,6 +84,22 @@ TEST_CASE("a definition comes back from its bytes, in another table too") {
   }
 }
 
+TEST_CASE("one origin can not use the table up, and keeps what is there already") {
+  ShapeTable table({.shapes_per_origin_max = 3});
+  const auto intern = [&](int number, std::uint64_t origin) {
+    return table.intern(Fields{{"f" + std::to_string(number), ValueClass::number}}, origin);
+  };
+  for (int i = 0; i < 3; ++i) {
+    CHECK(intern(i, 7) != nullptr);
+  }
+  CHECK(intern(3, 7) == nullptr);
+  CHECK(intern(3, 8) != nullptr); // Another device may.
+  CHECK(intern(3, 7) == intern(3, 8));
+  CHECK(intern(0, 8) == intern(0, 7));
+  CHECK(intern(4, 0) != nullptr); // The store itself is not counted.
+  CHECK(table.size() == 5);
+}
+
 TEST_CASE("shapes stay where they are while more come") {
   ShapeTable table;
   const Shape* first = table.intern(Fields{{"first", ValueClass::number}});

@@ -23,7 +23,8 @@ DataDirectory::DataDirectory(DataDirectoryOptions options, DirectoryLock lock,
                              model::ShapeTable& shapes, std::atomic<std::uint64_t>& devices_total)
     : options_(std::move(options)), lock_(std::move(lock)), shapes_(shapes),
       devices_total_(devices_total),
-      queue_({.interval = std::chrono::microseconds(options_.commit_interval_us)}) {}
+      queue_({.interval = std::chrono::microseconds(options_.commit_interval_us)}),
+      pause_(options_.internals.reopen_pause_min, options_.internals.reopen_pause_max) {}
 
 DataDirectory::~DataDirectory() {
   stop();
@@ -207,14 +208,24 @@ void DataDirectory::recover(std::string reason, bool no_space) {
     devices = live_->take_devices();
     live_.reset();
   }
-  auto pause = options_.internals.reopen_pause_min;
+  const auto until = CommitQueue::Clock::now() + pause_.failed(CommitQueue::Clock::now());
+  while (!queue_.stopping() && CommitQueue::Clock::now() < until) {
+    queue_.take(taken_, until);
+  }
+  reopen(&devices, no_space);
+}
+
+/// Tries until it works or the node stops. `earlier` as LiveDirectory::open(). The queue refuses
+/// meanwhile.
+void DataDirectory::reopen(const DeviceTable* earlier, bool no_space) {
   while (!queue_.stopping()) {
+    const auto pause = pause_.attempt();
     std::string why;
     if (no_space && below_floor(why)) {
       set_fault(std::move(why));
     } else {
       (void)take_background_error(); // What the closed database said.
-      auto opened = open_live(&devices, false);
+      auto opened = open_live(earlier, false);
       if (opened) {
         const std::scoped_lock lock(status_mutex_);
         ++stats_.reopens;
@@ -226,11 +237,11 @@ void DataDirectory::recover(std::string reason, bool no_space) {
                  {{"data_dir", std::string_view(options_.path)}});
     }
     queue_.take(taken_, CommitQueue::Clock::now() + pause);
-    pause = std::min(2 * pause, options_.internals.reopen_pause_max);
   }
   if (live_ == nullptr) {
     return;
   }
+  pause_.opened(CommitQueue::Clock::now());
   log::info("data-dir-reopened", "a data directory works again",
             {{"data_dir", std::string_view(options_.path)}});
   check_space();

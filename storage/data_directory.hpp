@@ -16,6 +16,7 @@
 #include "storage/commit_queue.hpp"
 #include "storage/directory_format.hpp"
 #include "storage/live_directory.hpp"
+#include "storage/reopen_pause.hpp"
 #include "storage/store.hpp"
 #include "storage/store_internals.hpp"
 
@@ -88,6 +89,7 @@ private:
   void check_space();
   /// Refuses everything, closes, and opens again as soon as that works. Returns at stop() too.
   void recover(std::string reason, bool no_space);
+  void reopen(const DeviceTable* earlier, bool no_space);
   void on_background_error(const rocksdb::Status& status);
   [[nodiscard]] std::optional<rocksdb::Status> take_background_error();
   void set_fault(std::string fault);
@@ -114,6 +116,7 @@ private:
   std::size_t taken_next_ = 0;
   Blocks turn_;
   CommitQueue::Clock::time_point next_tick_{};
+  ReopenPause pause_;
   bool full_ = false;
   std::string full_reason_;
 

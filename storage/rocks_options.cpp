@@ -1,6 +1,7 @@
 #include "storage/rocks_options.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdarg>
 #include <cstdio>
 #include <utility>
@@ -11,6 +12,7 @@
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 
+#include "engine/base/clock.hpp"
 #include "engine/base/log.hpp"
 
 namespace spate::storage {
@@ -51,12 +53,30 @@ private:
   const std::string directory_;
 };
 
+constexpr std::int64_t kWarningPauseNs = 60'000'000'000;
+constexpr std::size_t kBlockCacheBytes = 32u << 20;
+constexpr std::size_t kMetaBufferBytes = 4u << 20;
+constexpr int kFilterBits = 10;
+constexpr int kOpenFilesMax = 512;
+
 class ErrorListener final : public rocksdb::EventListener {
 public:
   explicit ErrorListener(std::function<void(const rocksdb::Status&)> on_error)
       : on_error_(std::move(on_error)) {}
 
-  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
+    if (reason == rocksdb::BackgroundErrorReason::kCompaction ||
+        status->severity() < rocksdb::Status::Severity::kHardError) {
+      // Nothing that was written is in doubt: the files that went in are still there. Set to OK, so
+      // that RocksDB goes on flushing and tries again.
+      std::int64_t due = warning_due_ns_.load(std::memory_order_relaxed);
+      const std::int64_t now = steady_ns();
+      if (now >= due && warning_due_ns_.compare_exchange_strong(due, now + kWarningPauseNs)) {
+        log::warn("rocksdb-background", describe(*status));
+      }
+      *status = rocksdb::Status::OK();
+      return;
+    }
     on_error_(*status);
   }
   /// Recovery in place (Resume) trips over an assert: the directory is closed and opened instead.
@@ -67,12 +87,8 @@ public:
 
 private:
   const std::function<void(const rocksdb::Status&)> on_error_;
+  std::atomic<std::int64_t> warning_due_ns_{0};
 };
-
-constexpr std::size_t kBlockCacheBytes = 32u << 20;
-constexpr std::size_t kMetaBufferBytes = 4u << 20;
-constexpr int kFilterBits = 10;
-constexpr int kOpenFilesMax = 512;
 
 } // namespace
 
@@ -128,7 +144,12 @@ RocksOptions rocks_options(const RocksLimits& limits, rocksdb::Env* env,
   options.blocks.write_buffer_size = limits.block_buffer_bytes;
   options.blocks.max_write_buffer_number = 4;
   options.blocks.compression = rocksdb::kLZ4Compression;
+  // Compaction would need the space of all blocks once more. The fold rewrites them; until then
+  // there are as many files as there were flushes, and nothing may wait for them to become fewer.
   options.blocks.compaction_style = rocksdb::kCompactionStyleUniversal;
+  options.blocks.disable_auto_compactions = true;
+  options.blocks.level0_slowdown_writes_trigger = 1 << 20;
+  options.blocks.level0_stop_writes_trigger = 1 << 20;
   options.blocks.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(4)); // The device.
   options.blocks.table_factory.reset(rocksdb::NewBlockBasedTableFactory(filtered));
   return options;

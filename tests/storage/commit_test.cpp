@@ -88,6 +88,25 @@ TEST_SUITE("restart") {
   }
 }
 
+TEST_SUITE("blocks") {
+  TEST_CASE("many files of blocks neither stop writes nor are compacted") {
+    LiveFixture f;
+    f.options.policy.rows = 1;
+    f.open();
+    auto make = f.maker();
+    for (int i = 0; i < 100; ++i) {
+      make.message("d", f.now_ms).row(i, "1");
+      f.commit(make);
+      REQUIRE(f.live->database().Flush({}, f.live->families().blocks).ok());
+    }
+    std::string files;
+    REQUIRE(f.live->database().GetProperty(f.live->families().blocks, "rocksdb.num-files-at-level0",
+                                           &files));
+    CHECK(files == "99"); // The first commit seals nothing.
+    CHECK(f.all("d").records.size() == 100);
+  }
+}
+
 TEST_SUITE("memory") {
   TEST_CASE("tails stay within their budget when every row comes from another device") {
     LiveFixture f;

@@ -1,8 +1,9 @@
 #include <set>
 #include <thread>
 
+#include "storage/reopen_pause.hpp"
+#include "tests/storage/live_fixture.hpp"
 #include "tests/storage/power_fs.hpp"
-#include "tests/storage/store_fixture.hpp"
 
 using namespace spate;
 using namespace spate::storage;
@@ -167,6 +168,49 @@ TEST_SUITE("faults") {
         }
       }
     }
+  }
+
+  TEST_CASE("a failed compaction is tried again and closes nothing") {
+    const auto fs = std::make_shared<PowerFs>();
+    PowerEnv env(fs);
+    LiveFixture f;
+    f.options.env = &env;
+    for (int i = 0; i < 3; ++i) { // Each opening makes a file.
+      f.open();
+      auto make = f.maker();
+      make.message("d" + std::to_string(i), f.now_ms).row(1, "1");
+      f.commit(make);
+    }
+    f.open();
+    rocksdb::DB& db = f.live->database();
+    fs->fail(PowerFs::Fault::write_enospc, ".sst");
+    CHECK_FALSE(db.CompactRange({}, f.live->families().meta, nullptr, nullptr).ok());
+    fs->clear();
+    CHECK(f.background_errors == 0);
+    auto make = f.maker();
+    make.message("d", f.now_ms).row(1, "1");
+    CHECK(f.count(*f.commit(make), model::RowOutcome::stored) == 1);
+    CHECK(db.CompactRange({}, f.live->families().meta, nullptr, nullptr).ok());
+    f.live.reset();
+  }
+
+  TEST_CASE("a directory that fails again soon after it was opened is left closed for longer") {
+    using namespace std::chrono_literals;
+    ReopenPause pause(200ms, 5s);
+    ReopenPause::Clock::time_point now{1h};
+    CHECK(pause.failed(now) == 0s);
+    CHECK(pause.attempt() == 200ms);
+    CHECK(pause.attempt() == 400ms);
+    pause.opened(now);
+    CHECK(pause.failed(now + 59s) == 400ms);
+    CHECK(pause.attempt() == 800ms);
+    pause.opened(now += 1min);
+    CHECK(pause.failed(now + 60s) == 0s);
+    CHECK(pause.attempt() == 200ms);
+    for (int i = 0; i < 20; ++i) {
+      (void)pause.attempt();
+    }
+    CHECK(pause.attempt() == 5s);
   }
 
   TEST_CASE("below the floor blocks are refused as full; above it they are taken again") {

@@ -20,6 +20,7 @@ struct LiveFixture {
   model::ShapeTable shapes;
   LiveOptions options;
   std::atomic<std::uint64_t> devices_total{0};
+  std::atomic<int> background_errors{0};
   std::unique_ptr<LiveDirectory> live;
   NoSink sink;
   std::int64_t now_ms = 1'700'000'000'000;
@@ -31,8 +32,8 @@ struct LiveFixture {
   }
   Result<void> try_open() {
     live.reset();
-    auto opened =
-        LiveDirectory::open(options, shapes, nullptr, devices_total, [](const rocksdb::Status&) {});
+    auto opened = LiveDirectory::open(options, shapes, nullptr, devices_total,
+                                      [this](const rocksdb::Status&) { ++background_errors; });
     if (!opened) {
       return fail(std::move(opened.error()));
     }

@@ -33,25 +33,26 @@ public:
 
   enum class Fault { none, sync_eio, write_eio, write_enospc };
 
-  /// From now on, until clear(): each operation of the kind fails.
-  void fail(Fault fault) {
+  /// From now on, until clear(): each operation of the kind fails, if `suffix` is not empty only on
+  /// files whose name ends so.
+  void fail(Fault fault, std::string suffix = {}) {
     const std::scoped_lock lock(mutex_);
     fault_ = fault;
-    only_wal_ = false;
+    suffix_ = std::move(suffix);
     fault_once_at_.reset();
   }
   /// The n-th write or sync from now fails, once.
   void fail_once(Fault fault, std::uint64_t n) {
     const std::scoped_lock lock(mutex_);
     fault_ = fault;
-    only_wal_ = false;
+    suffix_.clear();
     fault_once_at_ = operations_ + n;
   }
   /// The next one of the write-ahead log fails, once, whatever else goes on in the background.
   void fail_next_of_wal(Fault fault) {
     fail_once(fault, 1);
     const std::scoped_lock lock(mutex_);
-    only_wal_ = true;
+    suffix_ = ".log";
   }
   void clear() { fail(Fault::none); }
   /// The power goes at the n-th write or sync from now: nothing reaches the disk any more.
@@ -247,7 +248,7 @@ private:
       return IOStatus::IOError("the power is off");
     }
     const bool hit = fault_ == Fault::sync_eio ? kind == Kind::sync : kind == Kind::write;
-    if (fault_ == Fault::none || !hit || (only_wal_ && !name.ends_with(".log")) ||
+    if (fault_ == Fault::none || !hit || !name.ends_with(suffix_) ||
         (fault_once_at_ && operations_ < *fault_once_at_)) {
       return IOStatus::OK();
     }
@@ -286,7 +287,7 @@ private:
   mutable std::mutex mutex_;
   std::map<std::string, State> files_;
   Fault fault_ = Fault::none;
-  bool only_wal_ = false;
+  std::string suffix_;
   std::optional<std::uint64_t> fault_once_at_;
   std::optional<std::uint64_t> dies_at_;
   std::uint64_t operations_ = 0;

@@ -35,15 +35,34 @@ DataDirectory::open(DataDirectoryOptions options, DirectoryLock lock, model::Sha
                     std::atomic<std::uint64_t>& devices_total) {
   std::unique_ptr<DataDirectory> made(
       new DataDirectory(std::move(options), std::move(lock), shapes, devices_total));
-  if (auto prepared = prepare_database(made->options_.path); !prepared) {
-    return fail(std::move(prepared.error()));
+  auto opened = prepare_database(made->options_.path);
+  const bool used = has_database(made->options_.path) ||
+                    (!opened && opened.error().code == Errc::storage_corrupt);
+  if (opened) {
+    opened = made->open_live(nullptr, !used);
   }
-  if (auto opened = made->open_live(nullptr, !has_database(made->options_.path)); !opened) {
+  if (opened) {
+    made->check_space();
+  } else if (!used) {
     return fail(std::move(opened.error()));
+  } else {
+    made->stay_closed(opened.error());
+    made->open_error_ = std::move(opened.error());
   }
-  made->check_space();
   made->thread_ = std::thread([directory = made.get()] { directory->run(); });
   return made;
+}
+
+void DataDirectory::stay_closed(const Error& error) {
+  set_fault(error.detail + "; reopening");
+  log::error(
+      "data-dir-open-failed", "a data directory can not be opened, and is tried again",
+      {{"data_dir", std::string_view(options_.path)}, {"reason", std::string_view(error.detail)}});
+  Blocks none;
+  queue_.refuse(none, none,
+                error.code == Errc::storage_full ? model::CommitStatus::full
+                                                 : model::CommitStatus::unavailable,
+                error.detail);
 }
 
 Result<void> DataDirectory::open_live(const DeviceTable* earlier, bool create) {
@@ -61,6 +80,10 @@ Result<void> DataDirectory::open_live(const DeviceTable* earlier, bool create) {
 }
 
 void DataDirectory::run() {
+  if (open_error_) {
+    queue_.take(taken_, CommitQueue::Clock::now() + pause_.attempt());
+    reopen(nullptr, open_error_->code == Errc::storage_full);
+  }
   next_tick_ = CommitQueue::Clock::now() + options_.internals.tick;
   for (;;) {
     const bool stopping =

@@ -41,8 +41,9 @@ struct DataDirectoryOptions {
 /// Locks:   open_mutex_ before LiveDirectory's own; status_mutex_ and the queue's mutex are leaves.
 class DataDirectory {
 public:
-  /// `devices_total` counts over all data directories. Blocks until the log is replayed.
-  /// Errors: storage_io, storage_full, storage_corrupt.
+  /// `devices_total` counts over all data directories. Blocks until the log is replayed. A database
+  /// that is there and can not be opened gives a directory that refuses blocks and goes on trying:
+  /// others are not to wait for it. Errors of a new one: storage_io, storage_full, storage_corrupt.
   static Result<std::unique_ptr<DataDirectory>> open(DataDirectoryOptions options,
                                                      DirectoryLock lock, model::ShapeTable& shapes,
                                                      std::atomic<std::uint64_t>& devices_total);
@@ -51,6 +52,8 @@ public:
   DataDirectory& operator=(const DataDirectory&) = delete;
 
   void submit(std::unique_ptr<model::TelemetryBlock> block) { queue_.submit(std::move(block)); }
+  /// Why open() has left it closed; nothing if it is open. Before the first submit().
+  [[nodiscard]] const std::optional<Error>& open_error() const noexcept { return open_error_; }
   [[nodiscard]] std::size_t queued_bytes() const noexcept { return queue_.bytes(); }
   /// Empty while blocks are taken, else why not.
   [[nodiscard]] std::string fault() const;
@@ -80,6 +83,8 @@ private:
   DataDirectory(DataDirectoryOptions options, DirectoryLock lock, model::ShapeTable& shapes,
                 std::atomic<std::uint64_t>& devices_total);
 
+  /// Refuses everything from the start.
+  void stay_closed(const Error& error);
   Result<void> open_live(const DeviceTable* earlier, bool create);
   void run();
   void commit_taken();
@@ -117,6 +122,7 @@ private:
   Blocks turn_;
   CommitQueue::Clock::time_point next_tick_{};
   ReopenPause pause_;
+  std::optional<Error> open_error_; ///< Set before the thread starts.
   bool full_ = false;
   std::string full_reason_;
 

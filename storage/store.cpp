@@ -324,17 +324,23 @@ Result<std::unique_ptr<Store>> open_store(StoreOptions options, model::ShapeTabl
                    }));
   }
   std::vector<std::unique_ptr<DataDirectory>> directories;
-  std::optional<Error> error;
+  std::optional<Error> error;  // Of a directory that is new: it was never part of a store.
+  std::optional<Error> closed; // Of one that goes on trying.
+  bool some_serve = false;
   for (auto& each : opening) {
     auto opened = each.get();
-    if (opened) {
-      directories.push_back(std::move(*opened));
-    } else if (!error) {
-      error = std::move(opened.error());
+    if (!opened) {
+      error = error ? std::move(error) : std::move(opened.error());
+      continue;
     }
+    const auto& why = (*opened)->open_error();
+    // One that waits for space is as it should be.
+    some_serve = some_serve || !why || why->code == Errc::storage_full;
+    closed = closed ? std::move(closed) : why;
+    directories.push_back(std::move(*opened));
   }
-  if (error) {
-    return fail(std::move(*error));
+  if (error || !some_serve) {
+    return fail(error ? std::move(*error) : std::move(*closed));
   }
   return std::unique_ptr<Store>(
       new StoreOfDirectories(options.shards, std::move(directories), std::move(devices_total)));

@@ -146,7 +146,9 @@ struct StoreStats {
 ///             data directories go on.
 class Store {
 public:
-  /// Opens or creates the directories and replays their logs. Blocks.
+  /// Opens or creates the directories and replays their logs. Blocks. A directory that was used
+  /// before and can not be opened is tried again and again while the others serve; only if none can
+  /// be opened, and not for want of space, that is an error.
   /// Errors: storage_locked, storage_format, storage_shards_mismatch, storage_corrupt, storage_io;
   /// the detail is one sentence that names the directory and what to do.
   static Result<std::unique_ptr<Store>> open(StoreOptions options, model::ShapeTable& shapes);

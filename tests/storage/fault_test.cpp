@@ -170,6 +170,58 @@ TEST_SUITE("faults") {
     }
   }
 
+  TEST_CASE("one directory can not be opened, the others serve") {
+    Fixture f;
+    f.options.data_dirs.push_back(f.dir.sub("b"));
+    f.options.shards = 2;
+    f.open();
+    std::string device[2];
+    for (int i = 0; device[0].empty() || device[1].empty(); ++i) {
+      const std::string name = "d" + std::to_string(i);
+      device[static_cast<std::size_t>(f.store->shard_of(name))] = name;
+      f.put(name, 1, "1");
+    }
+    f.store.reset();
+    const auto current = std::filesystem::path(f.dir.sub("b")) / "db" / "CURRENT";
+    std::filesystem::copy(current, f.dir.sub("kept"));
+    std::filesystem::resize_file(current, 3);
+    f.reopen();
+    CHECK(f.put(device[0], 2, "2") == model::RowOutcome::stored);
+    auto make = f.maker();
+    make.message(device[1], 1).row(2, "2");
+    CHECK(f.commit(make, 1)->status == model::CommitStatus::unavailable);
+    CHECK(f.store->last(device[1]).error().code == Errc::storage_unavailable);
+    const auto health = f.store->health();
+    CHECK(health[0].ok);
+    CHECK_FALSE(health[1].ok);
+
+    std::filesystem::rename(f.dir.sub("kept"), current); // Somebody repairs it.
+    do {
+      make.message(device[1], 1).row(2, "2");
+    } while (f.commit(make, 1)->status != model::CommitStatus::committed);
+    CHECK(f.all(device[1]).size() == 2);
+    f.store.reset();
+
+    for (const char* each : {"a", "b"}) {
+      std::filesystem::resize_file(std::filesystem::path(f.dir.sub(each)) / "db" / "CURRENT", 3);
+    }
+    CHECK(f.try_open().error().code == Errc::storage_corrupt);
+  }
+
+  TEST_CASE("opening on a full disk waits for space") {
+    FaultyFixture f;
+    f.open();
+    f.put("d", 1, "1");
+    f.store.reset();
+    f.fs->fail(PowerFs::Fault::write_enospc);
+    f.open();
+    CHECK(f.try_put("d", 2)->status == model::CommitStatus::full);
+    CHECK_FALSE(f.store->health()[0].ok);
+    f.fs->clear();
+    f.put_until_stored("d", 3);
+    CHECK(f.times("d") == std::set<std::int64_t>{1, 3});
+  }
+
   TEST_CASE("a failed compaction is tried again and closes nothing") {
     const auto fs = std::make_shared<PowerFs>();
     PowerEnv env(fs);

@@ -39,6 +39,12 @@ void LogWindows::replayed(std::size_t index, std::uint64_t last_sequence, std::s
 }
 
 Result<void> LogWindows::start() {
+  // Each opening without a commit would leave one more.
+  while (windows_.size() > 1 && windows_.back().last_sequence == 0) {
+    spare_.push_front(windows_.back());
+    windows_.pop_back();
+    active_ = windows_.back().handle;
+  }
   if (windows_.empty()) {
     Window first;
     if (const auto created = create(first); !created.ok()) {

@@ -48,7 +48,8 @@ public:
   void adopt(rocksdb::ColumnFamilyHandle* handle);
   /// What the `index`-th adopted window holds.
   void replayed(std::size_t index, std::uint64_t last_sequence, std::size_t bytes);
-  /// Creates the first window if there is none, and starts the thread. Error: storage_io.
+  /// Creates the first window if there is none, keeps empty ones at the end for later, and starts
+  /// the thread. Error: storage_io.
   Result<void> start();
 
   /// Where the next commit goes.
@@ -84,7 +85,7 @@ private:
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Window> windows_; ///< Oldest first; the last is active.
-  std::deque<Window> spare_;   ///< Made ahead, at most one.
+  std::deque<Window> spare_;   ///< Made ahead: one, or what was found empty.
   std::uint64_t floor_ = 0;
   bool stopping_ = false;
   std::thread thread_;

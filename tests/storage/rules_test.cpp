@@ -130,8 +130,27 @@ TEST_SUITE("limits") {
       CHECK(rows == 600);
       f.reopen();
     }
-    // 600 rows make some twenty windows; what is left replays into few rows.
+    // 600 rows make some fifty windows; what is left replays into few rows.
     CHECK(f.store->stats().tail_rows < 120);
+    f.store.reset();
+    CHECK(f.windows() < 20);
+  }
+
+  TEST_CASE("opening ten times without writing leaves two windows") {
+    for (const int rows : {0, 5}) {
+      Fixture f;
+      f.open();
+      for (int i = 0; i < rows; ++i) {
+        f.put("d", i, "1");
+      }
+      for (int i = 0; i < 10; ++i) {
+        f.reopen();
+      }
+      f.store.reset();
+      CHECK(f.windows() <= 2);
+      f.open();
+      CHECK(f.put("d", 9, "1") == RowOutcome::stored);
+    }
   }
 }
 

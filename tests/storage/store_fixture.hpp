@@ -1,6 +1,7 @@
 // Spate - a store in a temporary directory and a sink that waits for receipts.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include <doctest/doctest.h>
+#include <rocksdb/db.h>
 
 #include "engine/model/row.hpp"
 #include "storage/store_internals.hpp"
@@ -175,6 +177,15 @@ struct Fixture {
     const auto block = commit(make, static_cast<std::uint16_t>(store->shard_of(device)));
     REQUIRE(block->status == model::CommitStatus::committed);
     return block->rows[0].outcome;
+  }
+
+  /// Of a store that is closed: log windows that exist.
+  std::size_t windows() const {
+    std::vector<std::string> names;
+    REQUIRE(rocksdb::DB::ListColumnFamilies({}, options.data_dirs[0] + "/db", &names).ok());
+    return static_cast<std::size_t>(
+        std::count_if(names.begin(), names.end(),
+                      [](const std::string& name) { return name.compare(0, 3, "log") == 0; }));
   }
 
   std::vector<StoredRecord> all(const std::string& device, bool descending = false) {

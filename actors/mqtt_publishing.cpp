@@ -194,6 +194,7 @@ void MqttSession::ingest(const wire::Publish& publish) {
   model::Message message;
   message.device = aim.number;
   message.received_ms = context_.loop.wall_now_ms();
+  message.protocol = version_ == Version::v5 ? model::Protocol::mqtt5 : model::Protocol::mqtt311;
   message.rows_begin = static_cast<std::uint32_t>(block.rows.size());
   if (aim.number == model::DeviceNumber::unknown) {
     message.name_begin = static_cast<std::uint32_t>(block.names.size());
@@ -250,8 +251,7 @@ void MqttSession::reject(model::TelemetryBlock& block, model::Message& message,
     model::Rejection& rejection = block.rejections.emplace_back();
     rejection.received_ms = message.received_ms;
     rejection.reason = fault.reason;
-    rejection.protocol =
-        version_ == Version::v5 ? model::Protocol::mqtt5 : model::Protocol::mqtt311;
+    rejection.protocol = message.protocol;
     rejection.device = printable(publishing_->aim.device);
     if (publishing_->aim.fault == nullptr) {
       rejection.device = publishing_->aim.device;

@@ -1,6 +1,7 @@
 #include "storage/commit_builder.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "engine/model/device_id.hpp"
 #include "engine/model/row.hpp"
@@ -129,19 +130,21 @@ Result<void> CommitBuilder::add_message(const model::TelemetryBlock& block,
   const auto number = message.rows == 0 ? message.device : resolve(block, message, reason);
   resolved_.push_back(number);
   Device* device = state_.devices.at(number);
+  bool rejected = false;
   for (std::uint32_t i = 0; i < message.rows; ++i) {
     model::Row& row = rows[message.rows_begin + i];
     if (device == nullptr) {
-      reject(message, row, reason, block.name(message));
-      continue;
-    }
-    if (auto added = add_row(number, *device, row, message.received_ms, block.values_of(row));
-        !added) {
+      row.outcome = model::RowOutcome::rejected;
+      row.reject_reason = reason;
+    } else if (auto added =
+                   add_row(number, *device, row, message.received_ms, block.values_of(row));
+               !added) {
       return added;
     }
-    if (row.outcome == model::RowOutcome::rejected) {
-      reject(message, row, row.reject_reason, device->name);
-    }
+    rejected = rejected || row.outcome == model::RowOutcome::rejected;
+  }
+  if (rejected) {
+    list_rejections(message, rows, device == nullptr ? block.name(message) : device->name);
   }
   return {};
 }
@@ -254,31 +257,45 @@ void CommitBuilder::accept(Tail& tail, Device& device, model::Row& row, std::int
   row.outcome = model::RowOutcome::stored;
 }
 
-void CommitBuilder::reject(const model::Message& message, model::Row& row,
-                           model::RejectReason reason, std::string_view device) {
-  row.outcome = model::RowOutcome::rejected;
-  row.reject_reason = reason;
-  model::Rejection rejection;
-  rejection.received_ms = message.received_ms;
-  rejection.reason = reason;
-  rejection.device = device;
+/// One entry for each reason, so that a large message does not empty the ring.
+void CommitBuilder::list_rejections(const model::Message& message,
+                                    const std::vector<model::Row>& rows, std::string_view device) {
+  std::array<std::uint32_t, model::kRejectReasons> records{};
+  for (std::uint32_t i = 0; i < message.rows; ++i) {
+    const model::Row& row = rows[message.rows_begin + i];
+    if (row.outcome == model::RowOutcome::rejected) {
+      ++records[static_cast<std::size_t>(row.reject_reason)];
+    }
+  }
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (records[i] == 0) {
+      continue;
+    }
+    model::Rejection rejection;
+    rejection.received_ms = message.received_ms;
+    rejection.reason = static_cast<model::RejectReason>(i);
+    rejection.protocol = message.protocol;
+    rejection.device = device;
+    rejection.detail = detail_of(rejection.reason);
+    rejection.records = records[i];
+    ring_.add(batch_, rejection);
+  }
+}
+
+std::string CommitBuilder::detail_of(model::RejectReason reason) const {
   switch (reason) {
   case model::RejectReason::too_many_devices:
-    rejection.detail = "the store holds as many devices as devices_max allows (" +
-                       std::to_string(limits_.devices_max) + ")";
-    break;
+    return "the store holds as many devices as devices_max allows (" +
+           std::to_string(limits_.devices_max) + ")";
   case model::RejectReason::too_many_shapes:
-    rejection.detail = state_.device_shapes >= limits_.device_shapes_max
-                           ? "there is no memory for more pairs of a device and a set of fields (" +
-                                 std::to_string(limits_.device_shapes_max) + ")"
-                           : "this device has sent as many different sets of fields as allowed (" +
-                                 std::to_string(limits_.shapes_per_device_max) + ")";
-    break;
+    return state_.device_shapes >= limits_.device_shapes_max
+               ? "there is no memory for more pairs of a device and a set of fields (" +
+                     std::to_string(limits_.device_shapes_max) + ")"
+               : "this device has sent as many different sets of fields as allowed (" +
+                     std::to_string(limits_.shapes_per_device_max) + ")";
   default:
-    rejection.detail = "the device id can not name a device";
-    break;
+    return "the device id can not name a device";
   }
-  ring_.add(batch_, rejection);
 }
 
 void CommitBuilder::apply() {

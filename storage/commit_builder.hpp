@@ -95,8 +95,9 @@ private:
   std::uint32_t shape_number(const model::Shape& shape);
   void accept(Tail& tail, Device& device, model::Row& row, std::int64_t received_ms,
               std::string_view values);
-  void reject(const model::Message& message, model::Row& row, model::RejectReason reason,
-              std::string_view device);
+  void list_rejections(const model::Message& message, const std::vector<model::Row>& rows,
+                       std::string_view device);
+  [[nodiscard]] std::string detail_of(model::RejectReason reason) const;
 
   // commit_repeats.cpp
   Result<bool> duplicate(Tail& main, Tail& tail, const model::Row& row, std::string_view values);

@@ -33,6 +33,7 @@ void RejectionRing::encode(const model::Rejection& rejection, std::string& out) 
   append_text(out, rejection.topic, kTextBytesMax);
   append_text(out, rejection.detail, kTextBytesMax);
   append_text(out, rejection.sample, kSampleBytesMax);
+  put_varint(out, rejection.records);
 }
 
 Result<model::Rejection> RejectionRing::decode(std::string_view bytes) {
@@ -46,6 +47,7 @@ Result<model::Rejection> RejectionRing::decode(std::string_view bytes) {
   rejection.topic = reader.bytes(reader.varint());
   rejection.detail = reader.bytes(reader.varint());
   rejection.sample = reader.bytes(reader.varint());
+  rejection.records = static_cast<std::uint32_t>(reader.varint());
   if (!reader.ok() || !reader.empty() || format != kFormat || reason >= model::kRejectReasons ||
       protocol > static_cast<std::uint8_t>(model::Protocol::http)) {
     return fail(Errc::storage_corrupt, "an entry of the rejections can not be read");

@@ -59,6 +59,7 @@ struct Message {
       0; ///< Records refused before the hand-over; their Rejections are in the block.
   std::int64_t received_ms = 0;
   AckToken ack;
+  Protocol protocol = Protocol::mqtt311; ///< For the rejections that the store makes.
 };
 
 enum class CommitStatus : std::uint8_t {

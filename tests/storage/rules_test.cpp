@@ -93,19 +93,24 @@ TEST_SUITE("limits") {
     f.put("a", 1, "1");
     f.put("b", 1, "1");
     auto make = f.maker();
-    make.message("c", 7).row(1, "1").message("a", 8).row(2, "1", "x").row(3, "1", "y").row(4, "1");
+    make.message("c", 7).row(1, "1").row(2, "1");
+    make.block().messages[0].protocol = model::Protocol::http;
+    make.message("a", 8).row(2, "1", "x").row(3, "1", "y").row(4, "1");
     const auto block = f.commit(make);
     CHECK(block->status == model::CommitStatus::committed);
     CHECK(block->rows[0].reject_reason == model::RejectReason::too_many_devices);
-    CHECK(block->rows[1].outcome == RowOutcome::stored);
-    CHECK(block->rows[2].reject_reason == model::RejectReason::too_many_shapes);
-    CHECK(block->rows[3].outcome == RowOutcome::stored);
+    CHECK(block->rows[1].reject_reason == model::RejectReason::too_many_devices);
+    CHECK(block->rows[2].outcome == RowOutcome::stored);
+    CHECK(block->rows[3].reject_reason == model::RejectReason::too_many_shapes);
+    CHECK(block->rows[4].outcome == RowOutcome::stored);
     const auto page = f.store->rejections({});
     REQUIRE(page);
     REQUIRE(page->rejections.size() == 2);
     CHECK(page->rejections[0].device == "a");
     CHECK(page->rejections[1].device == "c");
-    f.reopen(); // The caps hold over a restart.
+    CHECK(page->rejections[1].protocol == model::Protocol::http);
+    CHECK(page->rejections[1].records == 2); // One entry for both.
+    f.reopen();                              // The caps hold over a restart.
     make = f.maker();
     make.message("c", 7).row(1, "1").message("a", 8).row(9, "1", "z");
     const auto again = f.commit(make);
@@ -130,7 +135,7 @@ TEST_SUITE("limits") {
       CHECK(rows == 600);
       f.reopen();
     }
-    // 600 rows make some fifty windows; what is left replays into few rows.
+    // 600 rows make 27 windows; what is left replays into few rows.
     CHECK(f.store->stats().tail_rows < 120);
     f.store.reset();
     CHECK(f.windows() < 20);

@@ -8,20 +8,13 @@
 #include <string_view>
 
 #include "engine/base/bytes.hpp"
+#include "engine/model/row.hpp"
 
 namespace spate::storage {
 
 inline constexpr std::size_t kVarintBytesMax = 10;
 
-/// Writes LEB128 at `at`, where kVarintBytesMax bytes are free; returns the end.
-inline char* write_varint(char* at, std::uint64_t value) noexcept {
-  while (value >= 0x80) {
-    *at++ = static_cast<char>(value | 0x80);
-    value >>= 7;
-  }
-  *at++ = static_cast<char>(value);
-  return at;
-}
+using model::write_varint;
 
 inline char* write_svarint(char* at, std::int64_t value) noexcept {
   return write_varint(at, zigzag(value));

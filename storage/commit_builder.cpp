@@ -237,12 +237,12 @@ std::uint32_t CommitBuilder::shape_number(const model::Shape& shape) {
 
 void CommitBuilder::accept(Tail& tail, Device& device, model::Row& row, std::int64_t received_ms,
                            std::string_view values) {
-  if (!device.durable) {
+  if (!device.recorded) {
     std::string value;
     put_be(value, tail.device);
     put_be(value, static_cast<std::uint64_t>(device.first_seen_ms));
     batch_.Put(families_.meta, meta::device_key(device.name), value);
-    device.durable = true;
+    device.recorded = true;
   }
   const RowView view{row.time_ns, received_ms, 0, row.source, values};
   const std::size_t begin = log_.add(tail.device, tail.shape, tail.kind == BlockKind::late, view);
@@ -309,10 +309,10 @@ void CommitBuilder::apply() {
     row.tail->last_pending = Tail::kNoRow;
     state_.append(*row.tail,
                   {row.time_ns, row.received_ms, state_.next_tie++, row.source, values_of(row)});
+    row.device->durable = true;
     row.device->last_seen_ms = std::max(row.device->last_seen_ms, row.received_ms);
   }
   state_.log_position += logged() ? log_.bytes().size() : 0;
-  state_.devices_visible = state_.devices.highest();
 }
 
 void CommitBuilder::name_devices(const Blocks& blocks) const noexcept {

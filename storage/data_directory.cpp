@@ -105,7 +105,11 @@ void DataDirectory::run() {
   open_.store(false, std::memory_order_release);
   const std::scoped_lock lock(open_mutex_);
   if (live_ != nullptr && options_.live.durability != Durability::fsync) {
-    live_->sync(); // A clean stop keeps everything, whatever was promised.
+    // A clean stop keeps everything, whatever was promised.
+    if (const auto synced = live_->sync(); !synced.ok()) {
+      log::error("stop-sync-failed", "the last commits may not be on the disk",
+                 {{"data_dir", std::string_view(options_.path)}, {"reason", describe(synced)}});
+    }
   }
   live_.reset();
 }

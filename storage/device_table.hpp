@@ -21,7 +21,8 @@ struct Device {
   std::int64_t last_seen_ms = 0; ///< Of committed rows.
   Tail* tails = nullptr;         ///< Linked through Tail::next_of_device.
   std::uint16_t shapes = 0;
-  bool durable = false; ///< Its record is on disk: the first commit with a row of it wrote it.
+  bool recorded = false; ///< Committer: its record is on disk or in the commit being built.
+  bool durable = false;  ///< Its record is on disk, so it has rows.
 };
 
 /// Numbers count from 1 and are dense, so a number finds its device by index. The committer adds,

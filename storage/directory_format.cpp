@@ -85,13 +85,37 @@ Result<bool> is_new(const std::string& directory) {
   return true;
 }
 
+/// Makes the entries of a directory durable.
+Result<void> sync_directory(const std::string& directory) {
+  const File file(directory, O_RDONLY | O_DIRECTORY);
+  if (file.fd() < 0 || ::fsync(file.fd()) != 0) {
+    return fail(io_error(directory));
+  }
+  return {};
+}
+
+/// Creates it if need be; its entry in its parent is durable then.
+Result<void> make_directory(const std::string& directory) {
+  std::error_code error;
+  const bool made = std::filesystem::create_directories(directory, error);
+  if (error) {
+    return fail(Errc::storage_io, directory + ": " + error.message());
+  }
+  if (!made) {
+    return {};
+  }
+  auto path = std::filesystem::absolute(directory).lexically_normal();
+  if (!path.has_filename()) { // "data/": its parent would be itself.
+    path = path.parent_path();
+  }
+  return sync_directory(path.parent_path());
+}
+
 } // namespace
 
 Result<DirectoryLock> DirectoryLock::take(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) {
-    return fail(Errc::storage_io, directory + ": " + error.message());
+  if (auto made = make_directory(directory); !made) {
+    return fail(std::move(made.error()));
   }
   File file(in(directory, kLockFile), O_RDWR | O_CREAT);
   if (file.fd() < 0) {
@@ -179,11 +203,7 @@ Result<void> write_format(const std::string& directory, const DirectoryFormat& f
   if (::rename(path.c_str(), in(directory, kFormatFile).c_str()) != 0) {
     return fail(io_error(path));
   }
-  const File parent(directory, O_RDONLY | O_DIRECTORY);
-  if (parent.fd() < 0 || ::fsync(parent.fd()) != 0) {
-    return fail(io_error(directory));
-  }
-  return {};
+  return sync_directory(directory);
 }
 
 std::string database_path(const std::string& directory) {
@@ -192,9 +212,11 @@ std::string database_path(const std::string& directory) {
 
 Result<void> prepare_database(const std::string& directory) {
   const std::string path = database_path(directory);
+  if (auto made = make_directory(path); !made) {
+    return made;
+  }
   std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (!error && !has_database(directory)) {
+  if (!has_database(directory)) {
     for (std::filesystem::directory_iterator at(path, error), end; !error && at != end;
          at.increment(error)) {
       if (at->path().extension() == ".sst") {

@@ -35,8 +35,7 @@ struct DirectoryState {
   mutable std::mutex mutex;
   DeviceTable devices;
   ShapeNumbers shapes;
-  std::uint32_t devices_visible = 0; ///< Devices with higher numbers wait for their first commit.
-  std::size_t tail_bytes = 0;        ///< Of the rows, without the tails themselves.
+  std::size_t tail_bytes = 0; ///< Of the rows, without the tails themselves.
   std::size_t tail_rows = 0;
 
   // Committer.

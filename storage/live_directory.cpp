@@ -86,7 +86,6 @@ LiveDirectory::open(const LiveOptions& options, model::ShapeTable& shapes,
   if (earlier != nullptr) {
     live->restore_devices(*earlier);
   }
-  live->state_.devices_visible = live->state_.devices.highest();
   live->ring_visible_ = live->ring_.range();
   live->publish_snapshot();
   return live;
@@ -159,7 +158,8 @@ Result<void> LiveDirectory::load_entry(std::string_view key, std::string_view va
     sound = content.ok() && name != std::string_view::npos &&
             state_.devices.restore(device, key.substr(name + 1), first_seen);
     if (sound) {
-      state_.devices.at(device)->durable = true;
+      Device& restored = *state_.devices.at(device);
+      restored.recorded = restored.durable = true;
       devices_total_.fetch_add(1, std::memory_order_relaxed);
     }
     break;
@@ -372,14 +372,14 @@ void LiveDirectory::add_to(StoreStats& stats) const {
 std::unique_ptr<DeviceView> LiveDirectory::view(const std::string& device) const {
   const std::scoped_lock lock(state_.mutex);
   const auto number = state_.devices.find(device);
-  if (number == model::DeviceNumber::unknown ||
-      static_cast<std::uint32_t>(number) > state_.devices_visible) {
+  const Device* known = state_.devices.at(number);
+  // One whose only commit failed keeps its number, but nothing of it was stored.
+  if (known == nullptr || !known->durable) {
     return nullptr;
   }
   auto made = std::make_unique<DeviceView>();
   made->device = static_cast<std::uint32_t>(number);
-  for (const Tail* tail = state_.devices.at(number)->tails; tail != nullptr;
-       tail = tail->next_of_device) {
+  for (const Tail* tail = known->tails; tail != nullptr; tail = tail->next_of_device) {
     if (tail->kind == BlockKind::main) {
       made->shapes.push_back({tail->shape, state_.shapes.at(tail->shape)});
     }

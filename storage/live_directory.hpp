@@ -59,8 +59,7 @@ public:
 
   /// Opens or creates the database and replays its log. `earlier` (may be null) is the device table
   /// from before a failure: its numbers are known to loops, so they keep their meaning. `on_error`
-  /// hears of failures in the background. Errors: storage_io, storage_full, storage_locked,
-  /// storage_corrupt.
+  /// hears of failures in the background. Errors: storage_io, storage_full, storage_corrupt.
   static Result<std::unique_ptr<LiveDirectory>>
   open(const LiveOptions& options, model::ShapeTable& shapes, const DeviceTable* earlier,
        std::atomic<std::uint64_t>& devices_total, ErrorHandler on_error);
@@ -93,7 +92,6 @@ public:
   [[nodiscard]] RejectionRing::Range rejections() const;
   [[nodiscard]] rocksdb::DB& database() const noexcept { return *db_; }
   [[nodiscard]] const Families& families() const noexcept { return families_; }
-  [[nodiscard]] std::size_t log_windows() const { return windows_->size(); }
 
 private:
   LiveDirectory(const LiveOptions& options, std::atomic<std::uint64_t>& devices_total);

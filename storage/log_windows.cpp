@@ -86,11 +86,6 @@ void LogWindows::released(std::uint64_t floor) {
   }
 }
 
-std::size_t LogWindows::size() const {
-  const std::scoped_lock lock(mutex_);
-  return windows_.size();
-}
-
 bool LogWindows::front_below(std::uint64_t floor) const noexcept {
   // A later window must hold a commit: then it, not this one, keeps the newest sequence.
   return windows_.size() > 1 && windows_.front().last_sequence < floor &&

@@ -23,11 +23,10 @@ inline constexpr std::string_view kWindowPrefix = "log";
 /// released(). Thread:  the committer's; one thread of its own creates the next window ahead of
 /// time and drops old ones,
 ///          since both write and sync the MANIFEST.
-/// Crash:   a window is dropped only after SyncWAL(), since the drop is durable at once while the
-/// seals
-///          that made it superfluous may be in the unsynced log. Dropped late, it is replayed with
-///          its seals and does no harm. The window with the newest commit always stays: it holds
-///          the sequence.
+/// Crash:   a window is dropped only after a synced write (see released()), since the drop is
+///          durable at once while the seals that made it superfluous may be in the unsynced log.
+///          Dropped late, it is replayed with its seals and does no harm. The window with the
+///          newest commit always stays: it holds the sequence.
 /// Failure: reported once to `on_error`; nothing is created or dropped after it.
 class LogWindows {
 public:
@@ -60,8 +59,6 @@ public:
   [[nodiscard]] bool releasable(std::uint64_t floor) const;
   /// Commits below `floor` hold only sealed rows, and their seals are synced.
   void released(std::uint64_t floor);
-  /// Windows that exist, for tests.
-  [[nodiscard]] std::size_t size() const;
 
 private:
   struct Window {

@@ -138,7 +138,6 @@ private:
         rows.emplace_back(to, row);
         sent_[to].push_back(row);
       }
-      last_seen_[to] = 0;
     }
     const auto block = fixture_.commit(make, shard);
     REQUIRE(block->status == model::CommitStatus::committed);
@@ -249,7 +248,6 @@ private:
   Model model_;
   std::map<std::string, std::vector<ModelRow>> sent_;
   std::map<std::string, std::int64_t> clock_;
-  std::map<std::string, std::int64_t> last_seen_;
   bool restarted_ = false;
 };
 

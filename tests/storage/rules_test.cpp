@@ -1,4 +1,6 @@
 // Duplicates, late rows, limits, rejections: the rules of the contract at the store's door.
+#include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "tests/storage/store_fixture.hpp"
@@ -251,6 +253,23 @@ TEST_SUITE("opening") {
     CHECK(f.try_open().error().code == Errc::storage_format);
     f.options.data_dirs = {f.dir.path()};
     CHECK(f.try_open().error().detail.find("no Spate data directory") != std::string::npos);
+  }
+
+  TEST_CASE("a directory of another format version is refused in one sentence") {
+    Fixture f;
+    f.open();
+    f.store.reset();
+    const std::string path = f.dir.sub("a") + "/format";
+    std::ifstream in(path);
+    std::string text = (std::ostringstream() << in.rdbuf()).str();
+    text.replace(text.find("format=1"), 8, "format=2");
+    std::ofstream(path) << text;
+    const auto opened = f.try_open();
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code == Errc::storage_format);
+    CHECK(opened.error().detail ==
+          f.dir.sub("a") + " was written in format 2 and this version reads format 1: start the "
+                           "version that wrote it, or give a new --data-dir");
   }
 
   TEST_CASE("directories in another order or of another store are refused") {

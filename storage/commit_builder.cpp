@@ -106,14 +106,13 @@ void CommitBuilder::seal(Tail& tail) {
   if (tail.kind == BlockKind::main) {
     // Rows of this very commit are already compared with what it seals.
     tail.sealed_max = std::max(tail.sealed_max, tail.max_time_ns());
-    std::string sealed_max;
-    put_be(sealed_max, ordered(tail.sealed_max));
-    batch_.Put(families_.meta, meta::device_shape_key(tail.device, tail.shape), sealed_max);
   }
   const Device* device = state_.devices.at(static_cast<model::DeviceNumber>(tail.device));
-  std::string last_seen;
-  put_be(last_seen, static_cast<std::uint64_t>(device->last_seen_ms));
-  batch_.Put(families_.meta, meta::number_key(meta::kLastSeen, tail.device), last_seen);
+  const Tail* main = DirectoryState::find_tail(*device, tail.shape, BlockKind::main);
+  std::string sealed;
+  put_be(sealed, ordered(main->sealed_max));
+  put_be(sealed, static_cast<std::uint64_t>(device->last_seen_ms));
+  batch_.Put(families_.meta, meta::device_shape_key(tail.device, tail.shape), sealed);
 }
 
 void CommitBuilder::put_block(Tail& tail, std::string_view value, std::int64_t last_time_ns) {

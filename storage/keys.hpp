@@ -68,10 +68,8 @@ inline void append_block_key(std::string& out, const BlockKey& key) {
 /// Keys of the column family `meta` begin with one of these letters.
 namespace meta {
 inline constexpr char kDevice = 'D'; ///< D tenant NUL id -> BE32 number, BE64 first seen
-inline constexpr char kLastSeen =
-    'L'; ///< L BE32 device -> BE64 receive time of its newest sealed row
-/// P BE32 device BE32 shape -> BE64 newest time in its main blocks with its sign flipped; empty
-/// while nothing is sealed
+/// P BE32 device BE32 shape -> empty while nothing is sealed; then BE64 newest time in its main
+/// blocks with its sign flipped, BE64 receive time of the device's newest row at the last seal
 inline constexpr char kDeviceShape = 'P';
 inline constexpr char kShape = 'S'; ///< S BE32 shape -> definition
 

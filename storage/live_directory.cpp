@@ -130,7 +130,7 @@ Result<void> LiveDirectory::load_meta(model::ShapeTable& shapes) {
   options.total_order_seek = true;
   options.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options, families_.meta));
-  // In the order of their letters: devices, then last seen and pairs, which need them, then shapes.
+  // In the order of their letters: devices, then pairs, which need them, then shapes.
   for (at->SeekToFirst(); at->Valid(); at->Next()) {
     if (auto loaded = load_entry(view_of(at->key()), view_of(at->value()), shapes); !loaded) {
       return loaded;
@@ -164,23 +164,16 @@ Result<void> LiveDirectory::load_entry(std::string_view key, std::string_view va
     }
     break;
   }
-  case meta::kLastSeen: {
-    Device* device =
-        state_.devices.at(static_cast<model::DeviceNumber>(number.be<std::uint32_t>()));
-    const auto last_seen = static_cast<std::int64_t>(content.be<std::uint64_t>());
-    sound = content.ok() && device != nullptr;
-    if (sound) {
-      device->last_seen_ms = last_seen;
-    }
-    break;
-  }
   case meta::kDeviceShape: {
     const auto device = static_cast<model::DeviceNumber>(number.be<std::uint32_t>());
     const auto shape = number.be<std::uint32_t>();
-    const std::int64_t sealed_max =
-        value.empty() ? Tail::kNever : time_of(content.be<std::uint64_t>());
-    sound = number.ok() && content.ok() && state_.devices.at(device) != nullptr;
+    const bool sealed = !value.empty();
+    const std::int64_t sealed_max = sealed ? time_of(content.be<std::uint64_t>()) : Tail::kNever;
+    const auto last_seen = sealed ? static_cast<std::int64_t>(content.be<std::uint64_t>()) : 0;
+    Device* known = state_.devices.at(device);
+    sound = number.ok() && content.ok() && known != nullptr;
     if (sound) {
+      known->last_seen_ms = std::max(known->last_seen_ms, last_seen);
       Tail& tail = state_.add_tail(device, shape, BlockKind::main);
       tail.sealed_max = tail.seen_max = sealed_max;
       shapes_used_ = std::max(shapes_used_, shape);

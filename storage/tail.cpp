@@ -29,7 +29,7 @@ void Tail::append(const RowView& row) {
   // kept.
   char head[kRowOverheadMax];
   RowView bare = row;
-  bare.values = ""; // Not {}: memcpy() takes no null.
+  bare.values = "";                             // Not {}: memcpy() takes no null.
   char* end = write_row(head, base_, bare) - 1; // The length follows, with the values.
   end = write_varint(end, row.values.size());
   const auto head_bytes = static_cast<std::size_t>(end - head);

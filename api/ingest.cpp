@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/json_parts.hpp"
+#include "engine/base/hash.hpp"
 #include "engine/model/device_id.hpp"
 #include "engine/telemetry/ndjson.hpp"
 
@@ -72,7 +73,9 @@ void Ingest::accept(const http::Request& request, std::string_view device, Names
   model::TelemetryBlock& block = writer_.open_block(shard);
   model::Message message;
   message.received_ms = wall_ms();
+  message.protocol = model::Protocol::http;
   message.rows_begin = static_cast<std::uint32_t>(block.rows.size());
+  block.origin = hash_bytes(device);
   const telemetry::Route& route = names == Names::path ? path_route_ : raw_route_;
   faults_.clear();
   lines_.clear();
@@ -110,7 +113,7 @@ void Ingest::add_rejections(model::TelemetryBlock& block, model::Message& messag
     model::Rejection& rejection = block.rejections.emplace_back();
     rejection.received_ms = message.received_ms;
     rejection.reason = fault.reason;
-    rejection.protocol = model::Protocol::http;
+    rejection.protocol = message.protocol;
     rejection.device = device;
     rejection.topic = request.path().substr(0, kRejectionTextBytesMax);
     rejection.detail = fault.detail.substr(0, kRejectionTextBytesMax);

@@ -44,7 +44,10 @@ telemetry::Route http_route(const std::vector<telemetry::Route>& routes) {
 
 } // namespace
 
-Node::Node(Config config) : config_(std::move(config)), started_ms_(wall_ms()) {
+Node::Node(Config config)
+    : config_(std::move(config)), started_ms_(wall_ms()),
+      shapes_({.shapes_per_origin_max = std::max(model::ShapeLimits().shapes_per_origin_max,
+                                                 config_.store.shapes_per_device_max)}) {
   tune(caf_config_);
 }
 

@@ -74,6 +74,8 @@ TEST_CASE("records that the store refuses are rejected with their place among th
   CHECK(errors[0]["code"] == "timestamp-invalid");
   CHECK(errors[1]["index"] == 1);
   CHECK(errors[1]["code"] == "too-many-devices");
+  CHECK(node.store.last_protocol == model::Protocol::http);
+  CHECK(node.store.last_origin == hash_bytes("d"));
   check_balanced(node);
 }
 

@@ -24,6 +24,10 @@ public:
   std::atomic<std::size_t> scan_limit_max{0}; ///< The most records that one scan() asked for.
   std::atomic<bool> refuse_rows{false};       ///< As the store does beyond its limit of devices.
 
+  /// What the last block said of its last message, for the store's own rejections and limits.
+  std::atomic<model::Protocol> last_protocol{model::Protocol::mqtt311};
+  std::atomic<std::uint64_t> last_origin{0};
+
   model::ShardId shard_of(std::string_view device) const noexcept override {
     return static_cast<model::ShardId>(hash_bytes(device) % 2);
   }
@@ -160,6 +164,8 @@ private:
     {
       const std::scoped_lock lock(mutex_);
       block->status = status;
+      last_protocol = block->messages.back().protocol;
+      last_origin = block->origin;
       if (block->status == model::CommitStatus::committed) {
         commit(*block);
       } else {

@@ -1,5 +1,6 @@
 #include "node/options.hpp"
 
+#include <cstdlib>
 #include <iostream>
 #include <optional>
 
@@ -98,6 +99,20 @@ void add_serve_options(CLI::App& serve, Overrides& o) {
   serve.parse_complete_callback([] {});
 }
 
+/// Newer versions of CLI11 silently leave out what the environment says if it is not valid. A
+/// misspelt durability must not be without effect.
+Result<void> check_environment(const CLI::App& serve) {
+  for (const CLI::Option* option : serve.get_options()) {
+    const std::string& name = option->get_envname();
+    const char* value = name.empty() ? nullptr : std::getenv(name.c_str());
+    if (value != nullptr && *value != '\0' && option->count() == 0) {
+      return fail(Errc::usage, name + "=" + value + " is not what " + option->get_name() +
+                                   " takes; see: spate serve --help");
+    }
+  }
+  return {};
+}
+
 Result<Config> merge(const Overrides& o) {
   Config config;
   if (!o.config_file.empty()) {
@@ -179,6 +194,11 @@ Result<Options> read_options(int argc, char** argv) {
       return Options{};
     }
     return fail(Errc::usage);
+  }
+  if (serve->parsed()) {
+    if (auto checked = check_environment(*serve); !checked) {
+      return fail(std::move(checked.error()));
+    }
   }
   Options options;
   options.action = serve->parsed() ? Action::serve : Action::config_check;

@@ -39,6 +39,15 @@ class Refusals(unittest.TestCase):
             node = Node(directory, "--config", file.name, "--allow-insecure", mqtt=("0.0.0.0", 0), env=no).wait_ready()
             self.assertEqual(node.terminate(), 0)
 
+    def test_a_wrong_word_in_the_environment_is_refused(self):
+        with Directory() as directory:
+            for name, value in (("SPATE_DURABILITY", "fsnyc"), ("SPATE_SHARDS", "0"), ("SPATE_LOOPS", "many"),
+                                ("SPATE_MEMORY_LIMIT", "lots"), ("SPATE_LOG_LEVEL", "loud")):
+                with self.subTest(name=name):
+                    why = self.refused(2, "serve", "--data-dir", directory, "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0",
+                                       env={name: value})
+                    self.assertIn(value, why)
+
     def test_a_check_looks_at_the_file_alone(self):
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
             file.write("[store]\nshards = 3\n")

@@ -90,7 +90,7 @@ void DataDirectory::run() {
         queue_.stopping(); // Asked first: what was submitted before stop() is taken.
     queue_.take(taken_, next_tick_);
     if (auto error = take_background_error(); error && live_ != nullptr) {
-      recover(describe(*error), error->IsNoSpace());
+      recover(describe(*error), is_no_space(*error));
     }
     if (CommitQueue::Clock::now() >= next_tick_) {
       tick();
@@ -157,7 +157,7 @@ bool DataDirectory::commit_turn() {
     queue_.answer(turn_, model::CommitStatus::committed);
   }
   if (const auto written = live_->write(); !written.ok()) {
-    return give_up(describe(written), written.IsNoSpace());
+    return give_up(describe(written), is_no_space(written));
   }
   const CommitBuilder& commit = live_->last();
   {

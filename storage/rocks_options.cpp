@@ -19,6 +19,8 @@ namespace spate::storage {
 
 namespace {
 
+constexpr std::string_view kNoSpace = "No space left on device";
+
 /// Debian's RocksDB has its asserts on, and its own LOG file meeting a full disk ends the process
 /// by one of them. So it gets no file: warnings go to our log.
 class ForwardingLogger final : public rocksdb::Logger {
@@ -163,19 +165,19 @@ std::string describe(const rocksdb::Status& status) {
   const std::string what = holds("datasync") || holds("fsync") || holds("sync") ? "fdatasync: "
                            : holds("append") || holds("write")                  ? "write: "
                                                                                 : "";
-  for (const std::string_view known : {"Input/output error", "No space left on device"}) {
-    if (holds(known)) {
-      return what + std::string(known);
-    }
+  if (is_no_space(status)) {
+    return what + std::string(kNoSpace);
   }
-  if (status.IsNoSpace()) {
-    return what + "No space left on device";
-  }
-  return text;
+  constexpr std::string_view kIoError = "Input/output error";
+  return holds(kIoError) ? what + std::string(kIoError) : text;
+}
+
+bool is_no_space(const rocksdb::Status& status) {
+  return status.IsNoSpace() || status.ToString().find(kNoSpace) != std::string::npos;
 }
 
 Error error_of(const rocksdb::Status& status) {
-  const Errc code = status.IsNoSpace()      ? Errc::storage_full
+  const Errc code = is_no_space(status)     ? Errc::storage_full
                     : status.IsCorruption() ? Errc::storage_corrupt
                                             : Errc::storage_io;
   return {code, describe(status)};

@@ -35,6 +35,8 @@ rocks_options(const RocksLimits& limits, rocksdb::Env* env, const std::string& d
 
 /// What failed and why, for people: "fdatasync: Input/output error".
 [[nodiscard]] std::string describe(const rocksdb::Status& status);
+/// Whether the disk is full, also where RocksDB has wrapped that into another error.
+[[nodiscard]] bool is_no_space(const rocksdb::Status& status);
 /// storage_full, storage_corrupt (a checksum does not hold) or storage_io.
 [[nodiscard]] Error error_of(const rocksdb::Status& status);
 

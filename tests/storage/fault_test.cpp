@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "storage/reopen_pause.hpp"
+#include "storage/rocks_options.hpp"
 #include "tests/storage/live_fixture.hpp"
 #include "tests/storage/power_fs.hpp"
 
@@ -104,6 +105,16 @@ TEST_SUITE("faults") {
     f.fs->clear();
     f.put_until_stored("d", 4);
     CHECK(f.times("d").count(1) == 1);
+  }
+
+  TEST_CASE("a full disk is known as one, also within another error of RocksDB") {
+    const auto inner =
+        rocksdb::Status::NoSpace("While appending to file: x", "No space left on device");
+    const auto wrapped = rocksdb::Status::IOError("Unable to persist options.", inner.ToString());
+    CHECK_FALSE(wrapped.IsNoSpace());
+    CHECK(is_no_space(wrapped));
+    CHECK(error_of(wrapped).code == Errc::storage_full);
+    CHECK_FALSE(is_no_space(rocksdb::Status::IOError("While fdatasync: x", "Input/output error")));
   }
 
   TEST_CASE("one directory fails, the other goes on") {

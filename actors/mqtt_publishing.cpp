@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/model/device_id.hpp"
+#include "engine/model/rejections.hpp"
 
 namespace spate::actors {
 
@@ -26,18 +27,6 @@ constexpr std::size_t kDetailedFaultsMax = 16;
 
 /// Topics that a client's aliases may hold; devices use a few short ones.
 constexpr std::size_t kAliasBytesMax = 16u << 10;
-
-constexpr std::size_t kTextBytesMax = 256;
-constexpr std::size_t kSampleBytesMax = 128;
-
-/// Payload bytes as text that is safe to store and show.
-std::string printable(std::string_view bytes) {
-  std::string text;
-  for (const char c : bytes.substr(0, kSampleBytesMax)) {
-    text.push_back(c >= 0x20 && c < 0x7f ? c : '.');
-  }
-  return text;
-}
 
 /// What a PUBACK says where the payload was refused as a whole.
 Reason reason_for(RejectReason reason) {
@@ -239,26 +228,20 @@ void MqttSession::reject(model::TelemetryBlock& block, model::Message& message,
   const std::size_t first = block.rejections.size();
   for (telemetry::RecordFault& fault : context_.faults) {
     ++message.rejected;
-    if (block.rejections.size() - first >= kDetailedFaultsMax) {
-      const auto same = std::find_if(
-          block.rejections.begin() + static_cast<std::ptrdiff_t>(first), block.rejections.end(),
-          [&fault](const model::Rejection& other) { return other.reason == fault.reason; });
-      if (same != block.rejections.end()) {
-        ++same->records;
-        continue;
-      }
+    if (model::counted_with_another(block.rejections, first, kDetailedFaultsMax, fault.reason)) {
+      continue;
     }
     model::Rejection& rejection = block.rejections.emplace_back();
     rejection.received_ms = message.received_ms;
     rejection.reason = fault.reason;
     rejection.protocol = message.protocol;
-    rejection.device = printable(publishing_->aim.device);
+    rejection.device = model::printable(publishing_->aim.device);
     if (publishing_->aim.fault == nullptr) {
       rejection.device = publishing_->aim.device;
     }
-    rejection.topic = topic.substr(0, kTextBytesMax);
-    rejection.detail = fault.detail.substr(0, kTextBytesMax);
-    rejection.sample = printable(publish.payload.substr(fault.offset));
+    rejection.topic = topic.substr(0, model::kRejectionTextBytesMax);
+    rejection.detail = fault.detail.substr(0, model::kRejectionTextBytesMax);
+    rejection.sample = model::printable(publish.payload.substr(fault.offset));
   }
 }
 

@@ -6,30 +6,21 @@
 #include "api/json_parts.hpp"
 #include "engine/base/hash.hpp"
 #include "engine/model/device_id.hpp"
+#include "engine/model/rejections.hpp"
 #include "engine/telemetry/ndjson.hpp"
 
 namespace spate::api {
 
 namespace {
 
-constexpr std::size_t kRejectionTextBytesMax = 256;
-constexpr std::size_t kSampleBytesMax = 128;
 constexpr std::uint32_t kRetryAfterS = 5;
 /// Rejections of one body that are kept one by one; further ones of one reason share an entry.
 constexpr std::size_t kDetailedRejectionsMax = 100;
 
-/// The start of a bad record for people: what is not printable ASCII becomes a dot.
+/// The start of a bad record for people; of NDJSON no more than its line.
 std::string sample_of(std::string_view body, std::size_t offset, bool ndjson) {
-  std::string sample(body.substr(std::min(offset, body.size()), kSampleBytesMax));
-  if (ndjson) {
-    sample.resize(std::min(sample.find('\n'), sample.size()));
-  }
-  for (char& c : sample) {
-    if (c < 0x20 || c > 0x7e) {
-      c = '.';
-    }
-  }
-  return sample;
+  const std::string_view record = body.substr(std::min(offset, body.size()));
+  return model::printable(ndjson ? record.substr(0, record.find('\n')) : record);
 }
 
 std::string count_of(std::uint64_t count, std::string_view noun) {
@@ -98,25 +89,20 @@ void Ingest::accept(const http::Request& request, std::string_view device, Names
 
 void Ingest::add_rejections(model::TelemetryBlock& block, model::Message& message,
                             const http::Request& request, std::string_view device) {
-  const auto first = static_cast<std::ptrdiff_t>(block.rejections.size());
+  const std::size_t first = block.rejections.size();
   for (const telemetry::RecordFault& fault : faults_) {
     ++message.rejected;
-    if (message.rejected > kDetailedRejectionsMax) {
-      const auto same =
-          std::find_if(block.rejections.begin() + first, block.rejections.end(),
-                       [&](const model::Rejection& other) { return other.reason == fault.reason; });
-      if (same != block.rejections.end()) {
-        ++same->records;
-        continue;
-      }
+    if (model::counted_with_another(block.rejections, first, kDetailedRejectionsMax,
+                                    fault.reason)) {
+      continue;
     }
     model::Rejection& rejection = block.rejections.emplace_back();
     rejection.received_ms = message.received_ms;
     rejection.reason = fault.reason;
     rejection.protocol = message.protocol;
     rejection.device = device;
-    rejection.topic = request.path().substr(0, kRejectionTextBytesMax);
-    rejection.detail = fault.detail.substr(0, kRejectionTextBytesMax);
+    rejection.topic = request.path().substr(0, model::kRejectionTextBytesMax);
+    rejection.detail = fault.detail.substr(0, model::kRejectionTextBytesMax);
     rejection.sample = sample_of(request.body(), fault.offset, !lines_.empty());
   }
 }

@@ -36,6 +36,7 @@ struct CommandCreation {
   model::Command command;
   std::string idempotency_key;    ///< Empty: none.
   std::uint64_t request_hash = 0; ///< Of the request that came with the key.
+  bool key_only = false; ///< Only looks the key up; `logged` without a record: it is not known.
 };
 /// A new state. What needs `sync` is answered when it is on disk; what does not rides on the next
 /// group, is written to the kernel at once (so it survives kill -9), and is not answered.

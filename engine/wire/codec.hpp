@@ -91,6 +91,9 @@ void append_disconnect(std::string& out, const Disconnect& packet, Version versi
 /// levels), else what is wrong with it.
 [[nodiscard]] const char* topic_name_fault(std::string_view topic) noexcept;
 [[nodiscard]] const char* topic_filter_fault(std::string_view filter) noexcept;
+/// Whether a filter without fault (not a shared one) takes a topic name (MQTT-4.7): `+` one level,
+/// `#` the rest and its parent, neither of them a first level that starts with `$` (MQTT-4.7.2-1).
+[[nodiscard]] bool filter_takes(std::string_view filter, std::string_view topic) noexcept;
 
 /// Filters of shared subscriptions start with it (MQTT5-4.8.2); in 3.1.1 it is a topic like
 /// another.

@@ -82,6 +82,33 @@ const char* plain_filter_fault(std::string_view filter) noexcept {
   return why != nullptr ? why : wildcard_fault(filter);
 }
 
+bool filter_takes(std::string_view filter, std::string_view topic) noexcept {
+  if (topic.starts_with('$') && !filter.starts_with('$')) {
+    return false;
+  }
+  for (;;) {
+    const std::size_t filter_end = std::min(filter.find('/'), filter.size());
+    const std::string_view wanted = filter.substr(0, filter_end);
+    if (wanted == "#") {
+      return true;
+    }
+    const std::size_t topic_end = std::min(topic.find('/'), topic.size());
+    if (wanted != "+" && wanted != topic.substr(0, topic_end)) {
+      return false;
+    }
+    const bool filter_ends = filter_end == filter.size();
+    const bool topic_ends = topic_end == topic.size();
+    if (topic_ends) {
+      return filter_ends || filter.substr(filter_end) == "/#";
+    }
+    if (filter_ends) {
+      return false;
+    }
+    filter.remove_prefix(filter_end + 1);
+    topic.remove_prefix(topic_end + 1);
+  }
+}
+
 const char* topic_filter_fault(std::string_view filter) noexcept {
   const char* why = plain_filter_fault(filter);
   return why != nullptr ? why : share_fault(filter);

@@ -40,6 +40,41 @@ Errc publish_refusal(std::string_view topic, Version version) {
   return refused(decode_publish(frame(PacketType::publish, body), version));
 }
 
+TEST_CASE("a filter takes the topics that the standard's examples say it takes") {
+  struct Case {
+    const char* filter;
+    const char* topic;
+    bool takes;
+  };
+  for (const Case& c : {
+           Case{"sport/tennis/player1/#", "sport/tennis/player1", true}, // MQTT-4.7.1.2
+           Case{"sport/tennis/player1/#", "sport/tennis/player1/ranking", true},
+           Case{"sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", true},
+           Case{"sport/tennis/player1/#", "sport/tennis/player10", false},
+           Case{"#", "sport", true},
+           Case{"sport/tennis/+", "sport/tennis/player1", true}, // MQTT-4.7.1.3
+           Case{"sport/tennis/+", "sport/tennis/player1/ranking", false},
+           Case{"sport/+", "sport", false},
+           Case{"sport/+", "sport/", true},
+           Case{"+/+", "/finance", true},
+           Case{"/+", "/finance", true},
+           Case{"+", "/finance", false},
+           Case{"#", "$SYS/uptime", false}, // MQTT-4.7.2-1
+           Case{"+/monitor", "$SYS/monitor", false},
+           Case{"$SYS/#", "$SYS/monitor", true},
+           Case{"a", "a", true},
+           Case{"a", "A", false},
+           Case{"a/b", "a", false},
+           Case{"a", "a/b", false},
+           Case{"a/", "a", false},
+           Case{"+/#", "a", true},
+       }) {
+    CAPTURE(c.filter);
+    CAPTURE(c.topic);
+    CHECK(filter_takes(c.filter, c.topic) == c.takes);
+  }
+}
+
 } // namespace
 
 TEST_CASE("bad UTF-8 is found wherever it stands in a topic") {

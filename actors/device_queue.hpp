@@ -1,0 +1,52 @@
+// Spate - one device as the command router sees it: its session, and the commands that wait for it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "actors/command_messages.hpp"
+#include "engine/base/hash.hpp"
+#include "engine/model/command.hpp"
+
+namespace spate::actors {
+
+struct UuidHash {
+  std::size_t operator()(const Uuid& id) const noexcept { return TextHash()(id.view()); }
+};
+
+/// The window of commands in flight and the queue before it. The queue's head is here, in the order
+/// of sending; what is behind `read_up_to` lies in the log until there is room.
+struct DeviceQueue {
+  using Place = std::pair<model::CommandPriority, Uuid>; ///< Urgent first, then by age.
+
+  // Of the session that takes commands; none: the device is away.
+  std::optional<CommandTarget> target;
+  std::vector<std::string> filters;
+  bool numbered = false;
+  bool with_id = true;
+  std::size_t in_flight_max = 0;
+
+  std::set<Place> waiting;                 ///< Live, not given to a session.
+  std::unordered_set<Uuid, UuidHash> live; ///< All live commands of the device.
+  std::size_t in_flight = 0;               ///< Given to a session, not acknowledged.
+  std::optional<Place> read_up_to;         ///< Of the log, since the device came.
+  bool loading = false;
+  bool more = false; ///< The log holds more behind `read_up_to`.
+
+  void ready(const DeviceReady& session, std::size_t in_flight_limit);
+  void away();
+  [[nodiscard]] bool takes(const model::Command& command) const;
+  /// A new command of this priority may be sent before what the log still holds.
+  [[nodiscard]] bool may_pass(model::CommandPriority priority) const noexcept {
+    return priority == model::CommandPriority::urgent || !(more || loading);
+  }
+  [[nodiscard]] bool unused() const noexcept { return !target && live.empty() && !loading; }
+};
+
+} // namespace spate::actors

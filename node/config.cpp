@@ -215,6 +215,7 @@ public:
     read_http(table(top, "http"));
     read_store(table(top, "store"));
     read_telemetry(table(top, "telemetry"));
+    read_commands(table(top, "commands"));
     read_log(table(top, "log"));
     read_routes(top);
     top.done();
@@ -285,6 +286,18 @@ private:
     telemetry.get("fields_max", limits.fields_max, 1, 65535);
     telemetry.get("records_max", limits.records_max, 1, 1'000'000);
     telemetry.done();
+  }
+
+  void read_commands(TableReader commands) {
+    actors::CommandServiceOptions& options = config_.commands;
+    commands.get("in_flight_max", options.limits.in_flight_max, 1, 1000);
+    commands.get("queue_max", options.log.open_per_device_max, 1, 1'000'000);
+    commands.get("open_max", options.log.open_max, 1, 1'000'000'000);
+    commands.get("history_max", options.log.history_max, 0, 1'000'000'000);
+    commands.get("history_ms", options.log.history_ms, 0, 10ull * 365 * 86'400'000);
+    commands.get("thingsboard_rpc", config_.session.thingsboard_rpc);
+    commands.get("priorities", options.priorities);
+    commands.done();
   }
 
   void read_log(TableReader log) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/command_service.hpp"
 #include "actors/device_loop.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/result.hpp"
@@ -29,6 +30,7 @@ struct Config {
   storage::StoreOptions store;
   actors::SessionLimits session;
   telemetry::ParserLimits parser;
+  actors::CommandServiceOptions commands; ///< Its directory lies in the first data directory.
   std::vector<telemetry::Route> routes{{}};
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::human;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/base/thread.hpp"
+#include "node/metrics.hpp"
 #include "node/version.hpp"
 
 namespace spate::node {
@@ -76,6 +77,9 @@ Result<void> Node::open() {
   }
   store_ = std::move(*store);
   caf_ = std::make_unique<caf::actor_system>(caf_config_);
+  if (auto commands = open_commands(); !commands) {
+    return fail(std::move(commands.error()));
+  }
   if (auto mqtt = open_mqtt(); !mqtt) {
     return fail(std::move(mqtt.error()));
   }
@@ -87,9 +91,24 @@ Result<void> Node::open() {
   }
   api_thread_ = std::thread([this] {
     name_this_thread("api");
+    prefer_this_thread();
     api_loop_.run();
+    while (commands_->before_poll()) { // The last words of the router and of sessions to it.
+    }
   });
   phase_ = api::Phase::running;
+  return {};
+}
+
+Result<void> Node::open_commands() {
+  actors::CommandServiceOptions options = config_.commands;
+  options.log.directory = config_.store.data_dirs.front() + "/commands";
+  options.log.durability = config_.store.durability;
+  auto commands = actors::CommandService::open(api_loop_, *caf_, presence_, std::move(options));
+  if (!commands) {
+    return fail(std::move(commands.error()));
+  }
+  commands_ = std::move(*commands);
   return {};
 }
 
@@ -103,10 +122,13 @@ Result<void> Node::open_mqtt() {
       std::clamp<std::size_t>(config_.memory_limit_bytes / 16 / config_.loops, 1u << 20, 32u << 20);
   options.incomplete_bytes_max =
       std::max<std::size_t>(config_.memory_limit_bytes / 8 / config_.loops, 4u << 20);
-  const actors::DeviceLoopServices services{*caf_,    *store_,   shapes_,
-                                            *routes_, registry_, presence_};
+  options.priorities = config_.commands.priorities;
+  const actors::DeviceLoopServices services{*caf_,     *store_,   shapes_,
+                                            *routes_,  registry_, presence_,
+                                            commands_->router()};
   mqtt_ = config_.mqtt;
   for (std::uint32_t i = 0; i < config_.loops; ++i) {
+    options.number = i;
     auto& loop =
         device_loops_.emplace_back(std::make_unique<actors::DeviceLoop>(services, options));
     auto address = loop->listen(mqtt_, config_.loops > 1);
@@ -141,7 +163,12 @@ api::Services Node::services() {
           .phase = [this] { return phase_.load(); },
           .stuck = [this] { return stuck(); },
           .connectivity = [this](std::string_view device) { return presence_.find(device); },
-          .metrics = [this](std::vector<api::Metric>& out) { add_metrics(out); },
+          .metrics =
+              [this](std::vector<api::Metric>& out) {
+                add_session_metrics(out, device_loops_);
+                add_command_metrics(out, *commands_, device_loops_);
+              },
+          .commands = commands_.get(),
           .version = {std::string(version()), std::string(commit()), built_ms()},
           .started_ms = started_ms_,
           .loopback = config_.http.loopback(),
@@ -166,58 +193,6 @@ std::optional<std::string> Node::stuck() const {
     return "the API loop has not moved for more than 10 s";
   }
   return std::nullopt;
-}
-
-void Node::add_metrics(std::vector<api::Metric>& out) const {
-  using Kind = api::Metric::Kind;
-  const auto sum = [this](auto&& pick) {
-    std::uint64_t total = 0;
-    for (const auto& loop : device_loops_) {
-      total += pick(loop->counters()).get();
-    }
-    return static_cast<double>(total);
-  };
-  const auto plain = [&](Kind kind, const char* name, const char* help, auto member) {
-    out.push_back(
-        {kind, name, help, {}, sum([member](const actors::SessionCounters& c) -> const Counter& {
-           return c.*member;
-         })});
-  };
-  using C = actors::SessionCounters;
-  plain(Kind::gauge, "spate_mqtt_connections", "MQTT connections that are open", &C::connections);
-  plain(Kind::counter, "spate_mqtt_accepted_total", "TCP connections accepted", &C::accepted);
-  plain(Kind::counter, "spate_mqtt_connects_total", "CONNECTs answered with success", &C::connects);
-  plain(Kind::counter, "spate_mqtt_taken_over_total",
-        "Sessions ended by a newer connection of their client id", &C::taken_over);
-  plain(Kind::counter, "spate_mqtt_packets_total", "MQTT packets received", &C::packets);
-  plain(Kind::counter, "spate_mqtt_received_bytes_total", "Bytes of MQTT packets received",
-        &C::bytes);
-  plain(Kind::counter, "spate_mqtt_acknowledged_total", "PUBACKs and PUBRECs sent",
-        &C::acknowledged);
-  for (std::size_t qos = 0; qos < 3; ++qos) {
-    out.push_back({Kind::counter,
-                   "spate_mqtt_publishes_total",
-                   "PUBLISH packets received",
-                   {{"qos", std::to_string(qos)}},
-                   sum([qos](const C& c) -> const Counter& { return c.publishes[qos]; })});
-  }
-  for (std::size_t i = 0; i < 256; ++i) {
-    const double count = sum([i](const C& c) -> const Counter& { return c.refused[i]; });
-    if (count > 0) {
-      out.push_back({Kind::counter,
-                     "spate_mqtt_refused_total",
-                     "Connections ended or refused by the server",
-                     {{"reason", std::string(wire::name_of(static_cast<wire::Reason>(i)))}},
-                     count});
-    }
-  }
-  for (std::size_t i = 0; i < net::kCloseReasons; ++i) {
-    out.push_back({Kind::counter,
-                   "spate_mqtt_closed_total",
-                   "MQTT connections that ended",
-                   {{"cause", std::string(net::name_of(static_cast<net::CloseReason>(i)))}},
-                   sum([i](const C& c) -> const Counter& { return c.closed[i]; })});
-  }
 }
 
 std::future<void> Node::drain_api() {
@@ -259,6 +234,9 @@ bool Node::stop(std::chrono::milliseconds patience) {
   if (api_) {
     api_->stop_reads(); // Drained, it may still read for clients that have hung up.
   }
+  if (commands_) {
+    commands_->stop_log();
+  }
   if (store_) {
     store_->stop(); // Answers whatever is still queued, so that no block is left behind.
   }
@@ -266,11 +244,13 @@ bool Node::stop(std::chrono::milliseconds patience) {
     loop->stop();
   }
   if (api_thread_.joinable()) {
+    api_loop_.post([this] { commands_->quit(); });
     api_loop_.stop();
     api_thread_.join();
   }
   device_loops_.clear();
   api_.reset();
+  commands_.reset();
   caf_.reset();
   return answered;
 }

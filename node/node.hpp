@@ -12,6 +12,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 
+#include "actors/command_service.hpp"
 #include "actors/device_loop.hpp"
 #include "actors/presence.hpp"
 #include "actors/session_registry.hpp"
@@ -21,8 +22,8 @@
 
 namespace spate::node {
 
-/// Start: store (replays its log) -> CAF -> device loops -> API loop. Stop: accept and read no more
-/// -> commit and answer what was read -> say goodbye -> close the store.
+/// Start: store (replays its log) -> CAF -> command log -> device loops -> API loop. Stop: accept and
+/// read no more -> commit and answer what was read -> say goodbye -> close the store.
 ///
 /// Thread: one thread starts, watches and stops it.
 class Node {
@@ -44,14 +45,13 @@ public:
 private:
   explicit Node(Config config);
   Result<void> open();
+  Result<void> open_commands();
   Result<void> open_mqtt();
   Result<void> open_http();
   /// Ready once all HTTP requests are answered and their connections closed.
   [[nodiscard]] std::future<void> drain_api();
   [[nodiscard]] api::Services services();
   [[nodiscard]] model::LedgerCounts ledger() const;
-  void add_metrics(std::vector<api::Metric>& out) const;
-
   Config config_;
   const std::int64_t started_ms_;
   std::atomic<api::Phase> phase_{api::Phase::starting};
@@ -62,8 +62,9 @@ private:
   std::unique_ptr<caf::actor_system> caf_;
   actors::SessionRegistry registry_;
   actors::Presence presence_;
-  std::vector<std::unique_ptr<actors::DeviceLoop>> device_loops_;
   net::Loop api_loop_;
+  std::unique_ptr<actors::CommandService> commands_;
+  std::vector<std::unique_ptr<actors::DeviceLoop>> device_loops_;
   std::unique_ptr<api::Server> api_;
   std::thread api_thread_;
   net::Address mqtt_;

@@ -24,6 +24,7 @@ struct Overrides {
   std::optional<std::uint64_t> memory_limit_bytes;
   std::optional<std::string> log_level;
   std::optional<std::string> log_format;
+  std::optional<std::string> priorities;
   std::string allow_insecure; ///< A flag may be set and taken back; CLI11 reads no optional<bool>.
 };
 
@@ -80,6 +81,13 @@ void add_serve_options(CLI::App& serve, Overrides& o) {
       ->envname("SPATE_MEMORY_LIMIT")
       ->transform(CLI::AsSizeValue(false))
       ->type_name("BYTES");
+  serve
+      .add_option("--priorities", o.priorities,
+                  "on (the default): commands go before telemetry; off: in the order of arrival,\n"
+                  "to see the difference")
+      ->envname("SPATE_PRIORITIES")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->type_name("WORD");
   serve.add_option("--log-level", o.log_level, "debug, info, warn or error (default info)")
       ->envname("SPATE_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
@@ -155,6 +163,9 @@ Result<Config> merge(const Overrides& o) {
   }
   if (o.durability) {
     config.store.durability = *durability_of(*o.durability);
+  }
+  if (o.priorities) {
+    config.commands.priorities = *o.priorities == "on";
   }
   if (o.log_level) {
     config.log_level = *log_level_of(*o.log_level);

@@ -133,7 +133,11 @@ http::Response read_devices(const Services& services, const DevicesQuery& query)
     }
     out.end_object();
     out.member("first_seen_ts", device.first_seen_ms);
-    out.member("last_seen_ts", device.last_seen_ms);
+    if (device.last_seen_ms == 0) {
+      out.key("last_seen_ts").null(); // It only subscribed to its commands.
+    } else {
+      out.member("last_seen_ts", device.last_seen_ms);
+    }
     out.end_object();
   }
   out.end_array();

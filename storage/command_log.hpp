@@ -17,6 +17,10 @@
 #include "engine/model/command.hpp"
 #include "storage/store.hpp"
 
+namespace rocksdb {
+class Env;
+} // namespace rocksdb
+
 namespace spate::storage {
 
 struct CommandLogOptions {
@@ -26,9 +30,11 @@ struct CommandLogOptions {
   std::size_t open_per_device_max = 1000;
   std::int64_t history_ms = 7ll * 86'400'000; ///< Final commands are kept so long,
   std::size_t history_max = 1'000'000;        ///< and so many; then the oldest go.
-  std::int64_t key_ms = 86'400'000;           ///< Idempotency keys are kept so long.
-  std::size_t waiting_max = 100'000;          ///< Entries that wait for the log's thread.
-  std::function<std::int64_t()> now_ms;       ///< Wall clock; empty: the real one. Tests.
+  /// Idempotency keys are kept so long; at most as long as the command that they made.
+  std::int64_t key_ms = 86'400'000;
+  std::size_t waiting_max = 100'000;    ///< Entries that wait for the log's thread; 64 MiB at most.
+  std::function<std::int64_t()> now_ms; ///< Wall clock; empty: the real one. Tests.
+  rocksdb::Env* env = nullptr;          ///< Tests only.
 };
 
 /// A new command. It is logged only if neither the key nor a limit stands against it.
@@ -63,7 +69,7 @@ using CommandEntry = std::variant<CommandCreation, CommandUpdate, CommandLoad, C
 
 enum class CommandLogStatus : std::uint8_t {
   logged,      ///< Durable. Of a load: it was answered.
-  replayed,    ///< The key was used for the same request: `record` is what it made.
+  replayed,    ///< The key was used for the same request, or the id: `record` is what it made.
   key_reused,  ///< The key was used for another request.
   queue_full,  ///< The device, or the node, has as many open commands as it may.
   disk_full,   ///< Nothing is logged for want of space.
@@ -77,17 +83,17 @@ struct CommandReceipt {
   std::optional<model::CommandRecord> record; ///< Of `replayed`, and of a load that found it.
   std::vector<model::CommandRecord> page;     ///< Of a page load.
   bool more = false;                          ///< Behind the page.
-  std::string detail;                         ///< Why it failed.
+  std::string detail; ///< Why it failed; of a page, why commands are missing in it.
 };
 
-/// Called by the log's thread: only pass on, never block.
+/// Called by the log's thread, after stop() by that of submit(): only pass on, never block.
 class CommandLogListener {
 public:
   virtual ~CommandLogListener() = default;
   /// In the order of submission.
   virtual void on_logged(std::vector<CommandReceipt> receipts) = 0;
-  /// Open commands whose `expires_ms` has come. Whoever hears it submits their final state; told
-  /// again after a while if nobody did.
+  /// Open commands whose `expires_ms` has come, at most 256. Whoever hears it submits their final
+  /// state: then come the next ones; told again after a second if nobody did.
   virtual void on_due(std::vector<model::CommandRecord> due) = 0;
 };
 
@@ -125,15 +131,16 @@ struct CommandLogStats {
 /// Memory:     independent of how many commands it holds.
 class CommandLog {
 public:
-  /// Opens or creates it. `listener` is borrowed and outlives the log. Errors: storage_io,
-  /// storage_full, storage_corrupt, storage_format; one sentence for people.
+  /// Opens or creates it. `listener` is borrowed and outlives the log. One that was used before and
+  /// can not be opened for want of space is tried again and again, and refuses meanwhile. Errors:
+  /// storage_io, storage_full, storage_corrupt, storage_format; one sentence for people.
   static Result<std::unique_ptr<CommandLog>> open(CommandLogOptions options,
                                                   CommandLogListener& listener);
   virtual ~CommandLog() = default;
   CommandLog(const CommandLog&) = delete;
   CommandLog& operator=(const CommandLog&) = delete;
 
-  /// False if waiting_max is reached: nothing was taken.
+  /// False if so much waits as may: nothing was taken.
   [[nodiscard]] virtual bool submit(std::uint64_t ticket, CommandEntry entry) = 0;
   /// How many commands are not final: 0 tells a reconnecting device apart from one with a queue.
   [[nodiscard]] virtual std::uint64_t open_commands() const noexcept = 0;

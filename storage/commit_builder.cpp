@@ -27,6 +27,7 @@ Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
                                   rocksdb::ColumnFamilyHandle* log) {
   batch_.Clear();
   accepted_.clear();
+  seen_.clear();
   resolved_.clear();
   seals_.clear();
   duplicates_ = blocks_sealed_ = 0;
@@ -126,9 +127,14 @@ Result<void> CommitBuilder::add_message(const model::TelemetryBlock& block,
                                         const model::Message& message,
                                         std::vector<model::Row>& rows) {
   auto reason = model::RejectReason::none;
-  const auto number = message.rows == 0 ? message.device : resolve(block, message, reason);
+  const bool named = message.rows != 0 || message.seen;
+  const auto number = named ? resolve(block, message, reason) : message.device;
   resolved_.push_back(number);
   Device* device = state_.devices.at(number);
+  if (message.seen && device != nullptr && !device->recorded) {
+    record(number, *device);
+    seen_.push_back(device);
+  }
   bool rejected = false;
   for (std::uint32_t i = 0; i < message.rows; ++i) {
     model::Row& row = rows[message.rows_begin + i];
@@ -168,7 +174,7 @@ model::DeviceNumber CommitBuilder::resolve(const model::TelemetryBlock& block,
     return model::DeviceNumber::unknown;
   }
   devices_total_.fetch_add(1, std::memory_order_relaxed);
-  const std::scoped_lock lock(state_.mutex);
+  const std::scoped_lock lock(state_.mutex, state_.names_mutex);
   return state_.devices.add(name, message.received_ms);
 }
 
@@ -196,6 +202,14 @@ Result<void> CommitBuilder::add_row(model::DeviceNumber number, Device& device, 
   }
   accept(tail, device, row, received_ms, values);
   return {};
+}
+
+void CommitBuilder::record(model::DeviceNumber number, Device& device) {
+  std::string value;
+  put_be(value, static_cast<std::uint32_t>(number));
+  put_be(value, static_cast<std::uint64_t>(device.first_seen_ms));
+  batch_.Put(families_.meta, meta::device_key(device.name), value);
+  device.recorded = true;
 }
 
 Tail* CommitBuilder::main_tail(model::DeviceNumber number, Device& device,
@@ -237,11 +251,7 @@ std::uint32_t CommitBuilder::shape_number(const model::Shape& shape) {
 void CommitBuilder::accept(Tail& tail, Device& device, model::Row& row, std::int64_t received_ms,
                            std::string_view values) {
   if (!device.recorded) {
-    std::string value;
-    put_be(value, tail.device);
-    put_be(value, static_cast<std::uint64_t>(device.first_seen_ms));
-    batch_.Put(families_.meta, meta::device_key(device.name), value);
-    device.recorded = true;
+    record(static_cast<model::DeviceNumber>(tail.device), device);
   }
   const RowView view{row.time_ns, received_ms, 0, row.source, values};
   const std::size_t begin = log_.add(tail.device, tail.shape, tail.kind == BlockKind::late, view);
@@ -308,8 +318,11 @@ void CommitBuilder::apply() {
     row.tail->last_pending = Tail::kNoRow;
     state_.append(*row.tail,
                   {row.time_ns, row.received_ms, state_.next_tie++, row.source, values_of(row)});
-    row.device->durable = true;
+    row.device->durable.store(true, std::memory_order_relaxed);
     row.device->last_seen_ms = std::max(row.device->last_seen_ms, row.received_ms);
+  }
+  for (Device* device : seen_) {
+    device->durable.store(true, std::memory_order_relaxed);
   }
   state_.log_position += logged() ? log_.bytes().size() : 0;
 }

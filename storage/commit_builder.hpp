@@ -90,6 +90,7 @@ private:
                               model::RejectReason& reason);
   Result<void> add_row(model::DeviceNumber number, Device& device, model::Row& row,
                        std::int64_t received_ms, std::string_view values);
+  void record(model::DeviceNumber number, Device& device);
   Tail* main_tail(model::DeviceNumber number, Device& device, const model::Shape& shape);
   Tail& late_tail(model::DeviceNumber number, Device& device, std::uint32_t shape);
   std::uint32_t shape_number(const model::Shape& shape);
@@ -122,6 +123,7 @@ private:
   rocksdb::WriteBatch batch_;
   LogEncoder log_;
   std::vector<Accepted> accepted_;
+  std::vector<Device*> seen_; ///< Recorded without a row.
   std::vector<Tail*> sealing_;
   std::vector<SealRecord> seals_;
   std::vector<model::DeviceNumber> resolved_; ///< By message, over all blocks.

@@ -9,6 +9,7 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -55,6 +56,8 @@ public:
   /// Why open() has left it closed; nothing if it is open. Before the first submit().
   [[nodiscard]] const std::optional<Error>& open_error() const noexcept { return open_error_; }
   [[nodiscard]] std::size_t queued_bytes() const noexcept { return queue_.bytes(); }
+  /// As Store::knows(). Never waits: while the database is opened or closed it is unavailable.
+  [[nodiscard]] Result<bool> knows(std::string_view device) const;
   /// Empty while blocks are taken, else why not.
   [[nodiscard]] std::string fault() const;
   void add_to(StoreStats& stats) const;
@@ -104,6 +107,7 @@ private:
   /// Runs `read(live)` while the database is kept open. Error: storage_unavailable, or read's own.
   template <class T, class Read>
   Result<T> with_live(Read&& read);
+  [[nodiscard]] tl::unexpected<Error> closed() const;
 
   const DataDirectoryOptions options_;
   const DirectoryLock lock_;

@@ -30,8 +30,20 @@ Result<T> DataDirectory::with_live(Read&& read) {
       return result;
     }
   }
+  return closed();
+}
+
+tl::unexpected<Error> DataDirectory::closed() const {
   const std::string why = fault();
   return fail(Errc::storage_unavailable, options_.path + ": " + (why.empty() ? "closed" : why));
+}
+
+Result<bool> DataDirectory::knows(std::string_view device) const {
+  const std::shared_lock lock(open_mutex_, std::try_to_lock);
+  if (!lock.owns_lock() || live_ == nullptr) {
+    return closed();
+  }
+  return live_->knows(device);
 }
 
 Result<ScanPage> DataDirectory::scan(const ScanRequest& request) {
@@ -83,7 +95,7 @@ Result<DevicePage> DataDirectory::devices(const std::string& after, std::size_t 
       if (!value.ok()) {
         return fail(Errc::storage_corrupt, "an entry of the device register can not be read");
       }
-      page.devices.push_back({std::string(key.substr(prefix.size())), first_seen, first_seen});
+      page.devices.push_back({std::string(key.substr(prefix.size())), first_seen, 0});
     }
     if (!at->status().ok()) {
       return fail(error_of(at->status()));
@@ -91,7 +103,7 @@ Result<DevicePage> DataDirectory::devices(const std::string& after, std::size_t 
     std::vector<std::int64_t> last_seen;
     live.last_seen(numbers, last_seen);
     for (std::size_t i = 0; i < page.devices.size(); ++i) {
-      page.devices[i].last_seen_ms = std::max(page.devices[i].last_seen_ms, last_seen[i]);
+      page.devices[i].last_seen_ms = last_seen[i];
     }
     return page;
   });

@@ -44,7 +44,6 @@ bool DeviceTable::restore(model::DeviceNumber number, std::string_view name,
   device.name = name;
   device.hash = hash_bytes(name);
   device.first_seen_ms = first_seen_ms;
-  device.last_seen_ms = first_seen_ms;
   ++named_;
   insert(index);
   return true;

@@ -1,6 +1,7 @@
 // Spate - who is behind a device number, in one data directory.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,11 +19,11 @@ struct Device {
   std::string name; ///< Empty: this number was lost with an unsynced commit and is not used again.
   std::uint64_t hash = 0;
   std::int64_t first_seen_ms = 0;
-  std::int64_t last_seen_ms = 0; ///< Of committed rows.
+  std::int64_t last_seen_ms = 0; ///< Of committed rows; 0: it has none.
   Tail* tails = nullptr;         ///< Linked through Tail::next_of_device.
   std::uint16_t shapes = 0;
   bool recorded = false; ///< Committer: its record is on disk or in the commit being built.
-  bool durable = false;  ///< Its record is on disk, so it has rows.
+  std::atomic<bool> durable{false}; ///< Its record is on disk: it has rows, or was seen.
 };
 
 /// Numbers count from 1 and are dense, so a number finds its device by index. The committer adds,

@@ -94,23 +94,6 @@ Result<void> sync_directory(const std::string& directory) {
   return {};
 }
 
-/// Creates it if need be; its entry in its parent is durable then.
-Result<void> make_directory(const std::string& directory) {
-  std::error_code error;
-  const bool made = std::filesystem::create_directories(directory, error);
-  if (error) {
-    return fail(Errc::storage_io, directory + ": " + error.message());
-  }
-  if (!made) {
-    return {};
-  }
-  auto path = std::filesystem::absolute(directory).lexically_normal();
-  if (!path.has_filename()) { // "data/": its parent would be itself.
-    path = path.parent_path();
-  }
-  return sync_directory(path.parent_path());
-}
-
 } // namespace
 
 Result<DirectoryLock> DirectoryLock::take(const std::string& directory) {
@@ -206,17 +189,36 @@ Result<void> write_format(const std::string& directory, const DirectoryFormat& f
   return sync_directory(directory);
 }
 
+Result<void> make_directory(const std::string& directory) {
+  std::error_code error;
+  const bool made = std::filesystem::create_directories(directory, error);
+  if (error) {
+    return fail(Errc::storage_io, directory + ": " + error.message());
+  }
+  if (!made) {
+    return {};
+  }
+  auto path = std::filesystem::absolute(directory).lexically_normal();
+  if (!path.has_filename()) { // "data/": its parent would be itself.
+    path = path.parent_path();
+  }
+  return sync_directory(path.parent_path());
+}
+
 std::string database_path(const std::string& directory) {
   return in(directory, kDatabase);
 }
 
 Result<void> prepare_database(const std::string& directory) {
-  const std::string path = database_path(directory);
+  return prepare_database_at(database_path(directory));
+}
+
+Result<void> prepare_database_at(const std::string& path) {
   if (auto made = make_directory(path); !made) {
     return made;
   }
   std::error_code error;
-  if (!has_database(directory)) {
+  if (!has_database_at(path)) {
     for (std::filesystem::directory_iterator at(path, error), end; !error && at != end;
          at.increment(error)) {
       if (at->path().extension() == ".sst") {
@@ -232,8 +234,12 @@ Result<void> prepare_database(const std::string& directory) {
 }
 
 bool has_database(const std::string& directory) {
+  return has_database_at(database_path(directory));
+}
+
+bool has_database_at(const std::string& path) {
   std::error_code error;
-  return std::filesystem::exists(in(database_path(directory), "CURRENT").c_str(), error);
+  return std::filesystem::exists(in(path, "CURRENT").c_str(), error);
 }
 
 std::optional<DiskSpace> disk_space(const std::string& directory) {

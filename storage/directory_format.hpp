@@ -40,6 +40,9 @@ Result<std::optional<DirectoryFormat>> read_format(const std::string& directory)
 /// Durable when it returns. Error: storage_io.
 Result<void> write_format(const std::string& directory, const DirectoryFormat& format);
 
+/// Creates it if need be; its entry in its parent is durable then. Error: storage_io.
+Result<void> make_directory(const std::string& directory);
+
 /// Where the database lies.
 [[nodiscard]] std::string database_path(const std::string& directory);
 /// Makes room for a database that is not there yet. Errors: storage_io; storage_corrupt if there is
@@ -47,6 +50,9 @@ Result<void> write_format(const std::string& directory, const DirectoryFormat& f
 Result<void> prepare_database(const std::string& directory);
 /// Whether a database was begun there.
 [[nodiscard]] bool has_database(const std::string& directory);
+/// Both for a database that lies at `path` itself.
+Result<void> prepare_database_at(const std::string& path);
+[[nodiscard]] bool has_database_at(const std::string& path);
 
 struct DiskSpace {
   std::uint64_t free_bytes = 0; ///< For ordinary users.

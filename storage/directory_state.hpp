@@ -33,6 +33,9 @@ struct DirectoryState {
 
   const SealPolicy policy;
   mutable std::mutex mutex;
+  /// Of the names in `devices` only, for loops, which can not wait for `mutex` while a large commit
+  /// is applied. Taken after it.
+  mutable std::mutex names_mutex;
   DeviceTable devices;
   ShapeNumbers shapes;
   std::size_t tail_bytes = 0; ///< Of the rows, without the tails themselves.

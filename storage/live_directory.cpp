@@ -159,7 +159,8 @@ Result<void> LiveDirectory::load_entry(std::string_view key, std::string_view va
             state_.devices.restore(device, key.substr(name + 1), first_seen);
     if (sound) {
       Device& restored = *state_.devices.at(device);
-      restored.recorded = restored.durable = true;
+      restored.recorded = true;
+      restored.durable = true;
       devices_total_.fetch_add(1, std::memory_order_relaxed);
     }
     break;
@@ -382,6 +383,12 @@ std::unique_ptr<DeviceView> LiveDirectory::view(const std::string& device) const
   }
   made->snapshot = snapshot_;
   return made;
+}
+
+bool LiveDirectory::knows(std::string_view device) const {
+  const std::scoped_lock lock(state_.names_mutex);
+  const Device* known = state_.devices.at(state_.devices.find(device));
+  return known != nullptr && known->durable;
 }
 
 void LiveDirectory::last_seen(const std::vector<std::uint32_t>& numbers,

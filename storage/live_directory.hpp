@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <rocksdb/db.h>
@@ -86,6 +87,8 @@ public:
 
   /// Null if the device is unknown.
   [[nodiscard]] std::unique_ptr<DeviceView> view(const std::string& device) const;
+  /// Whether the device has rows or was seen, durably. Any thread, a loop's too.
+  [[nodiscard]] bool knows(std::string_view device) const;
   /// Receive time of the newest record of each device number given, in place. Any thread.
   void last_seen(const std::vector<std::uint32_t>& numbers, std::vector<std::int64_t>& out) const;
   /// Kept entries of the rejection ring, as of the last commit. Any thread.

@@ -94,11 +94,10 @@ private:
 
 } // namespace
 
-RocksOptions rocks_options(const RocksLimits& limits, rocksdb::Env* env,
-                           const std::string& directory,
-                           std::function<void(const rocksdb::Status&)> on_background_error) {
-  RocksOptions options;
-  rocksdb::DBOptions& db = options.db;
+rocksdb::DBOptions
+database_options(rocksdb::Env* env, const std::string& directory,
+                 std::function<void(const rocksdb::Status&)> on_background_error) {
+  rocksdb::DBOptions db;
   db.create_if_missing = true;
   db.create_missing_column_families = true;
   if (env != nullptr) {
@@ -119,8 +118,16 @@ RocksOptions rocks_options(const RocksLimits& limits, rocksdb::Env* env,
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
   db.skip_stats_update_on_db_open = true;
+  return db;
+}
+
+RocksOptions rocks_options(const RocksLimits& limits, rocksdb::Env* env,
+                           const std::string& directory,
+                           std::function<void(const rocksdb::Status&)> on_background_error) {
+  RocksOptions options;
+  options.db = database_options(env, directory, std::move(on_background_error));
   // A lower bound flushes windows that hold unsealed rows, which are dropped unread soon after.
-  db.max_total_wal_size = 4 * limits.log_bytes_max + 4 * limits.window_bytes;
+  options.db.max_total_wal_size = 4 * limits.log_bytes_max + 4 * limits.window_bytes;
 
   rocksdb::BlockBasedTableOptions table;
   table.block_size = 16u << 10;

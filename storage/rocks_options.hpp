@@ -28,7 +28,13 @@ struct RocksOptions {
   rocksdb::ColumnFamilyOptions blocks;
 };
 
-/// `env` may be null. `on_background_error` is called from RocksDB's threads.
+/// What every database of ours has in common. `env` may be null. `on_background_error` is called
+/// from RocksDB's threads.
+[[nodiscard]] rocksdb::DBOptions
+database_options(rocksdb::Env* env, const std::string& directory,
+                 std::function<void(const rocksdb::Status&)> on_background_error);
+
+/// Arguments as database_options().
 [[nodiscard]] RocksOptions
 rocks_options(const RocksLimits& limits, rocksdb::Env* env, const std::string& directory,
               std::function<void(const rocksdb::Status&)> on_background_error);

@@ -54,6 +54,9 @@ public:
     return out;
   }
 
+  [[nodiscard]] Result<bool> knows(const std::string& device) const override {
+    return directory(shard_of(device)).knows(device);
+  }
   Result<ScanPage> scan(const ScanRequest& request) override {
     return directory(shard_of(request.device)).scan(request);
   }

@@ -83,8 +83,8 @@ struct ScanPage {
 struct DeviceInfo {
   std::string id;
   std::int64_t first_seen_ms = 0;
-  std::int64_t last_seen_ms =
-      0; ///< Receive time of its newest stored record, also after a restart.
+  /// Receive time of its newest stored record, also after a restart; 0: it has none.
+  std::int64_t last_seen_ms = 0;
 };
 
 struct DevicePage {
@@ -171,6 +171,10 @@ public:
   /// One entry a shard.
   [[nodiscard]] virtual std::vector<ShardHealth> health() const = 0;
   [[nodiscard]] virtual StoreStats stats() const = 0;
+
+  /// Whether the device is durably known: it has rows, or was seen. Any thread, a loop's too:
+  /// memory only. Error: storage_unavailable.
+  [[nodiscard]] virtual Result<bool> knows(const std::string& device) const = 0;
 
   /// Records in the order of (time, arrival); duplicates that the commit could not recognise are
   /// left out. Errors: device_unknown, storage_unavailable, storage_corrupt.

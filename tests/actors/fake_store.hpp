@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -69,9 +70,17 @@ public:
   Result<storage::RejectionPage> rejections(const storage::RejectionQuery&) override {
     return storage::RejectionPage{};
   }
+  Result<bool> knows(const std::string& device) const override {
+    if (closed) {
+      return fail(Errc::storage_unavailable, "the disk said no");
+    }
+    return unknown.count(device) == 0;
+  }
   void stop() override {}
 
   std::deque<std::unique_ptr<model::TelemetryBlock>> waiting;
+  std::set<std::string> unknown; ///< Devices that knows() does not know.
+  bool closed = false;           ///< knows() can not tell.
 
 private:
   std::uint16_t shards_;

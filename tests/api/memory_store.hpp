@@ -68,6 +68,18 @@ public:
     return stats;
   }
 
+  /// The device subscribed to its commands; it never sent a record.
+  void see(const std::string& device, std::int64_t received_ms) {
+    const std::scoped_lock lock(mutex_);
+    devices_[device].first_seen_ms = received_ms;
+  }
+  Result<bool> knows(const std::string& device) const override {
+    if (reads_fail) {
+      return fail(Errc::storage_unavailable, "Shard 1 is being reopened.");
+    }
+    const std::scoped_lock lock(mutex_);
+    return devices_.count(device) != 0;
+  }
   Result<storage::ScanPage> scan(const storage::ScanRequest& request) override {
     const std::scoped_lock lock(mutex_);
     scan_limit_max = std::max(scan_limit_max.load(), request.limit);
@@ -127,8 +139,9 @@ public:
         page.more = true;
         break;
       }
-      page.devices.push_back({at->first, at->second.records.front().received_ms,
-                              at->second.records.back().received_ms});
+      const Device& device = at->second;
+      page.devices.push_back({at->first, device.first_seen_ms,
+                              device.records.empty() ? 0 : device.records.back().received_ms});
     }
     return page;
   }
@@ -158,6 +171,7 @@ public:
 private:
   struct Device {
     std::vector<storage::StoredRecord> records; ///< Sorted by (time, tie).
+    std::int64_t first_seen_ms = 0;
   };
 
   void settle(std::unique_ptr<model::TelemetryBlock> block) {
@@ -178,7 +192,7 @@ private:
     ++commits_;
     rejections_.insert(rejections_.end(), block.rejections.begin(), block.rejections.end());
     for (const model::Message& message : block.messages) {
-      if (message.rows == 0) {
+      if (message.rows == 0 && !message.seen) {
         continue;
       }
       if (refuse_rows) {
@@ -188,7 +202,11 @@ private:
         }
         continue;
       }
-      Device& device = devices_[std::string(block.name(message))];
+      const auto [at, added] = devices_.try_emplace(std::string(block.name(message)));
+      Device& device = at->second;
+      if (added) {
+        device.first_seen_ms = message.received_ms;
+      }
       for (std::uint32_t i = 0; i < message.rows; ++i) {
         add(device, block, block.rows[message.rows_begin + i], message.received_ms);
       }

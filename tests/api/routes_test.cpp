@@ -296,6 +296,14 @@ TEST_CASE("devices are listed by id with their connectivity") {
   CHECK(second["next_cursor"].is_null());
 }
 
+TEST_CASE("a device that never sent a record has no time of its last one") {
+  ApiNode node;
+  node.store.see("d", 1'594'512'068'000);
+  const auto item = node.get("/api/v1/devices").json()["items"][0];
+  CHECK(item["first_seen_ts"] == 1'594'512'068'000);
+  CHECK(item["last_seen_ts"].is_null());
+}
+
 TEST_CASE("rejections are filtered and paged, newest first") {
   ApiNode node;
   node.post("a", "bad");

@@ -1,0 +1,372 @@
+#include "storage/command_thread.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <utility>
+
+#include "engine/base/clock.hpp"
+#include "engine/base/log.hpp"
+#include "engine/base/thread.hpp"
+#include "storage/directory_format.hpp"
+#include "storage/rocks_options.hpp"
+
+namespace spate::storage {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kWaitingBytesMax = 64u << 20;
+// One group, so that receipts are not delayed and a batch stays small.
+constexpr std::size_t kTurnEntriesMax = 4096;
+constexpr std::size_t kTurnBytesMax = 4u << 20;
+/// Loaded commands that are gathered before the listener is told.
+constexpr std::size_t kReceiptBytesMax = 4u << 20;
+constexpr auto kReopenPauseMin = 200ms;
+constexpr auto kReopenPauseMax = 5s;
+/// The wall clock may be set: it is looked at again after so long.
+constexpr std::int64_t kSleepMsMax = 1000;
+
+bool has_receipt(const CommandEntry& entry) noexcept {
+  const auto* update = std::get_if<CommandUpdate>(&entry);
+  return update == nullptr || update->sync;
+}
+
+/// Its receipt waits for the disk.
+bool is_written(const CommandEntry& entry) noexcept {
+  return std::holds_alternative<CommandCreation>(entry) ||
+         (std::holds_alternative<CommandUpdate>(entry) && has_receipt(entry));
+}
+
+std::size_t weight_of(const CommandReceipt& receipt) noexcept {
+  const auto of_record = [](const model::CommandRecord& record) {
+    return sizeof(record) + record.command.args.size() + record.progress.result.size();
+  };
+  std::size_t bytes = receipt.record ? of_record(*receipt.record) : 0;
+  for (const model::CommandRecord& record : receipt.page) {
+    bytes += of_record(record);
+  }
+  return bytes;
+}
+
+} // namespace
+
+CommandThread::CommandThread(CommandLogOptions options, CommandLogListener& listener)
+    : options_(std::move(options)), listener_(listener),
+      queue_(options_.waiting_max, kWaitingBytesMax),
+      now_ms_(options_.now_ms ? options_.now_ms : [] { return wall_ms(); }), history_(options_),
+      pause_(kReopenPauseMin, kReopenPauseMax) {}
+
+CommandThread::~CommandThread() {
+  CommandThread::stop();
+}
+
+Result<void> CommandThread::start() {
+  const bool used = has_database_at(options_.directory);
+  auto opened = prepare_database_at(options_.directory);
+  if (opened) {
+    opened = open_database(!used);
+  }
+  if (!opened && (!used || opened.error().code != Errc::storage_full)) {
+    return opened;
+  }
+  if (!opened) {
+    set_fault(opened.error().detail + "; reopening");
+    log::error("command-log-open-failed", "the command log can not be opened, and is tried again",
+               {{"reason", std::string_view(opened.error().detail)}});
+    open_error_ = std::move(opened.error());
+  }
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+Result<void> CommandThread::open_database(bool create) {
+  auto opened =
+      CommandDatabase::open(options_.directory, options_.env, create,
+                            [this](const rocksdb::Status& status) { on_background_error(status); });
+  if (!opened) {
+    return fail(std::move(opened.error()));
+  }
+  const auto totals = (*opened)->totals();
+  if (!totals) {
+    return fail(totals.error().code, options_.directory + ": " + totals.error().detail);
+  }
+  set_totals(*totals);
+  due_.opened();
+  history_.opened();
+  const std::scoped_lock lock(open_mutex_);
+  database_ = std::move(*opened);
+  is_open_.store(true, std::memory_order_release);
+  return {};
+}
+
+void CommandThread::close_database() {
+  is_open_.store(false, std::memory_order_release);
+  const std::scoped_lock lock(open_mutex_);
+  database_.reset();
+}
+
+void CommandThread::run() {
+  name_this_thread("command-log");
+  prefer_this_thread(); // Not given: commands then wait for the CPU as everybody does.
+  if (open_error_) {
+    reopen(CommandLogStatus::disk_full);
+  }
+  for (;;) {
+    WaitingEntries entries = queue_.take(wake_at());
+    const bool any = !entries.empty();
+    if (auto error = take_background_error(); error && database_ != nullptr) {
+      recover(*error, entries, 0);
+      entries.clear();
+    }
+    if (database_ != nullptr && !answer(entries)) {
+      continue;
+    }
+    if (database_ == nullptr) {
+      refuse(entries, 0, CommandLogStatus::unavailable, "the node is stopping");
+    }
+    if (queue_.stopping()) {
+      if (!any && queue_.close()) {
+        break;
+      }
+      continue;
+    }
+    if (database_ != nullptr && tell_due()) {
+      static_cast<void>(remove_history());
+    }
+  }
+  if (database_ != nullptr && options_.durability != Durability::fsync) {
+    // A clean stop keeps everything, whatever was promised.
+    rocksdb::WriteBatch nothing;
+    if (const auto synced = database_->write(nothing, true); !synced.ok()) {
+      log::error("stop-sync-failed", "the last commands may not be on the disk",
+                 {{"reason", describe(synced)}});
+    }
+  }
+  close_database();
+}
+
+CommandQueue::Clock::time_point CommandThread::wake_at() const {
+  const auto now = CommandQueue::Clock::now();
+  const std::int64_t wake_ms = std::min(due_.wake_ms(), history_.wake_ms());
+  const std::int64_t now_ms = now_ms_();
+  if (history_.due(totals_, now_ms) || wake_ms <= now_ms) {
+    return now;
+  }
+  if (wake_ms == INT64_MAX) {
+    return now + 1h;
+  }
+  return now + std::chrono::milliseconds(std::min(wake_ms - now_ms, kSleepMsMax));
+}
+
+bool CommandThread::answer(WaitingEntries& entries) {
+  for (std::size_t begin = 0; begin < entries.size();) {
+    if (entries[begin].late) {
+      refuse(entries, begin, CommandLogStatus::unavailable, "the node is stopping");
+      return true;
+    }
+    std::size_t end = begin;
+    for (std::size_t bytes = 0; end < entries.size() && end - begin < kTurnEntriesMax &&
+                                bytes < kTurnBytesMax && !entries[end].late;
+         ++end) {
+      bytes += weight_of(entries[end].entry);
+    }
+    if (!answer_turn(entries, begin, end)) {
+      return false;
+    }
+    begin = end;
+  }
+  return true;
+}
+
+bool CommandThread::answer_turn(WaitingEntries& entries, std::size_t begin, std::size_t end) {
+  CommandGroup group(*database_, options_, totals_, now_ms_());
+  std::vector<CommandGroup::Outcome> outcomes(end - begin);
+  std::size_t bytes = 0;
+  for (std::size_t i = begin; i < end; ++i) {
+    bytes += weight_of(entries[i].entry);
+    if (const auto* creation = std::get_if<CommandCreation>(&entries[i].entry)) {
+      outcomes[i - begin] = group.add(*creation);
+    } else if (const auto* update = std::get_if<CommandUpdate>(&entries[i].entry)) {
+      outcomes[i - begin] = group.add(*update);
+    }
+  }
+  group.finish();
+  if (const auto written = write(group); !written.ok()) {
+    recover(written, entries, begin);
+    return false;
+  }
+  settle(group);
+  const std::int64_t now_ns = steady_ns();
+  {
+    const std::scoped_lock lock(status_mutex_);
+    for (std::size_t i = begin; i < end && group.needs_sync(); ++i) {
+      if (is_written(entries[i].entry)) {
+        stats_.wait_us.record(static_cast<std::uint64_t>(now_ns - entries[i].submitted_ns) / 1000);
+      }
+    }
+  }
+  Receipts receipts;
+  std::size_t receipt_bytes = 0;
+  for (std::size_t i = begin; i < end; ++i) {
+    CommandGroup::Outcome& outcome = outcomes[i - begin];
+    if (outcome.status == CommandLogStatus::unavailable) {
+      report_damage(outcome.detail);
+    }
+    if (!has_receipt(entries[i].entry)) {
+      continue;
+    }
+    CommandReceipt receipt;
+    receipt.ticket = entries[i].ticket;
+    receipt.status = outcome.status;
+    receipt.detail = std::move(outcome.detail);
+    if (outcome.status == CommandLogStatus::replayed) {
+      load({0, CommandLoad{outcome.device, outcome.id}, 0, false}, receipt);
+    } else {
+      load(entries[i], receipt);
+    }
+    receipt_bytes += weight_of(receipt);
+    receipts.push_back(std::move(receipt));
+    if (receipt_bytes >= kReceiptBytesMax) {
+      listener_.on_logged(std::exchange(receipts, {}));
+      receipt_bytes = 0;
+    }
+  }
+  // Before the receipts, so that whoever hears them may submit as much again.
+  queue_.done(end - begin, bytes, end < entries.size() ? entries[end].submitted_ns : 0);
+  if (!receipts.empty()) {
+    listener_.on_logged(std::move(receipts));
+  }
+  return true;
+}
+
+rocksdb::Status CommandThread::write(CommandGroup& group) {
+  const bool sync = group.needs_sync() && options_.durability == Durability::fsync;
+  if (!sync && group.batch().Count() == 0) {
+    return rocksdb::Status::OK();
+  }
+  // Durability::memory is treated as os: the write to the kernel costs a hundredth of a sync.
+  const std::int64_t start = steady_ns();
+  auto status = database_->write(group.batch(), sync);
+  const auto took_us = static_cast<std::uint64_t>(steady_ns() - start) / 1000;
+  const std::scoped_lock lock(status_mutex_);
+  ++stats_.groups;
+  if (sync && status.ok()) {
+    stats_.sync_us.record(took_us);
+  }
+  return status;
+}
+
+void CommandThread::settle(const CommandGroup& group) {
+  set_totals(group.totals());
+  for (const Uuid& id : group.ended()) {
+    due_.ended(id);
+  }
+  if (!group.ended().empty()) {
+    history_.ended(group.now_ms());
+  }
+  due_.created(group.first_due_ms());
+}
+
+void CommandThread::report_damage(const std::string& detail) {
+  if (!detail.empty() && damage_lines_.allow(steady_ns())) {
+    log::error("command-log-damaged", detail,
+               {{"data_dir", std::string_view(options_.directory)},
+                {"suppressed", damage_lines_.take_suppressed()}});
+  }
+}
+
+/// Answers a load; other entries have no more to say.
+void CommandThread::load(const WaitingEntry& waiting, CommandReceipt& receipt) {
+  if (const auto* page = std::get_if<CommandPageLoad>(&waiting.entry)) {
+    auto loaded = database_->open_page(*page);
+    if (!loaded) {
+      receipt.status = CommandLogStatus::unavailable;
+      receipt.detail = std::move(loaded.error().detail);
+      return;
+    }
+    receipt.page = std::move(loaded->commands);
+    receipt.more = loaded->more;
+    receipt.detail = std::move(loaded->damage);
+    report_damage(receipt.detail);
+  } else if (const auto* one = std::get_if<CommandLoad>(&waiting.entry)) {
+    auto loaded = std::holds_alternative<Uuid>(one->id)
+                      ? database_->record(one->device, std::get<Uuid>(one->id))
+                      : database_->by_alias(one->device, std::get<std::uint32_t>(one->id));
+    if (!loaded) {
+      receipt.status = CommandLogStatus::unavailable;
+      receipt.detail = std::move(loaded.error().detail);
+      report_damage(receipt.detail);
+      return;
+    }
+    receipt.record = std::move(*loaded);
+  }
+}
+
+void CommandThread::refuse(WaitingEntries& entries, std::size_t begin, CommandLogStatus status,
+                           const std::string& why) {
+  Receipts receipts;
+  std::size_t bytes = 0;
+  for (std::size_t i = begin; i < entries.size(); ++i) {
+    bytes += weight_of(entries[i].entry);
+    if (has_receipt(entries[i].entry)) {
+      CommandReceipt receipt;
+      receipt.ticket = entries[i].ticket;
+      receipt.status = entries[i].late ? CommandLogStatus::unavailable : status;
+      receipt.detail = why;
+      receipts.push_back(std::move(receipt));
+    }
+  }
+  queue_.done(entries.size() - begin, bytes, 0);
+  if (!receipts.empty()) {
+    listener_.on_logged(std::move(receipts));
+  }
+}
+
+bool CommandThread::tell_due() {
+  const std::int64_t now_ms = now_ms_();
+  if (due_.wake_ms() > now_ms) {
+    return true;
+  }
+  auto due = due_.next(*database_, now_ms);
+  if (!due) {
+    WaitingEntries none;
+    recover(rocksdb::Status::IOError(due.error().detail), none, 0);
+    return false;
+  }
+  if (!due->empty()) {
+    listener_.on_due(std::move(*due));
+  }
+  return true;
+}
+
+bool CommandThread::remove_history() {
+  const std::int64_t now_ms = now_ms_();
+  if (!history_.due(totals_, now_ms) || (!queue_.empty() && !history_.overdue(totals_))) {
+    return true;
+  }
+  CommandTotals totals = totals_;
+  rocksdb::WriteBatch batch;
+  const auto found = history_.step(*database_, now_ms, totals, batch);
+  // Not synced: what a power cut brings back is removed again.
+  const auto written = !found               ? rocksdb::Status::IOError(found.error().detail)
+                       : batch.Count() == 0 ? rocksdb::Status::OK()
+                                            : database_->write(batch, false);
+  if (!written.ok()) {
+    WaitingEntries none;
+    recover(written, none, 0);
+    return false;
+  }
+  history_.stepped();
+  set_totals(totals);
+  return true;
+}
+
+void CommandThread::set_totals(const CommandTotals& totals) {
+  totals_ = totals;
+  open_.store(totals.open, std::memory_order_relaxed);
+  history_count_.store(totals.history, std::memory_order_relaxed);
+}
+
+} // namespace spate::storage

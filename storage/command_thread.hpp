@@ -1,0 +1,106 @@
+// Spate - the command log at work: its thread, its failures and its return from them.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/base/log.hpp"
+#include "storage/command_database.hpp"
+#include "storage/command_due.hpp"
+#include "storage/command_group.hpp"
+#include "storage/command_history.hpp"
+#include "storage/command_log.hpp"
+#include "storage/command_queue.hpp"
+#include "storage/reopen_pause.hpp"
+
+namespace spate::storage {
+
+/// Flow:    submit() -> queue -> thread: decide, WriteBatch, write or sync, load -> listener. While
+///          nothing waits: what is due, and removal of history.
+/// Failure: see CommandLog; everything happens on the thread, in recover().
+/// Locks:   open_mutex_, status_mutex_ and the queue's are leaves but for open_mutex_ before
+///          status_mutex_.
+class CommandThread final : public CommandLog {
+public:
+  CommandThread(CommandLogOptions options, CommandLogListener& listener);
+  ~CommandThread() override;
+
+  /// As CommandLog::open().
+  Result<void> start();
+
+  [[nodiscard]] bool submit(std::uint64_t ticket, CommandEntry entry) override;
+  [[nodiscard]] std::uint64_t open_commands() const noexcept override {
+    return open_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::optional<std::string> fault() const override;
+  [[nodiscard]] CommandLogStats stats() const override;
+  Result<std::optional<model::CommandRecord>> find(const std::string& device,
+                                                   const Uuid& id) override;
+  Result<CommandPage> list(const CommandQuery& query) override;
+  void poke() override { queue_.poke(); }
+  void stop() override;
+
+private:
+  using Receipts = std::vector<CommandReceipt>;
+
+  Result<void> open_database(bool create);
+  void close_database();
+  void run();
+  [[nodiscard]] CommandQueue::Clock::time_point wake_at() const;
+
+  /// False if the database failed: then everything is answered and it is open again, or stopping.
+  bool answer(WaitingEntries& entries);
+  bool answer_turn(WaitingEntries& entries, std::size_t begin, std::size_t end);
+  rocksdb::Status write(CommandGroup& group);
+  void settle(const CommandGroup& group);
+  void load(const WaitingEntry& waiting, CommandReceipt& receipt);
+  void report_damage(const std::string& detail);
+  void refuse(WaitingEntries& entries, std::size_t begin, CommandLogStatus status,
+              const std::string& why);
+  /// All the rest false as answer().
+  bool tell_due();
+  bool remove_history();
+
+  void recover(const rocksdb::Status& status, WaitingEntries& entries, std::size_t begin);
+  void reopen(CommandLogStatus refusal);
+  void on_background_error(const rocksdb::Status& status);
+  [[nodiscard]] std::optional<rocksdb::Status> take_background_error();
+  void set_fault(std::optional<std::string> fault);
+  [[nodiscard]] tl::unexpected<Error> closed() const;
+  void set_totals(const CommandTotals& totals);
+
+  const CommandLogOptions options_;
+  CommandLogListener& listener_;
+  CommandQueue queue_;
+  const std::function<std::int64_t()> now_ms_;
+
+  mutable std::shared_mutex open_mutex_; ///< Held shared by readers, alone while it changes.
+  std::unique_ptr<CommandDatabase> database_;
+  std::atomic<bool> is_open_{false}; ///< False: readers turn away, and long lists are given up.
+  std::atomic<std::uint64_t> open_{0};
+  std::atomic<std::uint64_t> history_count_{0};
+
+  // The thread's.
+  CommandTotals totals_;
+  CommandDue due_;
+  CommandHistory history_;
+  ReopenPause pause_;
+  log::RateLimit damage_lines_;
+  std::optional<Error> open_error_; ///< Why it starts closed.
+
+  mutable std::mutex status_mutex_;
+  std::optional<std::string> fault_;
+  std::optional<rocksdb::Status> background_error_;
+  CommandLogStats stats_; ///< Counts and times only.
+
+  std::mutex stop_mutex_;
+  std::thread thread_;
+};
+
+} // namespace spate::storage

@@ -60,6 +60,8 @@ struct Message {
   std::int64_t received_ms = 0;
   AckToken ack;
   Protocol protocol = Protocol::mqtt311; ///< For the rejections that the store makes.
+  bool seen =
+      false; ///< The device counts as seen although no row came: it subscribed to its commands.
 };
 
 enum class CommitStatus : std::uint8_t {

@@ -8,7 +8,7 @@
 namespace spate::actors {
 
 DeviceLoop::DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options)
-    : services_(services), options_(options), executor_(services.system, loop_),
+    : services_(services), options_(options), executor_(services.system, loop_, options.priorities),
       writer_(loop_, services.store, *this, options.writer),
       parser_(services.shapes, options.parser),
       timers_(loop_.now_ms()), context_{services.store,
@@ -22,8 +22,10 @@ DeviceLoop::DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options)
                                         {},
                                         log::RateLimit(),
                                         {},
-                                        std::mt19937_64(std::random_device()())},
-      home_{context_, sessions_, timers_, services.registry} {
+                                        std::mt19937_64(std::random_device()()),
+                                        options.number},
+      home_{context_,          sessions_, timers_, services.registry, services.command_router,
+            options.priorities} {
   loop_.set_hooks(*this);
   loop_.set_left_bytes_max(options.incomplete_bytes_max);
   loop_.every(TimerWheel<SessionRef>::kSlotMs, [this] {
@@ -79,7 +81,7 @@ bool DeviceLoop::before_poll() {
 
 void DeviceLoop::after_poll() {
   writer_.hand_over();
-  receipts_left_ = writer_.deliver_receipts(kReceiptsMax);
+  receipts_left_ = deliver_receipts();
   throttle();
   if (drained_ && writer_.drained()) {
     std::exchange(drained_, nullptr)();
@@ -89,8 +91,31 @@ void DeviceLoop::after_poll() {
   }
 }
 
+/// True if some are left.
+bool DeviceLoop::deliver_receipts() {
+  if (!executor_.priorities()) {
+    return writer_.deliver_receipts(kReceiptsMax);
+  }
+  for (std::size_t done = 0; done < kReceiptsMax; done += kReceiptsPerStep) {
+    if (!writer_.deliver_receipts(kReceiptsPerStep)) {
+      return false;
+    }
+    executor_.run_urgent();
+    loop_.read_hot();
+  }
+  return true;
+}
+
+void DeviceLoop::between_writes() {
+  if (executor_.priorities()) {
+    executor_.run_urgent();
+  }
+}
+
 void DeviceLoop::between_reads() {
-  executor_.run_urgent();
+  if (executor_.priorities()) {
+    executor_.run_urgent();
+  }
   if (writer_.over_limit()) {
     loop_.pause_reading(true);
   }

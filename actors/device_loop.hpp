@@ -21,6 +21,8 @@ struct DeviceLoopOptions {
   std::string_view durability;
   std::size_t connections_max = 15'000;         ///< Of this loop; more are refused at once.
   std::size_t incomplete_bytes_max = 64u << 20; ///< Of packets that have not come whole, this loop.
+  std::uint32_t number = 0;                     ///< By which the command router knows this loop.
+  bool priorities = true; ///< False: commands wait like telemetry. The control of a measurement.
 };
 
 /// What the loops of a node share. All of it is thread-safe.
@@ -31,11 +33,14 @@ struct DeviceLoopServices {
   const telemetry::RouteTable& routes;
   SessionRegistry& registry;
   Presence& presence;
+  caf::actor command_router{}; ///< None: sessions take no commands.
 };
 
 /// An iteration: read all ready sockets (messages are parsed into the open blocks) -> hand the
 /// blocks over -> pass receipts on (PUBACKs are encoded) -> run actors -> write, once a connection.
 ///
+/// Commands: urgent actors run, and sockets with an open command are read, between any two reads of
+/// other sockets, and between some of the receipts and writes of an iteration.
 /// Back-pressure: while too much is in flight, no socket of this loop is read.
 /// Thread: start(), stop_accepting(), stop() by the owner; counters() and ledger() by anyone; the
 /// rest is its own.
@@ -56,20 +61,26 @@ public:
 
   [[nodiscard]] const SessionCounters& counters() const noexcept { return context_.counters; }
   [[nodiscard]] model::LedgerCounts ledger() const noexcept { return writer_.ledger().snapshot(); }
+  /// What waits for the loop's actors: its depths are for any thread.
+  [[nodiscard]] const LoopExecutor& executor() const noexcept { return executor_; }
   [[nodiscard]] net::Loop& loop() noexcept { return loop_; }
 
 private:
   bool before_poll() override;
   void after_poll() override;
   void between_reads() override;
+  void between_writes() override;
   void on_message(const model::TelemetryBlock& block, const model::Message& message) override;
 
   net::ConnectionHandler* accept(net::Connection& connection);
+  bool deliver_receipts();
   void throttle();
 
   /// Receipts passed on in one iteration: their PUBACKs go out before the next sweep over the
   /// sockets.
   static constexpr std::size_t kReceiptsMax = 4096;
+  /// Between so many of them, what is urgent has its turn.
+  static constexpr std::size_t kReceiptsPerStep = 512;
 
   DeviceLoopServices services_;
   const DeviceLoopOptions options_;

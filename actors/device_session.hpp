@@ -1,8 +1,11 @@
 // Spate - the actor of one device connection: carries bytes and messages to its MqttSession.
 #pragma once
 
+#include <caf/actor.hpp>
 #include <caf/atom.hpp>
+#include <caf/send.hpp>
 
+#include "actors/command_mail.hpp"
 #include "actors/loop_executor.hpp"
 #include "actors/mqtt_session.hpp"
 #include "actors/session_registry.hpp"
@@ -20,12 +23,17 @@ struct SessionHome {
   SessionTable& table;
   TimerWheel<SessionRef>& timers;
   SessionRegistry& registry;
+  caf::actor command_router; ///< None: its sessions take no commands.
+  bool priorities = true;
 };
 
 /// Bytes reach it by a direct call on its loop, everything from other threads as a message, which
 /// is resumed on the same loop: so its state has one thread without a lock. Lifetime: CAF's
 /// reference count. The connection's existence holds one reference; on_close gives it back.
-class DeviceSession final : public PinnedActor, public net::ConnectionHandler, private SessionPort {
+class DeviceSession final : public PinnedActor,
+                            public net::ConnectionHandler,
+                            private SessionPort,
+                            private CommandPort {
 public:
   DeviceSession(caf::actor_config& config, SessionHome& home, net::Connection& connection);
   ~DeviceSession() override;
@@ -50,12 +58,34 @@ private:
   void expect(std::size_t bytes) override { connection_->expect(bytes); }
   void close() override;
   void claim(std::string_view client_id) override;
+  CommandPort* commands() override { return home_.command_router ? this : nullptr; }
   std::string remote_address() const override { return connection_->remote_address(); }
+
+  void send_first(std::string_view bytes) override;
+  void flush() override { connection_->flush(); }
+  void set_hot(bool hot) override { connection_->set_hot(hot && home_.priorities); }
+  void wake_within(std::uint64_t ms) override { arm(home_.context.loop.now_ms() + ms); }
+  void tell(DeviceReady message) override { tell_router(std::move(message)); }
+  void tell(CommandSent message) override { tell_router(std::move(message)); }
+  void tell(CommandDelivered message) override { tell_router(std::move(message)); }
+  void tell(CommandAnswer message) override { tell_router(std::move(message)); }
+  void tell(DeviceGone message) override { tell_router(std::move(message)); }
+
+  template <class Message>
+  void tell_router(Message message) {
+    if (home_.priorities) {
+      caf::anon_send<caf::message_priority::high>(home_.command_router, std::move(message));
+    } else {
+      caf::anon_send(home_.command_router, std::move(message));
+    }
+  }
+  void arm(std::uint64_t at_ms);
 
   SessionHome& home_;
   net::Connection* connection_; ///< Null once it is closed.
   const SessionRef self_;
   caf::strong_actor_ptr alive_; ///< Ourselves, while the connection is open.
+  std::uint64_t armed_ms_ = 0;  ///< When its timer fires next; 0: it has none.
   MqttSession session_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/mqtt_commands.hpp"
 #include "engine/model/device_id.hpp"
 #include "engine/model/rejections.hpp"
 
@@ -13,10 +14,6 @@ using model::RejectReason;
 using wire::PacketType;
 using wire::Reason;
 using wire::Version;
-
-/// The sequence of a QoS 0 message: nobody waits for it.
-constexpr std::uint32_t kNoSequence = 0xffff'ffff;
-static_assert(kNoSequence >= InFlight::kNumbers);
 
 /// Devices of one session that Presence is told of; a gateway may carry thousands.
 constexpr std::size_t kPresentMax = 64;
@@ -36,7 +33,12 @@ Reason reason_for(RejectReason reason) {
   case RejectReason::no_route:
     return Reason::no_matching_subscribers;
   case RejectReason::invalid_device_id:
+  case RejectReason::unknown_command:
     return Reason::topic_name_invalid;
+  case RejectReason::foreign_answer:
+    return Reason::not_authorized;
+  case RejectReason::late_answer:
+    return Reason::implementation_specific_error; // "Valid, but not accepted."
   case RejectReason::too_many_devices:
   case RejectReason::too_many_shapes:
   case RejectReason::quota_exceeded:
@@ -153,9 +155,6 @@ bool MqttSession::resolve_alias(wire::Publish& publish) {
 
 void MqttSession::aim_at(std::string_view topic) {
   Aim& aim = publishing_->aim;
-  if (aim.topic == topic && !topic.empty()) {
-    return;
-  }
   aim.topic = topic;
   aim.number = model::DeviceNumber::unknown;
   const telemetry::RouteMatch match = context_.routes.match(topic, client_id_);
@@ -169,21 +168,24 @@ void MqttSession::aim_at(std::string_view topic) {
   if (aim.route != nullptr && aim.fault == nullptr && present.size() < kPresentMax &&
       std::find(present.begin(), present.end(), aim.device) == present.end()) {
     present.push_back(aim.device);
-    context_.presence.enter(
-        aim.device, version_ == Version::v5 ? model::Protocol::mqtt5 : model::Protocol::mqtt311,
-        context_.loop.wall_now_ms());
+    context_.presence.enter(aim.device, protocol(), context_.loop.wall_now_ms());
   }
 }
 
 void MqttSession::ingest(const wire::Publish& publish) {
-  aim_at(publish.topic);
   const Aim& aim = publishing_->aim;
+  if (aim.topic != publish.topic || publish.topic.empty()) {
+    if (take_answer(publish)) {
+      return;
+    }
+    aim_at(publish.topic);
+  }
   model::TelemetryBlock& block = context_.writer.open_block(aim.shard);
   block.origin = aim.origin;
   model::Message message;
   message.device = aim.number;
   message.received_ms = context_.loop.wall_now_ms();
-  message.protocol = version_ == Version::v5 ? model::Protocol::mqtt5 : model::Protocol::mqtt311;
+  message.protocol = protocol();
   message.rows_begin = static_cast<std::uint32_t>(block.rows.size());
   if (aim.number == model::DeviceNumber::unknown) {
     message.name_begin = static_cast<std::uint32_t>(block.names.size());
@@ -207,17 +209,11 @@ void MqttSession::ingest(const wire::Publish& publish) {
     reject(block, message, publish, aim.topic);
   }
 
-  message.ack = {slot_, generation_, kNoSequence};
-  if (publish.qos > 0) {
-    InFlight::Entry entry{publish.packet_id, publish.qos};
-    if (message.rows == 0) {
-      entry.refused = faults.empty() ? RejectReason::no_values : faults[0].reason;
-    }
-    if (publish.qos == 2) {
-      publishing_->awaiting_pubrec.insert(publish.packet_id);
-    }
-    message.ack.sequence = publishing_->in_flight.push(entry);
+  auto refused = RejectReason::none;
+  if (message.rows == 0) {
+    refused = faults.empty() ? RejectReason::no_values : faults[0].reason;
   }
+  message.ack = {slot_, generation_, publishing_->owe(publish, refused)};
   context_.writer.add(aim.shard, message);
 }
 
@@ -249,6 +245,10 @@ void MqttSession::on_receipt(const model::TelemetryBlock& block, const model::Me
   if (state_ == State::closing) {
     return;
   }
+  if (!publishing_) { // Of a session that has only subscribed.
+    on_seen(block);
+    return;
+  }
   Aim& aim = publishing_->aim;
   if (aim.number == model::DeviceNumber::unknown && message.name_bytes != 0 &&
       block.name(message) == aim.device) {
@@ -274,6 +274,8 @@ void MqttSession::on_receipt(const model::TelemetryBlock& block, const model::Me
     if (awaited) {
       // Why stands in the log and in /readyz; it is not for strangers.
       refuse(Reason::implementation_specific_error, "the store can not take records now");
+    } else if (message.seen) {
+      on_seen(block);
     }
     break;
   }
@@ -296,7 +298,12 @@ void MqttSession::settle(std::uint32_t sequence, RejectReason refused) {
     }
     acknowledge(entry);
   }
-  if (paused_ && in_flight.size() <= context_.limits.receive_maximum / 2u) {
+  resume_if_room();
+}
+
+void MqttSession::resume_if_room() {
+  if (paused_ && publishing_->in_flight.size() <= context_.limits.receive_maximum / 2u &&
+      (!commands_ || commands_->answers.size() <= kUnsettledAnswersMax / 2)) {
     paused_ = false;
     port_.pause_reading(false);
   }

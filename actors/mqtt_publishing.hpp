@@ -14,6 +14,10 @@
 
 namespace spate::actors {
 
+/// The sequence of a message for which nobody waits.
+inline constexpr std::uint32_t kNoSequence = 0xffff'ffff;
+static_assert(kNoSequence >= InFlight::kNumbers);
+
 /// Where the records of a topic go. A session mostly publishes to one topic, so the last answer is
 /// kept.
 struct Aim {
@@ -34,6 +38,19 @@ struct MqttSession::Publishing {
   std::vector<std::string> aliases; ///< By topic alias - 1.
   std::size_t alias_bytes = 0;      ///< Of all of them.
   std::vector<std::string> present; ///< Devices entered in Presence.
+
+  /// A message whose answer is owed from now on: its sequence, or kNoSequence with QoS 0.
+  std::uint32_t owe(const wire::Publish& publish, model::RejectReason refused) {
+    if (publish.qos == 0) {
+      return kNoSequence;
+    }
+    if (publish.qos == 2) {
+      awaiting_pubrec.insert(publish.packet_id);
+    }
+    InFlight::Entry entry{publish.packet_id, publish.qos};
+    entry.refused = refused;
+    return in_flight.push(entry);
+  }
 };
 
 } // namespace spate::actors

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "actors/mqtt_commands.hpp"
 #include "actors/mqtt_publishing.hpp"
 #include "engine/base/hash.hpp"
 
@@ -74,6 +75,11 @@ MqttSession::~MqttSession() {
       context_.presence.leave(device);
     }
   }
+  if (commands_) {
+    for (const auto& [device, filters] : commands_->devices) {
+      context_.presence.leave(device);
+    }
+  }
 }
 
 std::size_t MqttSession::on_bytes(std::string_view bytes) {
@@ -124,6 +130,9 @@ bool MqttSession::on_frame(const wire::Frame& frame) {
     return true;
   }
   switch (frame.type) {
+  case PacketType::puback:
+    on_puback(frame);
+    break;
   case PacketType::pubrel:
     on_pubrel(frame);
     break;
@@ -149,6 +158,7 @@ bool MqttSession::on_frame(const wire::Frame& frame) {
              "a session expiry that was 0 at CONNECT can not be raised [MQTT5-3.14.2.2.2]");
     } else {
       state_ = State::closing;
+      leave_commands();
       port_.close();
     }
     break;
@@ -173,6 +183,7 @@ void MqttSession::on_connect(const wire::Frame& frame) {
   if (connect->packet_bytes_max != 0) {
     packet_bytes_max_ = connect->packet_bytes_max;
   }
+  client_receive_maximum_ = connect->receive_maximum;
   wants_problem_information_ = connect->request_problem_information;
   if (connect->authentication_method) {
     refuse(Reason::bad_authentication_method, "no enhanced authentication is configured");
@@ -240,6 +251,8 @@ void MqttSession::on_subscribe(const wire::Frame& frame) {
       answer.reasons.push_back(Reason::shared_subscriptions_not_supported);
     } else if (!known && subscribed_->size() >= context_.limits.subscriptions_max) {
       answer.reasons.push_back(Reason::quota_exceeded);
+    } else if (!note_subscription(wanted.filter, wanted.qos)) {
+      answer.reasons.push_back(Reason::quota_exceeded);
     } else {
       if (!known) {
         subscribed_->insert(at, filter);
@@ -248,6 +261,7 @@ void MqttSession::on_subscribe(const wire::Frame& frame) {
     }
   }
   send_within([&](std::string& out) { wire::append_subscribe_ack(out, answer, version_); });
+  tell_changes();
 }
 
 void MqttSession::on_unsubscribe(const wire::Frame& frame) {
@@ -262,8 +276,10 @@ void MqttSession::on_unsubscribe(const wire::Frame& frame) {
   for (const std::string_view filter : packet->filters) {
     const bool removed = subscribed_ && std::erase(*subscribed_, TextHash()(filter)) > 0;
     answer.reasons.push_back(removed ? Reason::success : Reason::no_subscription_existed);
+    note_unsubscription(filter);
   }
   send_within([&](std::string& out) { wire::append_subscribe_ack(out, answer, version_); });
+  tell_changes();
 }
 
 void MqttSession::on_taken_over() {
@@ -280,6 +296,10 @@ void MqttSession::on_shutdown() {
 }
 
 std::uint64_t MqttSession::on_timer(std::uint64_t now_ms) {
+  return std::min(on_silence_timer(now_ms), on_hot_timer(now_ms));
+}
+
+std::uint64_t MqttSession::on_silence_timer(std::uint64_t now_ms) {
   if (state_ == State::closing) {
     return kIdleTimerMs;
   }
@@ -308,7 +328,13 @@ void MqttSession::refuse(Reason reason, std::string_view detail) {
   // With words if they fit, else without; if even that is too large for the client, not at all.
   say_why(reason, start_of(detail, kReasonStringBytesMax)) || say_why(reason, {});
   state_ = State::closing;
+  leave_commands();
   port_.close();
+}
+
+void MqttSession::on_closed() {
+  state_ = State::closing;
+  leave_commands();
 }
 
 /// False if it is larger than the client takes.

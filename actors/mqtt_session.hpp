@@ -4,17 +4,21 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "actors/command_port.hpp"
 #include "actors/in_flight.hpp"
 #include "actors/presence.hpp"
 #include "actors/shard_writer.hpp"
+#include "engine/base/clock.hpp"
 #include "engine/base/counters.hpp"
 #include "engine/base/log.hpp"
+#include "engine/json/reader.hpp"
 #include "engine/net/connection.hpp"
 #include "engine/telemetry/parser.hpp"
 #include "engine/telemetry/route.hpp"
@@ -32,6 +36,7 @@ struct SessionLimits {
       3600; ///< A longer or absent keep-alive is set to this in MQTT 5.
   std::uint32_t connect_timeout_ms = 5000; ///< From accept to CONNECT.
   std::size_t subscriptions_max = 100;
+  bool thingsboard_rpc = false; ///< Commands also by the topics of ThingsBoard's RPC.
 };
 
 /// What the MQTT sessions of one loop counted.
@@ -46,6 +51,10 @@ struct SessionCounters {
   Counter acknowledged;
   std::array<Counter, 256> refused; ///< By the reason code that we told or would have told.
   std::array<Counter, net::kCloseReasons> closed;
+  Counter commands_sent;
+  Counter commands_delivered;     ///< PUBACKs of commands with a reason code below 0x80.
+  std::array<Counter, 4> answers; ///< By SettleAnswer::Verdict.
+  Counter unknown_pubacks;        ///< Of packet ids that wait for none.
 };
 
 /// The session's way to its connection and its actor. Loop thread.
@@ -65,6 +74,8 @@ public:
   /// Makes this session the holder of the client id; whoever held it is told that it is taken over.
   virtual void claim(std::string_view client_id) = 0;
   [[nodiscard]] virtual std::string remote_address() const = 0;
+  /// The way to the command router. Null: there is none, and no client is a device for commands.
+  [[nodiscard]] virtual CommandPort* commands() { return nullptr; }
 };
 
 /// What all sessions of a loop share. Everything is borrowed and belongs to the loop's thread, but
@@ -80,15 +91,21 @@ struct SessionContext {
   std::string_view durability; ///< Told to MQTT 5 clients: "fsync", "os" or "memory".
   SessionCounters counters;
   log::RateLimit log_limit;
-  std::vector<telemetry::RecordFault> faults; ///< Scratch of ingest().
-  std::mt19937_64 random;                     ///< For client ids that we make up.
+  std::vector<telemetry::RecordFault> faults;          ///< Scratch of ingest().
+  std::mt19937_64 random;                              ///< For client ids that we make up.
+  std::uint32_t loop_number = 0;                       ///< For CommandTarget.
+  std::function<std::int64_t()> wall_now_ms = wall_ms; ///< Fresh, where the loop's is too old.
+  json::Reader answer_reader = json::Reader();
 };
 
-/// Protocol state of one client: MQTT 3.1.1 and 5.0, server side, inbound.
+/// Protocol state of one client: MQTT 3.1.1 and 5.0, server side.
 ///
 /// Thread:   its loop's.
 /// Acks:     PUBACK and PUBREC only after the record's commit, in the order of the PUBLISH packets
 ///           [MQTT-4.6.0-2], and also when the payload was refused, once its rejection is on disk.
+/// Commands: a client that subscribes to devices/{id}/commands/... with QoS 1 or 2 takes the
+///           device's commands, which are sent at QoS 1. Its answers are acknowledged once the
+///           router has made them durable.
 /// Limits:   SessionLimits; a 3.1.1 client with too much in flight is not read, a 5.0 client is
 /// disconnected with
 ///           0x93, since it was told the limit.
@@ -107,11 +124,18 @@ public:
   std::size_t on_bytes(std::string_view bytes);
   void on_receipt(const model::TelemetryBlock& block, const model::Message& message);
 
+  // From the command router.
+  void on_deliver(model::Command command);
+  void on_settle(const SettleAnswer& settled);
+  void on_forget(const Uuid& id);
+
   void on_taken_over();
   void on_shutdown();
   /// The server's clock: milliseconds until the next call is wanted. Closes what has been silent
   /// for too long.
   std::uint64_t on_timer(std::uint64_t now_ms);
+  /// The connection is gone.
+  void on_closed();
 
   [[nodiscard]] const std::string& client_id() const noexcept { return client_id_; }
   [[nodiscard]] std::size_t in_flight() const noexcept;
@@ -119,6 +143,7 @@ public:
 private:
   enum class State : std::uint8_t { waiting, connected, closing };
   struct Publishing;
+  struct Commands;
 
   bool on_frame(const wire::Frame& frame);
   void on_connect(const wire::Frame& frame);
@@ -127,6 +152,7 @@ private:
   void on_pubrel(const wire::Frame& frame);
   void on_subscribe(const wire::Frame& frame);
   void on_unsubscribe(const wire::Frame& frame);
+  void on_puback(const wire::Frame& frame);
 
   bool may_take_one_more();
   bool resolve_alias(wire::Publish& publish);
@@ -135,7 +161,31 @@ private:
   void reject(model::TelemetryBlock& block, model::Message& message, const wire::Publish& publish,
               std::string_view topic);
   void settle(std::uint32_t sequence, model::RejectReason refused);
+  void resume_if_room();
   void acknowledge(const InFlight::Entry& entry);
+
+  Commands& commands();
+  [[nodiscard]] CommandTarget target() const noexcept {
+    return {context_.loop_number, slot_, generation_};
+  }
+  [[nodiscard]] model::Protocol protocol() const noexcept {
+    return version_ == wire::Version::v5 ? model::Protocol::mqtt5 : model::Protocol::mqtt311;
+  }
+  bool note_subscription(std::string_view filter, std::uint8_t qos);
+  void note_unsubscription(std::string_view filter);
+  void tell_changes();
+  void tell_seen(std::string_view device);
+  void on_seen(const model::TelemetryBlock& block);
+  void leave_commands();
+  void send_command(const model::Command& command);
+  void send_waiting();
+  void heat();
+  void cool(const Uuid& id);
+  std::uint64_t on_hot_timer(std::uint64_t now_ms);
+  bool take_answer(const wire::Publish& publish);
+  void refuse_answer(model::RejectReason reason, std::uint32_t sequence, std::string_view device,
+                     std::string_view topic, std::string_view detail, std::string sample);
+  std::uint64_t on_silence_timer(std::uint64_t now_ms);
 
   /// Appends what `append(out)` encodes, unless it is larger than the client takes: then false.
   template <class Append>
@@ -158,12 +208,14 @@ private:
   bool paused_ = false;           ///< Not read, since too much is in flight.
   bool wants_problem_information_ = true;
   std::uint16_t keep_alive_s_ = 0;
+  std::uint16_t client_receive_maximum_ = 65535;
   std::uint32_t packet_bytes_max_; ///< That the client takes.
   std::uint64_t active_ms_ = 0;    ///< When bytes last came; before CONNECT: when it was accepted.
   std::string client_id_;
   std::unique_ptr<Publishing> publishing_; ///< From the first PUBLISH on.
-  /// Hashes of the filters, sorted, from the first SUBSCRIBE on: nothing is delivered yet, so only
-  /// their number and whether one is there matter.
+  std::unique_ptr<Commands> commands_;     ///< From the first filter for commands on.
+  /// Hashes of the filters, sorted, from the first SUBSCRIBE on: nothing but commands is delivered
+  /// yet, so only their number and whether one is there matter.
   std::unique_ptr<std::vector<std::uint64_t>> subscribed_;
 };
 

@@ -27,6 +27,9 @@ constexpr std::array<std::string_view, kRejectReasons> kNames = {
     "too-many-devices",
     "too-many-shapes",
     "too-many-records",
+    "unknown-command",
+    "late-answer",
+    "foreign-answer",
 };
 
 } // namespace

@@ -29,8 +29,11 @@ enum class RejectReason : std::uint8_t {
   too_many_devices = 17,
   too_many_shapes = 18,
   too_many_records = 19,
+  unknown_command = 20,
+  late_answer = 21,
+  foreign_answer = 22,
 };
-inline constexpr std::size_t kRejectReasons = 20;
+inline constexpr std::size_t kRejectReasons = 23;
 
 /// As in the API: `payload-not-json`. `none` is empty.
 [[nodiscard]] std::string_view name_of(RejectReason reason) noexcept;

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "engine/net/impl.hpp"
 #include "engine/net/listener.hpp"
@@ -59,13 +63,8 @@ void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t*) {
     return; // While lingering, what still arrives is dropped.
   }
   c.show(loop.read_buffer.data(), static_cast<std::size_t>(size));
-  if (!c.closed && c.self->unsent_bytes() > Connection::kUnsentBytesMax) {
-    c.paused_by_output = true; // Until a flush finds that the peer has taken it.
-    c.update_reading();
-  }
-  if (loop.hooks != nullptr) {
-    loop.hooks->between_reads();
-  }
+  c.shown();
+  loop.read_hot();
 }
 
 } // namespace
@@ -75,6 +74,59 @@ std::string_view name_of(CloseReason reason) noexcept {
       "closed by the server", "closed by the peer", "write failed",      "slow reader",
       "connect failed",       "loop stopped",       "input buffers full"};
   return kNames[static_cast<std::size_t>(reason)];
+}
+
+/// After a read: too much output stops the next, and what may not wait for it has its turn.
+void Connection::Impl::shown() {
+  if (!closed && self->unsent_bytes() > kUnsentBytesMax) {
+    paused_by_output = true; // Until a flush finds that the peer has taken it.
+    update_reading();
+  }
+  if (loop->hooks != nullptr) {
+    loop->hooks->between_reads();
+  }
+}
+
+void Connection::Impl::update_hot() {
+  const bool wanted = hot && opened && !closing;
+  if (wanted == in_hot) {
+    return;
+  }
+  uv_os_fd_t fd = -1;
+  if (uv_fileno(reinterpret_cast<uv_handle_t*>(&tcp), &fd) != 0) {
+    return;
+  }
+  if (loop->hot_epoll < 0 && (loop->hot_epoll = epoll_create1(EPOLL_CLOEXEC)) < 0) {
+    return; // It is read like any other.
+  }
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.ptr = self;
+  if (epoll_ctl(loop->hot_epoll, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event) == 0) {
+    in_hot = wanted;
+    loop->hot_sockets += wanted ? 1 : std::size_t(-1);
+  }
+}
+
+/// One read outside libuv's turn. Its own read may find nothing afterwards, which it takes for
+/// "try again"; the end of the stream and errors are left to it.
+void Connection::Impl::read_hot() {
+  uv_os_fd_t fd = -1;
+  if (!in_hot || !reading || closing || loop->reading_paused ||
+      uv_fileno(reinterpret_cast<uv_handle_t*>(&tcp), &fd) != 0) {
+    return;
+  }
+  // Between two reads nothing in the loop's buffer is of use any more.
+  std::vector<char>& bytes = loop->read_buffer;
+  const std::size_t wanted = left.size() + kReadBytesMax + kPaddingBytes;
+  if (bytes.size() < wanted) {
+    bytes.resize(wanted);
+  }
+  const ssize_t size = recv(fd, bytes.data() + left.size(), kReadBytesMax, MSG_DONTWAIT);
+  if (size > 0) {
+    show(bytes.data(), static_cast<std::size_t>(size));
+    shown();
+  }
 }
 
 /// Shows the left-over bytes and `size` fresh ones, which lie right behind them in the read buffer.
@@ -93,9 +145,9 @@ void Connection::Impl::show(const char* bytes, std::size_t size) {
     std::memcpy(loop->read_buffer.data(), left.data(), before);
   }
   expected = 0;
-  in_on_bytes = true;
+  in_on_bytes = loop->showing = true;
   const std::size_t used = handler->on_bytes(*self, {bytes, total});
-  in_on_bytes = false;
+  in_on_bytes = loop->showing = false;
   assert(used <= total);
   if (closing || closed) {
     keep({});
@@ -153,6 +205,7 @@ void Connection::Impl::account_left(std::size_t before) {
 void Connection::Impl::begin() {
   opened = true;
   update_reading();
+  update_hot();
 }
 
 void Connection::Impl::update_reading() {
@@ -212,9 +265,12 @@ void Connection::Impl::write_out() {
     finish(CloseReason::write_failed);
     return;
   }
+  first_bytes = 0;
   const auto taken = static_cast<std::size_t>(std::max(written, 0));
   if (taken < out.size()) {
-    write_rest(taken);
+    std::string rest(out, taken);
+    out = {};
+    write_rest(std::move(rest));
     return;
   }
   out.clear();
@@ -223,11 +279,10 @@ void Connection::Impl::write_out() {
   }
 }
 
-/// The kernel's buffer is full: libuv writes the rest of `out` when there is room.
-void Connection::Impl::write_rest(std::size_t taken) {
+/// The kernel's buffer is full: libuv writes the rest when there is room, and then `out`.
+void Connection::Impl::write_rest(std::string rest_bytes) {
   blocked = std::make_unique<Blocked>();
-  blocked->bytes.assign(out, taken);
-  out = {};
+  blocked->bytes = std::move(rest_bytes);
   blocked->request.data = self;
   const uv_buf_t rest =
       uv_buf_init(blocked->bytes.data(), static_cast<unsigned>(blocked->bytes.size()));
@@ -283,6 +338,7 @@ void Connection::Impl::finish(CloseReason why) {
   }
   closed = true;
   closing = true;
+  update_hot();
   reason = why;
   uv_close(reinterpret_cast<uv_handle_t*>(&tcp), [](uv_handle_t* handle) {
     Impl& c = connection_of(handle);
@@ -320,6 +376,35 @@ void Connection::send(std::string_view bytes) {
     impl_->out.append(bytes);
     sent();
   }
+}
+
+void Connection::send_first(std::string_view bytes) {
+  Impl& c = *impl_;
+  if (c.closing || bytes.empty()) {
+    return;
+  }
+  if (c.blocked || !c.opened) { // Behind what is on its way, which may end within a unit.
+    c.out.insert(c.first_bytes, bytes);
+    c.first_bytes += static_cast<std::uint32_t>(bytes.size());
+    sent();
+    return;
+  }
+  const uv_buf_t buffer =
+      uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
+  const int written = uv_try_write(reinterpret_cast<uv_stream_t*>(&c.tcp), &buffer, 1);
+  if (written < 0 && written != UV_EAGAIN) {
+    c.finish(CloseReason::write_failed);
+    return;
+  }
+  const auto taken = static_cast<std::size_t>(std::max(written, 0));
+  if (taken < bytes.size()) {
+    c.write_rest(std::string(bytes.substr(taken)));
+  }
+}
+
+void Connection::set_hot(bool hot) {
+  impl_->hot = hot;
+  impl_->update_hot();
 }
 
 std::string& Connection::output() noexcept {
@@ -360,6 +445,7 @@ void Connection::close() {
     return;
   }
   c.closing = true;
+  c.update_hot();
   c.reason = CloseReason::by_us;
   if (c.blocked) {
     c.set_deadline(c.stall_ms());

@@ -80,6 +80,10 @@ public:
   /// The buffer behind send(), to encode into without a copy; call sent() afterwards.
   [[nodiscard]] std::string& output() noexcept;
   void sent();
+  /// Sends whole units ahead of all that is gathered and not on its way yet, and at once: what the
+  /// kernel has taken a part of goes first, since it may be half a unit. After close() it does
+  /// nothing.
+  void send_first(std::string_view bytes);
   /// Writes now instead of at the end of the iteration.
   void flush();
   /// Bytes that the kernel has not taken yet.
@@ -88,6 +92,11 @@ public:
   /// Stops or resumes on_bytes for this connection. Bytes that on_bytes left are shown again on
   /// resume.
   void pause_reading(bool paused);
+
+  /// While set, the loop looks for this socket's bytes between the reads of the others, at most
+  /// every kHotPollNs, instead of once a sweep over all ready sockets. For few sockets at a time.
+  void set_hot(bool hot);
+  static constexpr std::int64_t kHotPollNs = 200'000;
 
   /// Writes what is left, for as long as the peer goes on taking it (kCloseStallMs), then waits for
   /// the peer's end (kCloseLingerMs) and closes; on_close follows, never within this call.

@@ -56,9 +56,22 @@ struct Loop::Impl final : HandleOwner {
   std::uint64_t resumed_ms = 0;           ///< When reading was resumed last.
   std::vector<Connection*> with_deadline; ///< Linger after close() or wait for a slow reader.
 
+  std::size_t hot_sockets = 0;    ///< In the second epoll; 0: it is never asked.
+  int hot_epoll = -1;             ///< Made for the first hot socket.
+  std::int64_t hot_polled_ns = 0; ///< When it was asked last.
+  bool showing = false;           ///< Some handler is in on_bytes: nothing else may be shown.
+
+  ~Impl() override;
+
   void run_posted();
   void reshow_left_over();
-  void flush_dirty();
+  bool flush_dirty();
+  void read_hot() {
+    if (hot_sockets != 0) {
+      poll_hot();
+    }
+  }
+  void poll_hot();
   void check_deadlines();
   void close_all();
   void close_with_loop(uv_handle_t* handle) override { uv_close(handle, nullptr); }
@@ -82,6 +95,7 @@ struct Connection::Impl final : HandleOwner {
   std::size_t queued_bytes = 0;  ///< Of the blocked write, when it last made progress.
   std::uint64_t deadline_ms = 0; ///< Of lingering or of the blocked write; 0 = none.
   std::uint32_t unused_bytes_max = 4096;
+  std::uint32_t first_bytes = 0; ///< At the start of `out`: of send_first().
   CloseReason reason = CloseReason::by_us;
 
   bool opened : 1 = false;
@@ -95,12 +109,17 @@ struct Connection::Impl final : HandleOwner {
   bool shut : 1 = false;    ///< Our side is shut down, the peer's end is awaited.
   bool closed : 1 = false;  ///< uv_close was called.
   bool in_on_bytes : 1 = false;
+  bool hot : 1 = false;    ///< As set_hot() wants it.
+  bool in_hot : 1 = false; ///< In the loop's second epoll.
 
   void begin(); ///< Starts reading, once open.
   void update_reading();
   void flush();
   void write_out();
-  void write_rest(std::size_t taken);
+  void write_rest(std::string rest);
+  void update_hot();
+  void read_hot();
+  void shown();
   void finish(CloseReason why);
   void shut_down();
   void set_deadline(std::uint64_t after_ms);

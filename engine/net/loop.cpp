@@ -1,9 +1,13 @@
 #include "engine/net/loop.hpp"
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <stdexcept>
 #include <utility>
+
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "engine/net/impl.hpp"
 #include "engine/net/listener.hpp"
@@ -11,6 +15,10 @@
 namespace spate::net {
 
 namespace {
+
+/// Of the connections that an iteration flushes, so many go between two looks at what is urgent.
+constexpr std::size_t kWritesPerStep = 8;
+constexpr int kHotEventsMax = 64;
 
 Loop::Impl& impl_of(void* handle) {
   return *static_cast<Loop::Impl*>(owner_of(handle));
@@ -21,8 +29,8 @@ void on_prepare(uv_prepare_t* handle) {
   loop.last_turn_ms.store(uv_now(&loop.uv), std::memory_order_relaxed);
   loop.wall_known = false;
   loop.reshow_left_over();
-  const bool more = loop.hooks != nullptr && loop.hooks->before_poll();
-  loop.flush_dirty();
+  bool more = loop.hooks != nullptr && loop.hooks->before_poll();
+  more = loop.flush_dirty() || more;
   if (more || (!loop.to_reshow.empty() && !loop.reading_paused)) {
     uv_idle_start(&loop.idle, [](uv_idle_t*) {}); // An active idle handle makes the poll not wait.
   } else {
@@ -35,6 +43,7 @@ void on_check(uv_check_t* handle) {
   if (loop.hooks != nullptr) {
     loop.hooks->after_poll();
   }
+  loop.read_hot();
   loop.flush_dirty();
   loop.wall_known = false;
 }
@@ -106,17 +115,51 @@ void Loop::Impl::reshow_left_over() {
     if (hooks != nullptr) {
       hooks->between_reads();
     }
+    read_hot();
   }
 }
 
-void Loop::Impl::flush_dirty() {
+/// True if others had their turn between the writes: they may have left work to the hooks.
+bool Loop::Impl::flush_dirty() {
+  const std::size_t steps_end = dirty.size();      // What comes on the way may not keep us here.
   for (std::size_t i = 0; i < dirty.size(); ++i) { // Flushing may make others dirty.
     if (dirty[i] != nullptr) {
       dirty[i]->impl().dirty = false;
       dirty[i]->impl().flush();
     }
+    if ((i + 1) % kWritesPerStep == 0 && i < steps_end) {
+      if (hooks != nullptr) {
+        hooks->between_writes();
+      }
+      read_hot();
+    }
   }
   dirty.clear();
+  return steps_end >= kWritesPerStep;
+}
+
+/// Level-triggered and never waited for: a socket that is not read now is told of again.
+void Loop::Impl::poll_hot() {
+  if (showing || reading_paused) {
+    return;
+  }
+  const std::int64_t now = steady_ns();
+  if (now - hot_polled_ns < Connection::kHotPollNs) {
+    return;
+  }
+  hot_polled_ns = now;
+  std::array<epoll_event, kHotEventsMax> events{};
+  const int ready = epoll_wait(hot_epoll, events.data(), kHotEventsMax, 0);
+  for (int i = 0; i < ready; ++i) {
+    // A connection that is closed on the way lives on until libuv runs its close callbacks.
+    static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr)->impl().read_hot();
+  }
+}
+
+Loop::Impl::~Impl() {
+  if (hot_epoll >= 0) {
+    ::close(hot_epoll);
+  }
 }
 
 void Loop::Impl::check_deadlines() {
@@ -235,6 +278,10 @@ bool Loop::reading_paused() const noexcept {
 
 std::uint64_t Loop::reading_resumed_ms() const noexcept {
   return impl_->resumed_ms;
+}
+
+void Loop::read_hot() {
+  impl_->read_hot();
 }
 
 void Loop::set_left_bytes_max(std::size_t bytes) noexcept {

@@ -29,6 +29,8 @@ public:
   virtual void after_poll() {}
   /// Between two socket reads: the place for work that may not wait for the whole sweep.
   virtual void between_reads() {}
+  /// Between some of the writes that end an iteration, of which there may be thousands.
+  virtual void between_writes() {}
 };
 
 /// One thread's libuv loop: sockets, timers and functions posted by other threads.
@@ -36,7 +38,8 @@ public:
 /// Thread: run() is the loop's thread. post() and wake() from any thread; everything else only on
 /// the loop's thread or before run(). Order of an iteration: timers, hooks.before_poll, flush of
 /// dirty connections, poll for I/O (hooks.between_reads between two reads; posted functions),
-/// hooks.after_poll, flush of dirty connections.
+/// hooks.after_poll, flush of dirty connections (hooks.between_writes between some of them). Hot
+/// sockets are read between the reads and writes of the others.
 class Loop {
 public:
   Loop();
@@ -82,6 +85,10 @@ public:
   [[nodiscard]] bool reading_paused() const noexcept;
   /// now_ms() of the last resume; 0 before. Until then a silent peer may only not have been read.
   [[nodiscard]] std::uint64_t reading_resumed_ms() const noexcept;
+
+  /// Reads hot sockets that have bytes, if it is time to. For hooks whose work takes long; from
+  /// within on_bytes it does nothing.
+  void read_hot();
 
   /// Bound on what all connections together keep of incomplete units; one that would pass it is
   /// closed. Default: none.

@@ -57,4 +57,5 @@ TEST_CASE("every reason has a name, and every name a reason") {
   CHECK_FALSE(reject_reason(""));
   CHECK_FALSE(reject_reason("other"));
   CHECK(name_of(RejectReason::too_many_records) == "too-many-records");
+  CHECK(name_of(RejectReason::foreign_answer) == "foreign-answer");
 }

@@ -54,6 +54,13 @@ public:
     return out;
   }
 
+  [[nodiscard]] Result<bool> knows(const std::string& device) const override {
+    auto newest = directory(shard_of(device)).last(device);
+    if (!newest && newest.error().code != Errc::device_unknown) {
+      return fail(std::move(newest.error()));
+    }
+    return newest.has_value();
+  }
   Result<ScanPage> scan(const ScanRequest& request) override {
     return directory(shard_of(request.device)).scan(request);
   }

@@ -172,6 +172,10 @@ public:
   [[nodiscard]] virtual std::vector<ShardHealth> health() const = 0;
   [[nodiscard]] virtual StoreStats stats() const = 0;
 
+  /// Whether the device is durably known: it has rows, or was seen. Any thread, a loop's too:
+  /// memory only. Error: storage_unavailable.
+  [[nodiscard]] virtual Result<bool> knows(const std::string& device) const = 0;
+
   /// Records in the order of (time, arrival); duplicates that the commit could not recognise are
   /// left out. Errors: device_unknown, storage_unavailable, storage_corrupt.
   virtual Result<ScanPage> scan(const ScanRequest& request) = 0;

@@ -28,6 +28,7 @@ public:
   [[nodiscard]] std::size_t queued_bytes(model::ShardId) const noexcept override { return 0; }
   [[nodiscard]] std::vector<storage::ShardHealth> health() const override { return {}; }
   [[nodiscard]] storage::StoreStats stats() const override { return {}; }
+  Result<bool> knows(const std::string&) const override { return true; }
   Result<storage::ScanPage> scan(const storage::ScanRequest&) override { return {}; }
   Result<std::vector<storage::StoredRecord>> last(const std::string&) override { return {}; }
   Result<storage::DevicePage> devices(const std::string&, std::size_t) override { return {}; }

@@ -69,6 +69,7 @@ public:
   Result<storage::RejectionPage> rejections(const storage::RejectionQuery&) override {
     return storage::RejectionPage{};
   }
+  Result<bool> knows(const std::string&) const override { return true; }
   void stop() override {}
 
   std::deque<std::unique_ptr<model::TelemetryBlock>> waiting;

@@ -68,6 +68,13 @@ public:
     return stats;
   }
 
+  Result<bool> knows(const std::string& device) const override {
+    if (reads_fail) {
+      return fail(Errc::storage_unavailable, "Shard 1 is being reopened.");
+    }
+    const std::scoped_lock lock(mutex_);
+    return devices_.count(device) != 0;
+  }
   Result<storage::ScanPage> scan(const storage::ScanRequest& request) override {
     const std::scoped_lock lock(mutex_);
     scan_limit_max = std::max(scan_limit_max.load(), request.limit);

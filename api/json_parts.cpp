@@ -20,6 +20,9 @@ void write_errors(json::Writer& out, const std::vector<ProblemItem>& errors) {
     if (!item.parameter.empty()) {
       out.member("parameter", item.parameter);
     }
+    if (!item.pointer.empty()) {
+      out.member("pointer", item.pointer);
+    }
     out.member("code", item.code);
     out.member("detail", item.detail);
     out.end_object();

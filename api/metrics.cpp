@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdio>
 #include <map>
+#include <span>
 #include <sstream>
 
 #include <prometheus/metric_family.h>
@@ -38,19 +39,19 @@ public:
   }
   /// `bounds` and `values` are in the same unit, `per_unit` of which make one of the unit in the
   /// name.
-  template <std::size_t N>
   void histogram(const std::string& name, const std::string& help, const Histogram& values,
-                 const std::array<std::uint64_t, N>& bounds, double per_unit) {
-    ClientMetric& metric = add(name, help, MetricType::Histogram, {});
-    std::array<std::uint64_t, N> counts{};
+                 std::span<const std::uint64_t> bounds, double per_unit,
+                 const Labels& labels = {}) {
+    ClientMetric& metric = add(name, help, MetricType::Histogram, labels);
+    std::vector<std::uint64_t> counts(bounds.size());
     values.for_each([&](std::uint64_t upper, std::uint64_t count) {
-      for (std::size_t i = 0; i < N; ++i) {
+      for (std::size_t i = 0; i < bounds.size(); ++i) {
         counts[i] += upper <= bounds[i] ? count : 0;
       }
     });
     metric.histogram.sample_count = values.count();
     metric.histogram.sample_sum = values.mean() * static_cast<double>(values.count()) / per_unit;
-    for (std::size_t i = 0; i < N; ++i) {
+    for (std::size_t i = 0; i < bounds.size(); ++i) {
       metric.histogram.bucket.push_back({counts[i], static_cast<double>(bounds[i]) / per_unit});
     }
   }
@@ -201,7 +202,10 @@ http::Response read_metrics(const Services& services, const http::HttpCounts& ht
     std::vector<Metric> more;
     services.metrics(more);
     for (const Metric& metric : more) {
-      if (metric.kind == Metric::Kind::counter) {
+      if (metric.values) {
+        families.histogram(metric.name, metric.help, *metric.values, metric.bounds, metric.per_unit,
+                           metric.labels);
+      } else if (metric.kind == Metric::Kind::counter) {
         families.counter(metric.name, metric.help, metric.value, metric.labels);
       } else {
         families.gauge(metric.name, metric.help, metric.value, metric.labels);

@@ -88,6 +88,9 @@ http::Response problem_response(const Problem& problem, const ProblemContext& co
   if (!problem.errors.empty()) {
     write_errors(out, problem.errors);
   }
+  if (!problem.command.empty()) {
+    out.key("command").raw(problem.command);
+  }
   if (problem.retry_after_s) {
     out.member("retry_after_s", std::uint64_t{*problem.retry_after_s});
     response.headers.emplace_back("Retry-After", std::to_string(*problem.retry_after_s));

@@ -20,6 +20,7 @@ struct ProblemItem {
   std::string parameter;              ///< Empty: none.
   std::string code;
   std::string detail;
+  std::string pointer = {}; ///< JSON Pointer into the body; empty: none.
 };
 
 /// At most this many items are listed; what is counted is not cut.
@@ -38,6 +39,7 @@ struct Problem {
   std::string detail;
   std::vector<ProblemItem> errors;
   std::optional<std::uint32_t> retry_after_s;
+  std::string command = {}; ///< The member `command`, as JSON; empty: none.
 };
 
 /// Null if there is no such code.

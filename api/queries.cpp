@@ -24,10 +24,8 @@ http::Response store_problem(const Error& error, const ProblemContext& context,
   return problem_response({"internal-error", "The store could not be read.", {}, {}}, context);
 }
 
-namespace {
-
 void finish_page(json::Writer& out, http::Response& response, const PageContext& page,
-                 std::optional<std::string> position) {
+                 const std::optional<std::string>& position) {
   out.key("next_cursor");
   if (!position) {
     out.null();
@@ -37,6 +35,8 @@ void finish_page(json::Writer& out, http::Response& response, const PageContext&
   out.string(cursor);
   response.headers.emplace_back("Link", next_link(page.link_base, cursor));
 }
+
+namespace {
 
 /// There is one value a field, so there are no pages: another question is the way out.
 http::Response too_large(const LastQuery& query, std::size_t bytes_max) {

@@ -10,6 +10,7 @@
 #include "api/problems.hpp"
 #include "api/services.hpp"
 #include "engine/http/response.hpp"
+#include "engine/json/writer.hpp"
 
 namespace spate::api {
 
@@ -20,6 +21,10 @@ struct PageContext {
   std::string link_base;                          ///< See next_link_base().
   std::chrono::steady_clock::time_point deadline; ///< Then the page ends, or 504 if it is empty.
 };
+
+/// The member `next_cursor` and the Link field; without a position the page is the last.
+void finish_page(json::Writer& out, http::Response& response, const PageContext& page,
+                 const std::optional<std::string>& position);
 
 struct TelemetryQuery {
   PageContext page;
@@ -55,6 +60,13 @@ struct RejectionsQuery {
 };
 [[nodiscard]] http::Response read_rejections(const Services& services,
                                              const RejectionsQuery& query);
+
+struct CommandsQuery {
+  PageContext page;
+  storage::CommandQuery query;
+  std::optional<Problem> unknown; ///< If there is no such device: the answer to an empty list.
+};
+[[nodiscard]] http::Response read_commands(const Services& services, CommandsQuery query);
 
 [[nodiscard]] http::Response read_ledger(const Services& services);
 

@@ -14,7 +14,7 @@ struct Entry {
   Resource resource;
 };
 
-constexpr std::array<Entry, 11> kEntries = {{
+constexpr std::array<Entry, 12> kEntries = {{
     {{"livez"}, Resource::livez},
     {{"readyz"}, Resource::readyz},
     {{"version"}, Resource::version},
@@ -24,6 +24,7 @@ constexpr std::array<Entry, 11> kEntries = {{
     {{"api", "v1", "problems", "*"}, Resource::problem},
     {{"api", "v1", "devices"}, Resource::devices},
     {{"api", "v1", "devices", "*", "telemetry"}, Resource::telemetry},
+    {{"api", "v1", "devices", "*", "commands"}, Resource::commands},
     {{"api", "v1", "ledger"}, Resource::ledger},
     {{"api", "v1", "rejections"}, Resource::rejections},
 }};
@@ -53,11 +54,16 @@ bool is_loopback_v4(std::string_view host) noexcept {
 Routed route(const http::Request& request) noexcept {
   const auto& segments = request.segments();
   if (segments.empty()) {
-    return {Resource::server, {}};
+    return {Resource::server, {}, {}};
   }
-  if (segments.size() == 6 && segments[5] == "last" && segments[4] == "telemetry" &&
-      segments[0] == "api" && segments[1] == "v1" && segments[2] == "devices") {
-    return {Resource::last, segments[3]};
+  if (segments.size() == 6 && segments[0] == "api" && segments[1] == "v1" &&
+      segments[2] == "devices") {
+    if (segments[4] == "commands") {
+      return {Resource::command, segments[3], segments[5]};
+    }
+    if (segments[4] == "telemetry" && segments[5] == "last") {
+      return {Resource::last, segments[3], {}};
+    }
   }
   for (const Entry& entry : kEntries) {
     const auto size = static_cast<std::size_t>(
@@ -65,7 +71,7 @@ Routed route(const http::Request& request) noexcept {
     if (size == 0 || size != segments.size()) {
       continue;
     }
-    Routed routed{entry.resource, {}};
+    Routed routed{entry.resource, {}, {}};
     bool fits = true;
     for (std::size_t i = 0; i < size && fits; ++i) {
       if (entry.path[i] == "*") {
@@ -82,9 +88,17 @@ Routed route(const http::Request& request) noexcept {
 }
 
 std::string_view allowed_methods(Resource resource) noexcept {
-  return resource == Resource::telemetry || resource == Resource::server
-             ? "GET, HEAD, POST, OPTIONS"
-             : "GET, HEAD, OPTIONS";
+  switch (resource) {
+  case Resource::server:
+    return "GET, HEAD, POST, DELETE, OPTIONS";
+  case Resource::telemetry:
+  case Resource::commands:
+    return "GET, HEAD, POST, OPTIONS";
+  case Resource::command:
+    return "GET, HEAD, DELETE, OPTIONS";
+  default:
+    return "GET, HEAD, OPTIONS";
+  }
 }
 
 bool takes(Resource resource, http::Method method) noexcept {
@@ -95,7 +109,9 @@ bool takes(Resource resource, http::Method method) noexcept {
   case http::Method::head:
     return resource != Resource::server;
   case http::Method::post:
-    return resource == Resource::telemetry;
+    return resource == Resource::telemetry || resource == Resource::commands;
+  case http::Method::del:
+    return resource == Resource::command;
   default:
     return false;
   }

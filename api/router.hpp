@@ -24,11 +24,14 @@ enum class Resource : std::uint8_t {
   last,
   ledger,
   rejections,
+  commands,
+  command,
 };
 
 struct Routed {
   Resource resource = Resource::none;
-  std::string_view name; ///< The decoded {device_id} or {code}; borrows the request.
+  std::string_view name;    ///< The decoded {device_id} or {code}; borrows the request.
+  std::string_view command; ///< The decoded {command_id}.
 };
 [[nodiscard]] Routed route(const http::Request& request) noexcept;
 

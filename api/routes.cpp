@@ -38,6 +38,35 @@ Names names_of(Parameters& parameters) {
   return parameters.choice("names", {"raw", "path"}) == 0 ? Names::raw : Names::path;
 }
 
+/// `state=QUEUED,SENT`, which may also be repeated.
+std::vector<model::CommandState> states_of(const http::Request& request, Parameters& parameters) {
+  std::vector<model::CommandState> states;
+  for (const auto& [name, value] : request.query()) {
+    for (std::string_view rest = value; name == "state";) {
+      const std::size_t comma = rest.find(',');
+      const std::string_view word = rest.substr(0, comma);
+      const auto state = model::command_state(word);
+      if (!state) {
+        parameters.refuse("state",
+                          "'" + std::string(word.substr(0, 64)) +
+                              "' is no state of a command; there are QUEUED, SENT, "
+                              "DELIVERED, SUCCEEDED, FAILED, REJECTED, TIMED_OUT, EXPIRED "
+                              "and CANCELED.",
+                          "unknown");
+        break;
+      }
+      if (std::find(states.begin(), states.end(), *state) == states.end()) {
+        states.push_back(*state);
+      }
+      if (comma == std::string_view::npos) {
+        break;
+      }
+      rest.remove_prefix(comma + 1);
+    }
+  }
+  return states;
+}
+
 std::int64_t ms_up(std::int64_t time_ns) {
   return time_ns / 1'000'000 + (time_ns % 1'000'000 != 0 ? 1 : 0);
 }
@@ -68,6 +97,8 @@ void Server::get(const http::Request& request, const Routed& routed, http::Respo
     return get_devices(request, responder);
   case Resource::rejections:
     return get_rejections(request, responder);
+  case Resource::commands:
+    return get_commands(request, routed.name, responder);
   default:
     break;
   }
@@ -208,6 +239,34 @@ void Server::get_rejections(const http::Request& request, http::Responder respon
   const ProblemContext context = query.page.problem;
   in_background(context, responder,
                 [this, query = std::move(query)] { return read_rejections(services_, query); });
+}
+
+void Server::get_commands(const http::Request& request, std::string_view device,
+                          http::Responder responder) {
+  Parameters parameters(request, wall_ms());
+  parameters.allow({"state", "limit", "cursor"});
+  CommandsQuery query;
+  query.page = page_context(request, services_);
+  query.query.device = device;
+  query.query.states = states_of(request, parameters);
+  query.query.limit = parameters.limit(kListLimit);
+  const auto cursor = parameters.text("cursor");
+  if (parameters.failed()) {
+    responder.respond(problem_response(parameters.problem(), query.page.problem));
+    return;
+  }
+  if (cursor) {
+    const auto position = read_cursor(query.page.list, *cursor);
+    query.query.before = position ? uuid_from_bytes(*position) : std::nullopt;
+    if (!query.query.before) {
+      responder.respond(problem_response(invalid_cursor(), query.page.problem));
+      return;
+    }
+  }
+  query.unknown = commands_.unknown(device);
+  const ProblemContext context = query.page.problem;
+  in_background(context, responder,
+                [this, query = std::move(query)] { return read_commands(services_, query); });
 }
 
 } // namespace spate::api

@@ -59,21 +59,45 @@ std::string_view code_of(http::Refused why) noexcept {
 
 Server::Server(net::Loop& loop, Services services)
     : loop_(loop), services_(std::move(services)), http_(loop, *this, services_.limits.http),
-      ingest_(loop, services_), background_(services_.limits.reads_waiting_max) {
+      ingest_(loop, services_), commands_(services_),
+      background_(services_.limits.reads_waiting_max) {
   loop_.set_hooks(*this);
 }
 
 Server::~Server() = default;
 
 bool Server::before_poll() {
+  // Commands before telemetry, which may be a flood.
+  const bool commands_left = services_.commands != nullptr && services_.commands->before_poll();
   ingest_.hand_over(); // Bodies that were shown again before the hooks ran.
-  return ingest_.deliver();
+  return ingest_.deliver() || commands_left;
 }
 
 void Server::after_poll() {
+  if (services_.commands != nullptr) {
+    services_.commands->after_poll();
+  }
   ingest_.hand_over();
   static_cast<void>(ingest_.deliver()); // before_poll() asks again and keeps the loop awake.
   buffers_full_.store(http_.exchanges().over_limit(), std::memory_order_relaxed);
+}
+
+void Server::between_reads() {
+  if (services_.commands != nullptr) {
+    services_.commands->between_reads();
+  }
+}
+
+void Server::drain() {
+  http_.drain(); // First: then the answers that follow say that the connection closes.
+  if (services_.commands != nullptr) {
+    services_.commands->drain();
+  }
+}
+
+bool Server::drained() const noexcept {
+  return http_.drained() && ingest_.drained() &&
+         (services_.commands == nullptr || services_.commands->drained());
 }
 
 /// What can be refused without the body.
@@ -106,18 +130,21 @@ std::optional<Response> Server::on_head(const http::Request& request) {
     response.headers.emplace_back("Allow", allowed_methods(routed.resource));
     return response;
   }
-  if (routed.resource == Resource::telemetry || routed.resource == Resource::last) {
+  const bool of_commands =
+      routed.resource == Resource::commands || routed.resource == Resource::command;
+  if (of_commands || routed.resource == Resource::telemetry || routed.resource == Resource::last) {
     if (const char* fault = model::device_id_fault(routed.name)) {
       return problem_for(
           request, {"invalid-device-id", std::string("The device id ") + fault + ".", {}, {}});
     }
   }
-  if (request.method == Method::post) {
-    if (const auto problem = refuse_post(request, routed.name)) {
-      return problem_for(request, *problem);
-    }
+  std::optional<Problem> problem;
+  if (of_commands) {
+    problem = commands_.refuse(request);
+  } else if (request.method == Method::post) {
+    problem = refuse_post(request, routed.name);
   }
-  return std::nullopt;
+  return problem ? std::optional(problem_for(request, *problem)) : std::nullopt;
 }
 
 std::optional<Problem> Server::refuse_post(const http::Request& request,
@@ -153,8 +180,13 @@ std::optional<Problem> Server::refuse_post(const http::Request& request,
 
 void Server::on_request(const http::Request& request, http::Responder responder) {
   const Routed routed = route(request);
-  if (request.method == Method::post) {
-    post_telemetry(request, routed.name, responder);
+  if (routed.resource == Resource::command) {
+    request.method == Method::del
+        ? commands_.cancel(request, routed.name, routed.command, responder)
+        : commands_.get(request, routed.name, routed.command, responder);
+  } else if (request.method == Method::post) {
+    routed.resource == Resource::commands ? commands_.send(request, routed.name, responder)
+                                          : post_telemetry(request, routed.name, responder);
   } else {
     get(request, routed, responder);
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "api/background.hpp"
+#include "api/command_doors.hpp"
 #include "api/ingest.hpp"
 #include "api/problems.hpp"
 #include "api/router.hpp"
@@ -42,10 +43,11 @@ public:
   [[nodiscard]] net::Address address() const { return http_.address(); }
 
   void stop_accepting() { http_.stop_accepting(); }
-  /// Accepts nothing more, answers what was asked, closes.
-  void drain() { http_.drain(); }
-  /// All connections are closed and all records answered.
-  [[nodiscard]] bool drained() const noexcept { return http_.drained() && ingest_.drained(); }
+  /// Accepts nothing more, answers what was asked, closes. Who waits for a command hears its state
+  /// of now.
+  void drain();
+  /// All connections are closed, all records answered, and no command is on its way to the log.
+  [[nodiscard]] bool drained() const noexcept;
 
   /// Drops the reads of clients that have hung up, and waits for the one at hand. Not the loop's
   /// thread.
@@ -62,6 +64,7 @@ private:
   http::Response on_refusal(const http::Refusal& refusal, const http::Request& request) override;
   bool before_poll() override;
   void after_poll() override;
+  void between_reads() override;
 
   std::optional<Problem> refuse_post(const http::Request& request, std::string_view device) const;
   void post_telemetry(const http::Request& request, std::string_view device,
@@ -72,6 +75,8 @@ private:
   void get_last(const http::Request& request, std::string_view device, http::Responder responder);
   void get_devices(const http::Request& request, http::Responder responder);
   void get_rejections(const http::Request& request, http::Responder responder);
+  void get_commands(const http::Request& request, std::string_view device,
+                    http::Responder responder);
 
   /// Runs `read` on the background thread and answers with what it returns.
   void in_background(const ProblemContext& context, http::Responder responder,
@@ -81,6 +86,7 @@ private:
   const Services services_;
   http::Server http_;
   Ingest ingest_;
+  CommandDoors commands_;
   log::RateLimit refusals_logged_;
   std::atomic<bool> buffers_full_{false}; ///< For reads that were queued before: they are refused.
   Background background_;                 ///< Last: its thread ends before what it uses.

@@ -10,8 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "actors/commands.hpp"
 #include "actors/presence.hpp"
 #include "actors/shard_writer.hpp"
+#include "engine/base/histogram.hpp"
 #include "engine/http/exchange.hpp"
 #include "engine/model/ids.hpp"
 #include "engine/model/ledger.hpp"
@@ -33,12 +35,16 @@ enum class Phase : std::uint8_t { starting, running, draining };
 
 /// A number for /metrics from another part of the node. No per-device labels.
 struct Metric {
-  enum class Kind : std::uint8_t { counter, gauge };
+  enum class Kind : std::uint8_t { counter, gauge, histogram };
   Kind kind = Kind::gauge;
   std::string name; ///< `spate_...`; counters end in `_total`.
   std::string help; ///< Of the first metric of a name.
   std::vector<std::pair<std::string, std::string>> labels;
   double value = 0;
+  // Of a histogram, instead of `value`:
+  std::optional<Histogram> values = {};
+  std::vector<std::uint64_t> bounds = {}; ///< Upper ends of the buckets, ascending.
+  double per_unit = 1; ///< So many of the unit of `values` and `bounds` are one of that in `name`.
 };
 
 struct ServiceLimits {
@@ -57,6 +63,9 @@ struct Services {
   model::ShapeTable& shapes;
   telemetry::Route route{}; ///< How HTTP bodies are read; `names_are_paths` follows ?names=.
   std::string_view durability = "fsync"; ///< As answers name it: a literal.
+
+  /// Null: the doors of commands answer `not-ready`. Its hooks are called from the server's.
+  actors::Commands* commands = nullptr;
 
   /// Counts of the whole node, those of Server::ledger() included. Any thread.
   std::function<model::LedgerCounts()> ledger{};

@@ -32,7 +32,9 @@ struct Limits {
   std::uint64_t idle_ms_max = 75'000;     ///< Between two requests.
   std::uint64_t body_grace_ms = 10'000;   ///< A body has this, and 1 ms a byte_per_ms_min bytes.
   std::size_t body_bytes_per_ms_min = 1;  ///< 1 KB/s.
-  std::uint64_t answer_ms_max = 60'000;   ///< A handler that takes longer is answered for (503).
+  /// A handler that takes longer is answered for (503). Above the 60 s that a client may wait for
+  /// the end of a command.
+  std::uint64_t answer_ms_max = 75'000;
 };
 
 /// Answers one request, now or later, on the loop's thread. Copyable; may outlive its connection,

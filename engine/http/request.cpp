@@ -141,6 +141,16 @@ std::optional<std::string_view> Request::header(std::string_view name) const noe
   return std::nullopt;
 }
 
+std::string Request::header_list(std::string_view name) const {
+  std::string list;
+  for (const Header& field : headers_) {
+    if (same_token(view(field.name), name)) {
+      list.append(list.empty() ? "" : ", ").append(view(field.value));
+    }
+  }
+  return list;
+}
+
 std::size_t Request::header_count(std::string_view name) const noexcept {
   std::size_t count = 0;
   for (const Header& field : headers_) {

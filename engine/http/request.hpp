@@ -54,6 +54,8 @@ public:
 
   /// The first field of this name (any case), without surrounding blanks.
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const noexcept;
+  /// All fields of this name as one list, joined by commas (RFC 9110 section 5.3).
+  [[nodiscard]] std::string header_list(std::string_view name) const;
   [[nodiscard]] std::size_t header_count(std::string_view name) const noexcept;
   [[nodiscard]] std::string_view body() const noexcept { return body_; }
 

@@ -129,6 +129,12 @@ public:
     writer_.RawValue(text.data(), text.size(), rapidjson::kNumberType);
     return *this;
   }
+  /// `text` is one whole JSON value and appears as it is.
+  Writer& raw(std::string_view text) {
+    next_document();
+    writer_.RawValue(text.data(), text.size(), rapidjson::kObjectType);
+    return *this;
+  }
   Writer& boolean(bool value) {
     next_document();
     writer_.Bool(value);

@@ -123,7 +123,7 @@ TEST_CASE("version, document and problem codes are served") {
   CHECK(node.get("/version").json()["built_ts"] == 1'594'500'000'000);
   const auto document = node.get("/api/v1/openapi.json").json();
   CHECK(document["openapi"] == "3.1.0");
-  CHECK(document["paths"].size() == 12);
+  CHECK(document["paths"].size() == 14);
   const auto codes = node.get("/api/v1/problems").json()["items"];
   CHECK(codes.size() == document["x-spate-problem-codes"].size());
   CHECK(node.get("/api/v1/problems/storage-full").json()["status"] == 507);
@@ -439,6 +439,14 @@ TEST_CASE("every code that the doors use is in the document") {
                           "payload-too-large",
                           "unsupported-media-type",
                           "all-records-rejected",
+                          "command-not-found",
+                          "command-already-sent",
+                          "device-offline",
+                          "idempotency-in-progress",
+                          "idempotency-key-reused",
+                          "validation-failed",
+                          "command-queue-full",
+                          "command-wait-timeout",
                           "internal-error",
                           "draining",
                           "not-ready",

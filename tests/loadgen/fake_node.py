@@ -45,7 +45,7 @@ class Device:
                 self.take(first, await self.reader.readexactly(length))
                 if first >> 4 == 14:
                     break
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         if self.node.devices.get(self.name) is self:
             del self.node.devices[self.name]
@@ -109,8 +109,7 @@ class Device:
 
 
 class FakeNode:
-    """`stall` keeps answers of the API back while it is set; `repeat` sends each command twice; `refuse` is a status
-    and code that every command gets."""
+    """`repeat` sends each command twice; `refuse` is a status and code that every command gets."""
 
     def __init__(self):
         self.devices, self.waiting, self.filters, self.posts = {}, {}, [], []
@@ -137,9 +136,10 @@ class FakeNode:
         await self.stopped.wait()
         mqtt.close()
         http.close()
-        for task in asyncio.all_tasks():
-            if task is not asyncio.current_task():
-                task.cancel()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)  # They close their connections.
 
     def stop(self):
         self.loop.call_soon_threadsafe(self.stopped.set)

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::string_view kPlace = "{device}";
 constexpr std::uint32_t kSessionExpiryS = 3600; // Longer than any outage that a test makes.
+constexpr std::uint16_t kSubscribeId = 0xffff;
+static_assert(ClientSession::kAnswerIdMin > InFlightTable::kIdMax &&
+              ClientSession::kAnswerIdMax < kSubscribeId);
 
 /// Remaining Length [MQTT-2.2.3].
 char* write_length(char* to, std::size_t length) noexcept {
@@ -78,7 +81,7 @@ void ClientSession::connect(std::string& out) {
   packet.keep_alive_s = options_.keep_alive_s;
   packet.client_id = device_;
   packet.session_expiry_s = options_.clean ? 0 : kSessionExpiryS;
-  packet.packet_bytes_max = kPacketBytesMax;
+  packet.packet_bytes_max = static_cast<std::uint32_t>(packet_bytes_max());
   wire::append_connect(out, packet);
   state_ = State::connecting;
 }
@@ -153,7 +156,7 @@ Result<std::size_t> ClientSession::receive(std::string_view bytes, std::string& 
       used += 4;
       continue;
     }
-    const wire::FrameResult next = wire::next_frame(rest, kPacketBytesMax);
+    const wire::FrameResult next = wire::next_frame(rest, packet_bytes_max());
     if (next.status == wire::FrameStatus::partial) {
       break;
     }
@@ -180,7 +183,11 @@ Result<void> ClientSession::on_packet(std::uint8_t first, std::string_view body,
     if (frame.type != wire::PacketType::connack || state_ != State::connecting) {
       return fail(Errc::protocol_error, "the server's first packet is no CONNACK");
     }
-    return on_connack(body, events);
+    if (auto read = on_connack(body, events); !read || !options_.commands) {
+      return read;
+    }
+    subscribe(out);
+    return {};
   }
   switch (frame.type) {
   case wire::PacketType::puback:
@@ -206,10 +213,21 @@ Result<void> ClientSession::on_packet(std::uint8_t first, std::string_view body,
     return fail(Errc::connect_failed,
                 "server disconnected: " + std::string(wire::name_of(packet->reason)));
   }
+  case wire::PacketType::suback:
+    if (options_.commands && !subscribed_) {
+      return on_suback(frame, events);
+    }
+    break;
+  case wire::PacketType::publish:
+    if (options_.commands) {
+      return on_publish(frame, out, events);
+    }
+    break;
   default:
-    return fail(Errc::protocol_error,
-                "the server sent an unexpected " + std::string(wire::name_of(frame.type)));
+    break;
   }
+  return fail(Errc::protocol_error,
+              "the server sent an unexpected " + std::string(wire::name_of(frame.type)));
 }
 
 Result<void> ClientSession::on_connack(std::string_view body, SessionEvents& events) {
@@ -225,8 +243,14 @@ Result<void> ClientSession::on_connack(std::string_view body, SessionEvents& eve
   }
   // MQTT5-3.3.4-9; only QoS 1 and 2 count.
   window_ = options_.window;
-  if (options_.qos > 0 && packet->receive_maximum) {
-    window_ = std::min<std::uint32_t>(window_, *packet->receive_maximum);
+  answers_in_flight_ = 0;
+  receive_maximum_ = packet->receive_maximum ? *packet->receive_maximum : kNoMaximum;
+  if (options_.qos > 0) {
+    window_ = std::min(window_, receive_maximum_);
+  }
+  if (options_.commands) { // A part of the Receive Maximum is kept for answers.
+    answers_max_ = std::clamp(receive_maximum_ / 4, 1u, kAnswersInFlightMax);
+    window_ = std::min(window_, std::max(receive_maximum_ - answers_max_, 1u));
   }
   state_ = State::online;
   events.on_online(packet->session_present);
@@ -235,6 +259,9 @@ Result<void> ClientSession::on_connack(std::string_view body, SessionEvents& eve
 
 Result<void> ClientSession::on_ack(wire::PacketType type, std::uint16_t id, wire::Reason reason,
                                    std::string& out, SessionEvents& events) {
+  if (id >= kAnswerIdMin && options_.commands && state_ == State::online) {
+    return on_answer_ack(type, id, reason, events);
+  }
   InFlight* entry = state_ == State::online ? waiting_.find(id) : nullptr;
   if (entry == nullptr) {
     return fail(Errc::protocol_error, "the server acknowledged an unknown packet identifier");
@@ -257,6 +284,70 @@ Result<void> ClientSession::on_ack(wire::PacketType type, std::uint16_t id, wire
   // before, MQTT5-3.7.2.1: only a server that has kept the session gets a PUBREL again.
   const bool finished = type == wire::PacketType::pubcomp;
   events.on_answered(message, finished ? wire::Reason::success : reason);
+  return {};
+}
+
+void ClientSession::subscribe(std::string& out) const {
+  const std::string filter = options_.command_filter.text(device_);
+  wire::Subscribe packet;
+  packet.packet_id = kSubscribeId;
+  packet.subscriptions.push_back({.filter = filter, .qos = 1});
+  wire::append_subscribe(out, packet, options_.version);
+}
+
+Result<void> ClientSession::on_suback(const wire::Frame& frame, SessionEvents& events) {
+  const auto packet = wire::decode_subscribe_ack(frame, options_.version);
+  if (!packet || packet->packet_id != kSubscribeId || packet->reasons.size() != 1) {
+    return fail(Errc::protocol_error, "the server sent a SUBACK that answers nothing");
+  }
+  if (static_cast<std::uint8_t>(packet->reasons.front()) >= 0x80) {
+    return fail(Errc::connect_failed, "the subscription to commands was refused: " +
+                                          std::string(wire::name_of(packet->reasons.front())));
+  }
+  subscribed_ = true;
+  events.on_subscribed();
+  return {};
+}
+
+Result<void> ClientSession::on_publish(const wire::Frame& frame, std::string& out,
+                                       SessionEvents& events) {
+  const auto packet = wire::decode_publish(frame, options_.version);
+  if (!packet) {
+    return fail(packet.error().code, "the server sent a malformed PUBLISH");
+  }
+  if (packet->qos > 1 || packet->topic.empty()) { // Neither QoS 2 nor an alias was asked for.
+    return fail(Errc::protocol_error, "the server sent a PUBLISH that was not asked for");
+  }
+  if (packet->qos == 1) {
+    wire::append_puback(out, packet->packet_id);
+  }
+  events.on_command(*packet);
+  return {};
+}
+
+void ClientSession::answer(std::string& out, std::string_view topic, std::string_view correlation,
+                           std::string_view payload, std::uint16_t id, bool dup) {
+  assert(can_answer() && id >= kAnswerIdMin && id <= kAnswerIdMax);
+  wire::Publish packet;
+  packet.topic = topic;
+  packet.payload = payload;
+  packet.packet_id = id;
+  packet.qos = 1;
+  packet.dup = dup;
+  packet.correlation_data = correlation;
+  wire::append_publish(out, packet, options_.version);
+  ++answers_in_flight_;
+}
+
+Result<void> ClientSession::on_answer_ack(wire::PacketType type, std::uint16_t id,
+                                          wire::Reason reason, SessionEvents& events) {
+  if (type != wire::PacketType::puback) {
+    return fail(Errc::protocol_error, "the server sent the wrong acknowledgement");
+  }
+  if (!events.on_answer_acked(id, reason)) {
+    return fail(Errc::protocol_error, "the server acknowledged an unknown packet identifier");
+  }
+  --answers_in_flight_;
   return {};
 }
 

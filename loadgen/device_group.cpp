@@ -16,6 +16,11 @@ std::int64_t backoff_ns(std::uint32_t attempts, Random& random) {
   return std::llround(capped * (0.5 + 0.5 * random.unit()));
 }
 
+std::string_view missing_answer(const ClientSession& session) noexcept {
+  return session.state() == ClientSession::State::online ? "no SUBACK in time"
+                                                         : "no CONNACK in time";
+}
+
 } // namespace
 
 DeviceGroup::DeviceGroup(GroupPlan plan, std::vector<std::string> devices, Load* load, Port& port)
@@ -67,6 +72,7 @@ void DeviceGroup::connect(std::uint32_t index, std::int64_t now_ns) {
 
 void DeviceGroup::failed(std::uint32_t index, std::int64_t now_ns) {
   Device& device = devices_[index];
+  subscribed_ -= device.session.subscribed() ? 1 : 0;
   device.session.lost();
   recent_.lost += device.unconfirmed; // QoS 0: may have arrived, nobody can know.
   if (device.unconfirmed != 0) {
@@ -91,6 +97,7 @@ void DeviceGroup::give_up(Device& device) {
   gone_ += device.gone ? 0 : 1;
   device.gone = true;
   settle(device);
+  abandon_answers(device);
   std::uint64_t lost = 0;
   device.session.abandon([&](const Message& message) {
     ++lost;
@@ -119,9 +126,9 @@ void DeviceGroup::give_up_connecting() {
   }
   for (std::uint32_t i = 0; i < devices_.size(); ++i) {
     Device& device = devices_[i];
-    if (device.open && !device.faulted && device.session.state() != ClientSession::State::online) {
+    if (device.open && !device.faulted && !is_ready(device)) {
       device.faulted = true;
-      recent_.error("no CONNACK in time");
+      recent_.error(missing_answer(device.session));
       port_.abort(i);
     }
   }
@@ -135,9 +142,10 @@ void DeviceGroup::keep_alive(std::int64_t now_ns) {
       continue;
     }
     std::string_view fault;
-    if (device.session.state() != ClientSession::State::online) {
-      fault = now_ns - device.connecting_since_ns > plan_.connect_timeout_ns ? "no CONNACK in time"
-                                                                             : "";
+    if (!is_ready(device)) {
+      if (now_ns - device.connecting_since_ns > plan_.connect_timeout_ns) {
+        fault = missing_answer(device.session);
+      }
     } else if (device.ping_sent_ns != 0) {
       const std::int64_t patience_ns = std::max(alive_ns, 30 * kSecondNs);
       fault = now_ns - device.ping_sent_ns > patience_ns ? "no PINGRESP in time" : "";
@@ -198,7 +206,9 @@ void DeviceGroup::on_online(bool session_present) {
   ++online_;
   ++recent_.connects;
   recent_.connect.record(static_cast<std::uint64_t>(now_ns_ - device.connecting_since_ns));
-  settle(device);
+  if (!plan_.session.commands) {
+    settle(device);
+  }
   seen_ += device.seen ? 0 : 1;
   device.seen = true;
   device.attempts = 0;
@@ -207,6 +217,9 @@ void DeviceGroup::on_online(bool session_present) {
   if (device.session.in_flight() != 0) {
     recent_.resent +=
         device.session.resend(port_.output(current_), load_->payloads(), session_present);
+  }
+  if (device.commands) { // They go out at the end of this event.
+    recent_.answers_resent += device.commands->resend(session_present);
   }
 }
 
@@ -221,6 +234,7 @@ void DeviceGroup::on_closed(std::uint32_t index, std::string_view reason, std::i
     --connecting_;
   }
   if (finished_) {
+    subscribed_ -= device.session.subscribed() ? 1 : 0;
     device.session.lost();
     return;
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "loadgen/client_session.hpp"
+#include "loadgen/device_commands.hpp"
 #include "loadgen/load.hpp"
 #include "loadgen/stats.hpp"
 
@@ -26,6 +27,8 @@ public:
   /// The buffer that goes out next; sent() tells that something was added.
   virtual std::string& output(std::uint32_t device) = 0;
   virtual void sent(std::uint32_t device) = 0;
+  /// Writes what is in output() now.
+  virtual void flush(std::uint32_t) {}
   /// Bytes that the network has not taken yet.
   [[nodiscard]] virtual std::size_t unsent_bytes(std::uint32_t device) const = 0;
   /// Sends what is left and closes.
@@ -36,6 +39,8 @@ public:
 struct GroupPlan {
   SessionOptions session;
   bool reconnect = false;
+  std::int64_t answer_after_ns = 0;  ///< With session.commands: from the command to its answer,
+  std::int64_t answer_jitter_ns = 0; ///< and up to this more, at random.
   double connects_per_s = 0;         ///< 0: as fast as connecting_max lets it.
   std::uint32_t connecting_max = 64; ///< Between connect() and CONNACK; many servers queue 100.
   std::int64_t connect_timeout_ns = 30'000'000'000;
@@ -46,7 +51,8 @@ struct GroupPlan {
 
 /// Plain logic with time as an argument: the same code runs on a loop and under a pretended clock.
 ///
-/// Flow:   Load -> take() -> session -> Port; Port -> on_bytes() -> session -> Stats and acks
+/// Flow:   Load -> take() -> session -> Port; Port -> on_bytes() -> session -> Stats and acks.
+///         A command -> DeviceCommands -> its answer when due, written at once, before telemetry
 /// Thread: one, the loop's.
 /// Honesty: a message waits for a full window or a lost connection in its device's backlog and
 /// keeps its intended
@@ -86,7 +92,9 @@ public:
 
   [[nodiscard]] std::size_t size() const noexcept { return devices_.size(); }
   [[nodiscard]] std::size_t online() const noexcept { return online_; }
-  /// Devices that were online once or have failed for good.
+  /// Devices that are online and may get commands.
+  [[nodiscard]] std::size_t subscribed() const noexcept { return subscribed_; }
+  /// Devices that were online (with commands: subscribed) once or have failed for good.
   [[nodiscard]] std::size_t settled() const noexcept { return settled_; }
   /// Devices that were online at least once.
   [[nodiscard]] std::size_t seen() const noexcept { return seen_; }
@@ -100,14 +108,21 @@ public:
   [[nodiscard]] std::size_t open_connections() const noexcept { return open_; }
   /// The load has ended and nothing waits for being sent.
   [[nodiscard]] bool all_sent() const;
-  /// all_sent() and everything is answered.
+  /// all_sent() and everything is answered, commands too.
   [[nodiscard]] bool drained() const;
+  /// When the next answer to a command is due; Load::kNever if none is.
+  [[nodiscard]] std::int64_t next_answer_ns() const noexcept {
+    return answers_due_.empty() ? Load::kNever : answers_due_.top().due_ns;
+  }
+  /// Sends the answers that are due. Part of tick(); also for a more precise caller.
+  void answer_due(std::int64_t now_ns);
 
 private:
   struct Device {
     Device(const SessionOptions& options, std::string name) : session(options, std::move(name)) {}
     ClientSession session;
     std::unique_ptr<std::deque<Message>> backlog; ///< Made when first needed.
+    std::unique_ptr<DeviceCommands> commands;     ///< Made with the first command.
     std::int64_t connecting_since_ns = 0;
     std::int64_t last_sent_ns = 0;
     std::int64_t ping_sent_ns = 0; ///< 0: no PINGRESP is awaited.
@@ -127,7 +142,18 @@ private:
     bool operator>(const Retry& other) const noexcept { return due_ns > other.due_ns; }
   };
 
+  struct AnswerDue {
+    std::int64_t due_ns;
+    std::uint64_t number;
+    std::uint32_t device;
+    std::uint8_t slot;
+    bool operator>(const AnswerDue& other) const noexcept { return due_ns > other.due_ns; }
+  };
+
   void on_online(bool session_present) override;
+  void on_subscribed() override;
+  void on_command(const wire::Publish& publish) override;
+  bool on_answer_acked(std::uint16_t id, wire::Reason reason) override;
   void on_answered(const Message& message, wire::Reason reason) override;
   void on_pong() override;
 
@@ -145,6 +171,13 @@ private:
   /// pump() as an event of its own.
   void serve(std::uint32_t index, std::int64_t now_ns, std::int64_t wall_ms);
   bool flood_unconfirmed(std::uint32_t index, std::int64_t now_ns, std::int64_t wall_ms);
+  /// Writes what answers the device has ready, as far as the server takes them.
+  void send_answers(std::uint32_t index, std::int64_t now_ns);
+  void abandon_answers(Device& device);
+  [[nodiscard]] bool is_ready(const Device& device) const noexcept {
+    return device.session.state() == ClientSession::State::online &&
+           (!plan_.session.commands || device.session.subscribed());
+  }
   void keep_alive(std::int64_t now_ns);
   void ping(std::uint32_t index, std::int64_t now_ns);
   [[nodiscard]] bool measured(std::int64_t ns) const noexcept {
@@ -160,6 +193,10 @@ private:
   Random random_;
 
   std::priority_queue<Retry, std::vector<Retry>, std::greater<>> retries_;
+  /// At most DeviceCommands::kOpenMax a device.
+  std::priority_queue<AnswerDue, std::vector<AnswerDue>, std::greater<>> answers_due_;
+  std::uint64_t answers_open_ = 0;
+  std::size_t subscribed_ = 0;
   std::vector<std::uint32_t> backlogged_;
   std::size_t backlog_ = 0;
   std::size_t next_connect_ = 0, connecting_ = 0, online_ = 0, settled_ = 0, open_ = 0;

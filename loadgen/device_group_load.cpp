@@ -45,6 +45,7 @@ void DeviceGroup::tick(std::int64_t now_ns, std::int64_t wall_ms) {
     return;
   }
   start_connects(now_ns);
+  answer_due(now_ns);
   if (begun_ && load_ != nullptr) {
     for (int taken = 0; taken < kTakenPerTickMax; ++taken) {
       const std::int64_t due_ns = load_->next_ns();
@@ -225,6 +226,9 @@ std::size_t DeviceGroup::on_bytes(std::uint32_t index, std::string_view bytes, s
     port_.abort(index);
     return bytes.size();
   }
+  if (device.commands) {
+    send_answers(index, now_ns); // Before telemetry.
+  }
   pump(index, out, now_ns, wall_ms);
   if (out.size() != before) {
     device.last_sent_ns = now_ns;
@@ -277,7 +281,7 @@ bool DeviceGroup::all_sent() const {
 }
 
 bool DeviceGroup::drained() const {
-  return all_sent() && in_flight_ == 0 && unconfirmed_ == 0;
+  return all_sent() && in_flight_ == 0 && unconfirmed_ == 0 && answers_open_ == 0;
 }
 
 } // namespace spate::loadgen

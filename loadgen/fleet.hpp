@@ -20,6 +20,7 @@ namespace spate::loadgen {
 /// What a thread has done so far, for the others to read.
 struct WorkerState {
   std::atomic<std::uint64_t> online{0};
+  std::atomic<std::uint64_t> subscribed{0};
   std::atomic<std::uint64_t> settled{0};
   std::atomic<std::uint64_t> seen{0};
   std::atomic<std::uint64_t> gone{0};
@@ -32,6 +33,20 @@ struct WorkerState {
   std::atomic<bool> drained{false};
   std::atomic<std::int64_t> cpu_ns{0};  ///< CPU time of the thread while it sent.
   std::atomic<std::int64_t> wait_ns{0}; ///< Time that it was ready to run and had no core.
+};
+
+/// What runs beside the load of a fleet, on threads of its own: commands to its devices.
+/// Thread: all calls come from the thread of Fleet::run().
+class Companion {
+public:
+  virtual ~Companion() = default;
+  /// All devices are ready that ever will be. The load begins at `start_ns`, and counts for
+  /// latencies from `measure_from_ns` on. Nothing that is due at `end_ns` or later is sent.
+  virtual void begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t end_ns) = 0;
+  /// The end comes earlier, or is known only now.
+  virtual void stop(std::int64_t end_ns) = 0;
+  /// After stop(): nothing waits for being sent or answered.
+  [[nodiscard]] virtual bool drained() const = 0;
 };
 
 struct FleetPlan {
@@ -48,6 +63,7 @@ struct FleetPlan {
   std::int64_t drain_ns = 10'000'000'000;
   /// The load of thread n with `devices` devices; null for none. Called before the threads start.
   std::function<std::unique_ptr<Load>(std::uint32_t thread, std::uint32_t devices)> make_load;
+  Companion* companion = nullptr; ///< Borrowed; null for none.
 };
 
 enum class Phase : std::uint8_t { connecting, warming_up, sending, draining, closing, done };
@@ -62,15 +78,17 @@ struct FleetProgress {
 struct FleetResult {
   Stats stats;
   std::vector<Second> timeline;
-  std::uint64_t connected = 0; ///< Devices online when the load began.
-  std::uint64_t seen = 0;      ///< Devices that were online at least once.
-  double connect_s = 0;        ///< From the start to the last CONNACK.
-  double measured_s = 0;       ///< After the warm-up until the end of sending.
-  double sending_s = 0;        ///< With the warm-up.
+  std::uint64_t connected = 0;  ///< Devices online when the load began.
+  std::uint64_t subscribed = 0; ///< Of them, those that could be commanded.
+  std::uint64_t seen = 0;       ///< Devices that were online at least once.
+  double connect_s = 0;         ///< From the start to the last CONNACK.
+  double measured_s = 0;        ///< After the warm-up until the end of sending.
+  double sending_s = 0;         ///< With the warm-up.
   double drain_s = 0;
   std::vector<double> cpu_share;  ///< Of each thread while it sent, of one core.
   std::vector<double> wait_share; ///< Waiting for a core.
   double cpu_s = 0;               ///< All threads, while sending.
+  Histogram sweep;                ///< Of all loops: reading all sockets that were ready, in ns.
   bool interrupted = false;
   bool stalled = false; ///< Ended early: nothing was sent or answered any more.
 };

@@ -13,7 +13,7 @@ InFlight& InFlightTable::add(const Message& message) {
   }
   for (;;) {
     const std::uint16_t id = next_id_;
-    next_id_ = id == 0xffff ? std::uint16_t{1} : static_cast<std::uint16_t>(id + 1);
+    next_id_ = id == kIdMax ? std::uint16_t{1} : static_cast<std::uint16_t>(id + 1);
     InFlight& slot = slots_[id & (slots_.size() - 1)];
     if (slot.id == 0) {
       slot = {message, next_order_++, id, false};

@@ -32,6 +32,8 @@ struct InFlight {
 class InFlightTable {
 public:
   static constexpr std::size_t kMessagesMax = 32'768;
+  /// Those above are left to SUBSCRIBE and to the answers to commands.
+  static constexpr std::uint16_t kIdMax = 0xefff;
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }

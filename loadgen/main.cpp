@@ -13,6 +13,8 @@ int main(int argc, char** argv) {
     return run_command(*options);
   case Command::replay:
     return replay_command(*options);
+  case Command::commands:
+    return commands_command(*options);
   case Command::verify:
     return verify_command(*options);
   }

@@ -2,15 +2,11 @@
 
 #include <cstdio>
 #include <iostream>
-#include <limits>
-#include <map>
-#include <type_traits>
-#include <utility>
-
-#include <CLI/CLI.hpp>
+#include <string_view>
 
 #include "engine/wire/codec.hpp"
-#include "loadgen/units.hpp"
+#include "loadgen/json_text.hpp"
+#include "loadgen/option_words.hpp"
 #include "loadgen/version.hpp"
 
 namespace spate::loadgen {
@@ -24,138 +20,6 @@ constexpr const char* kAbout =
     "sent on schedule whatever the server does, and latency counts from the time at which a "
     "message was\n"
     "due. Closed loop (--flood): each device keeps --window messages unacknowledged.";
-
-constexpr const char* kExamples =
-    "Examples:\n"
-    "  How does the server behave at 20,000 messages/s from 10,000 devices?\n"
-    "    spate-loadgen run --target mqtt://127.0.0.1:1883 --devices 10000 --rate 20k --duration "
-    "30s\n"
-    "  How much can it take? (100 connections, 20 in flight each, MQTT 5)\n"
-    "    spate-loadgen run --target mqtt://127.0.0.1:1883 --devices 100 --flood --window 20 --mqtt "
-    "5\n"
-    "  What does a connection cost?\n"
-    "    spate-loadgen run --target mqtt://127.0.0.1:1883 --devices 15000 --idle --ramp 2000\n"
-    "  Send recorded data a hundred times faster than it was recorded\n"
-    "    spate-loadgen replay env.ndjson.gz --target mqtt://127.0.0.1:1883 --speed 100\n"
-    "  Is every acknowledged record stored, once, with its values?\n"
-    "    spate-loadgen run --target mqtt://127.0.0.1:1883 --devices 50 --rate 5k --acks acks.txt\n"
-    "    spate-loadgen verify --acks acks.txt --api http://127.0.0.1:8080\n\n"
-    "Exit codes: 0 ok; 1 something failed, was lost or is missing; 2 wrong usage.";
-
-/// Takes what a unit parser understands, or explains.
-template <class T, class Parse>
-CLI::Option* add_parsed(CLI::App& app, const std::string& name, T& target, Parse parse,
-                        const std::string& text) {
-  return app
-      .add_option_function<std::string>(
-          name,
-          [&target, parse, name](const std::string& word) {
-            auto value = parse(word);
-            if (!value) {
-              throw CLI::ValidationError(name, value.error().detail);
-            }
-            if constexpr (std::is_integral_v<T>) {
-              if (std::cmp_greater(*value, std::numeric_limits<T>::max())) {
-                throw CLI::ValidationError(name, word + " is too large");
-              }
-            }
-            target = static_cast<T>(*value);
-          },
-          text)
-      ->type_name("");
-}
-
-/// An option that takes one of a few words.
-template <class T>
-CLI::Option* add_word(CLI::App& app, const std::string& name, T& target,
-                      const std::map<std::string, T>& words, const std::string& text) {
-  std::string names;
-  for (const auto& [word, value] : words) {
-    names += (names.empty() ? "" : "|") + word;
-  }
-  return app
-      .add_option_function<std::string>(
-          name,
-          [&target, words, names, name](const std::string& word) {
-            const auto found = words.find(word);
-            if (found == words.end()) {
-              throw CLI::ValidationError(name, word + " is none of " + names);
-            }
-            target = found->second;
-          },
-          text)
-      ->type_name(names);
-}
-
-void add_fleet_options(CLI::App& app, FleetOptions& to) {
-  app.add_option("--target", to.target, "MQTT server, mqtt://HOST:PORT")->required();
-  app.add_option("--topic", to.topic, "Topic; {device} stands for the device")
-      ->capture_default_str();
-  app.add_option("--qos", to.qos, "Quality of service")
-      ->check(CLI::IsMember({0, 1, 2}))
-      ->capture_default_str();
-  app.add_option("--mqtt", to.mqtt, "Version: 3 (3.1.1) or 5")
-      ->check(CLI::IsMember({3, 5}))
-      ->capture_default_str();
-  add_parsed(app, "--window", to.window, parse_count,
-             "COUNT: unacknowledged messages a device may have (flood and QoS 2 of 3.1.1: 20, "
-             "otherwise 1000)");
-  app.add_option("--threads", to.threads, "Threads, each with its share of the devices")
-      ->check(CLI::Range(1, 256))
-      ->capture_default_str();
-  app.add_option("--keep-alive", to.keep_alive_s, "Keep alive in seconds, 0 = none")
-      ->capture_default_str();
-  add_parsed(app, "--ramp", to.connects_per_s, parse_number,
-             "RATE: connections opened per second (default: as fast as the server answers)");
-  add_parsed(
-      app, "--connect-timeout", to.connect_timeout_ns, parse_duration_ns,
-      "TIME: for a CONNACK, and beyond the ramp for all of them (default 30s); then the load "
-      "begins without those that are missing");
-  app.add_flag("--clean", to.clean, "Clean sessions (the default unless --reconnect)");
-  app.add_flag(
-      "--reconnect", to.reconnect,
-      "After a lost connection connect again and send what is unacknowledged again, unchanged");
-  app.add_flag(
-      "--precise", to.precise,
-      "Send within microseconds of the schedule instead of a millisecond; keeps a core busy");
-  app.add_option("--sources", to.sources,
-                 "Source addresses: auto (127.0.0.0/8 for loopback targets), none, a range, a list")
-      ->capture_default_str();
-  add_parsed(app, "--drain", to.drain_ns, parse_duration_ns,
-             "TIME: wait for missing acknowledgements at the end (default 10s); without a duration "
-             "also how long nothing may move");
-  app.add_option("--seed", to.seed, "Seed of everything random")->capture_default_str();
-  app.add_option("--report", to.report, "Write a JSON report to this file (- = standard output)");
-  app.add_option("--acks", to.acks, "Write acknowledged records to this file, for verify");
-  app.add_flag("--quiet,-q", to.quiet, "No progress");
-}
-
-void add_run(CLI::App& app, RunOptions& run) {
-  add_fleet_options(app, run);
-  add_parsed(app, "--devices", run.devices, parse_count, "COUNT: devices, one connection each")
-      ->required();
-  app.add_option("--device-prefix", run.device_prefix, "Devices are named PREFIX0, PREFIX1, ...")
-      ->capture_default_str();
-  auto* rate = add_parsed(app, "--rate", run.rate, parse_number,
-                          "RATE: messages per second of all devices together (open loop)");
-  auto* flood =
-      app.add_flag("--flood", run.flood, "As fast as acknowledgements come (closed loop)");
-  auto* idle = app.add_flag("--idle", run.idle, "Only connect and keep alive");
-  rate->excludes(flood)->excludes(idle);
-  flood->excludes(idle);
-  add_word<Arrival>(app, "--arrival", run.arrival,
-                    {{"fixed", Arrival::fixed}, {"poisson", Arrival::poisson}},
-                    "Spacing of an open loop (default fixed)");
-  add_parsed(app, "--duration", run.duration_ns, parse_duration_ns,
-             "TIME: how long to send (default 30s; with --stop-after no limit)");
-  add_parsed(app, "--warm-up", run.warm_up_ns, parse_duration_ns,
-             "TIME: send for so long before measuring");
-  add_parsed(app, "--stop-after", run.stop_after, parse_count, "COUNT: messages to send in all");
-  app.add_option("--payload", run.payload,
-                 "env (7 fields), small, a SIZE in bytes, or FILE.ndjson[.gz] of JSON objects")
-      ->capture_default_str();
-  app.footer(kExamples);
-}
 
 void add_replay(CLI::App& app, ReplayOptions& replay) {
   app.add_option("FILE", replay.file,
@@ -220,9 +84,18 @@ const char* fault_of(const FleetOptions& fleet) {
   return wire::topic_name_fault(fleet.topic);
 }
 
-const char* fault_of(const RunOptions& run) {
+const char* devices_fault(const RunOptions& run) {
   if (run.devices == 0 || run.devices > 10'000'000) {
     return "--devices is from 1 to 10,000,000";
+  }
+  return run.answer_after_ns == kNoAnswers && run.answer_jitter_ns != 0
+             ? "--answer-jitter needs --answer-after"
+             : nullptr;
+}
+
+const char* fault_of(const RunOptions& run) {
+  if (const char* fault = devices_fault(run)) {
+    return fault;
   }
   if (!run.idle && !run.flood && run.rate <= 0) {
     return "say how much to send: --rate R, --flood or --idle";
@@ -233,12 +106,42 @@ const char* fault_of(const RunOptions& run) {
   return fault_of(static_cast<const FleetOptions&>(run));
 }
 
+const char* fault_of(const CommandsOptions& commands) {
+  if (const char* fault = devices_fault(commands)) {
+    return fault;
+  }
+  if (commands.answer_after_ns == kNoAnswers) {
+    return "commands need devices that answer: leave --answer-after none out";
+  }
+  if (commands.commands_per_s <= 0 || commands.commands_per_s > 1e6) {
+    return "--commands-per-s is above 0 and at most 1,000,000";
+  }
+  if (commands.duration_ns == 0) {
+    return "--duration is above 0";
+  }
+  if (commands.ttl_ns < 1'000'000) {
+    return "--ttl is at least 1ms";
+  }
+  if (commands.connections == 0 || commands.connections_max < commands.connections ||
+      commands.connections_max > 60'000) {
+    return "--http-connections is from 1 to --http-connections-max, which is at most 60,000";
+  }
+  std::vector<JsonSpan> members;
+  const std::string list = "[" + commands.args + "]"; // Arguments may be any JSON.
+  if (!json_members(list, members) || members.size() != 1) {
+    return "--args is not JSON";
+  }
+  return fault_of(static_cast<const FleetOptions&>(commands));
+}
+
 const char* fault_of(const Options& options) {
   switch (options.command) {
   case Command::run:
     return fault_of(options.run);
   case Command::replay:
     return fault_of(static_cast<const FleetOptions&>(options.replay));
+  case Command::commands:
+    return fault_of(options.commands);
   case Command::verify:
     return nullptr;
   }
@@ -256,9 +159,12 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   app.footer(kExamples);
   auto* run = app.add_subcommand("run", "Simulate a fleet with generated telemetry");
   auto* replay = app.add_subcommand("replay", "Send recorded telemetry at its recorded pace");
+  auto* commands =
+      app.add_subcommand("commands", "Post commands to a fleet that answers them, and time them");
   auto* verify = app.add_subcommand("verify", "Read acknowledged records back over HTTP");
   add_run(*run, options.run);
   add_replay(*replay, options.replay);
+  add_commands(*commands, options.commands);
   add_verify(*verify, options.verify);
   try {
     app.parse(argc, argv);
@@ -267,13 +173,18 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
     exit_code = code == 0 ? kExitOk : kExitUsage;
     return std::nullopt;
   }
-  options.command = run->parsed()      ? Command::run
-                    : replay->parsed() ? Command::replay
-                                       : Command::verify;
+  options.command = run->parsed()        ? Command::run
+                    : replay->parsed()   ? Command::replay
+                    : commands->parsed() ? Command::commands
+                                         : Command::verify;
   RunOptions& generated = options.run;
   if (run->get_option("--duration")->count() == 0 &&
       (generated.stop_after == 0 || generated.idle)) {
     generated.duration_ns = 30'000'000'000;
+  }
+  CommandsOptions& commanded = options.commands;
+  if (commanded.ttl_ns == 0) {
+    commanded.ttl_ns = commanded.wait_s * std::int64_t{1'000'000'000};
   }
   if (const char* fault = fault_of(options)) {
     std::fprintf(stderr, "spate-loadgen: %s\nRun with --help for more information.\n", fault);

@@ -11,7 +11,9 @@
 
 namespace spate::loadgen {
 
-/// What run and replay have in common.
+inline constexpr std::int64_t kNoAnswers = -1;
+
+/// What run, replay and commands have in common.
 struct FleetOptions {
   std::string target;
   std::string topic = "devices/{device}/telemetry";
@@ -26,6 +28,8 @@ struct FleetOptions {
   bool precise = false;
   std::int64_t connect_timeout_ns = 30'000'000'000;
   std::string sources = "auto";
+  std::int64_t answer_after_ns = kNoAnswers; ///< Then devices do not subscribe to commands.
+  std::int64_t answer_jitter_ns = 0;
   std::int64_t drain_ns = 10'000'000'000;
   std::uint64_t seed = 1;
   std::string report;
@@ -55,6 +59,25 @@ struct ReplayOptions : FleetOptions {
   ReplayForm form = ReplayForm::flat;
 };
 
+/// `rate` and `flood` are the telemetry beside the commands; neither: none.
+struct CommandsOptions : RunOptions {
+  CommandsOptions() {
+    answer_after_ns = 0;
+    duration_ns = 30'000'000'000;
+  }
+  std::string http = "127.0.0.1:8080";
+  double commands_per_s = 500;
+  bool poisson = false;
+  int wait_s = 10;
+  std::int64_t ttl_ns = 0; ///< 0: as long as the wait.
+  std::string name = "set";
+  std::string args = R"({"level":1})";
+  std::string priority; ///< Empty: not named.
+  std::uint32_t connections = 64;
+  std::uint32_t connections_max = 1024;
+  std::string hdr;
+};
+
 struct VerifyOptions {
   std::string acks;
   std::string api;
@@ -66,13 +89,14 @@ struct VerifyOptions {
   bool quiet = false;
 };
 
-enum class Command : std::uint8_t { run, replay, verify };
+enum class Command : std::uint8_t { run, replay, commands, verify };
 
 struct Options {
   Command command = Command::run;
   std::vector<std::string> command_line;
   RunOptions run;
   ReplayOptions replay;
+  CommandsOptions commands;
   VerifyOptions verify;
 };
 
@@ -96,6 +120,7 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code);
 // One command each; they print their results and return the exit code.
 int run_command(const Options& options);
 int replay_command(const Options& options);
+int commands_command(const Options& options);
 int verify_command(const Options& options);
 
 } // namespace spate::loadgen

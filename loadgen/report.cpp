@@ -19,24 +19,6 @@ double ms(std::uint64_t ns) noexcept {
   return static_cast<double>(ns) / 1e6;
 }
 
-/// Microseconds are as exact as the histograms are.
-double rounded(double value) noexcept {
-  return std::round(value * 1e3) / 1e3;
-}
-
-json times_json(const Histogram& times) {
-  if (times.count() == 0) {
-    return nullptr;
-  }
-  return {{"count", times.count()},
-          {"p50", rounded(ms(times.quantile(0.5)))},
-          {"p90", rounded(ms(times.quantile(0.9)))},
-          {"p99", rounded(ms(times.quantile(0.99)))},
-          {"p999", rounded(ms(times.quantile(0.999)))},
-          {"max", rounded(ms(times.max()))},
-          {"mean", rounded(times.mean() / 1e6)}};
-}
-
 double highest(const std::vector<double>& shares) noexcept {
   return shares.empty() ? 0 : *std::max_element(shares.begin(), shares.end());
 }
@@ -57,6 +39,25 @@ double per_second(std::uint64_t count, double seconds) noexcept {
 double rate_of(const ReportHead& head, const FleetResult& result) noexcept {
   const Stats& stats = result.stats;
   return per_second(head.qos == 0 ? stats.measured_sent : stats.measured_acked, result.measured_s);
+}
+
+} // namespace
+
+double rounded(double value) noexcept {
+  return std::round(value * 1e3) / 1e3;
+}
+
+json times_json(const Histogram& times) {
+  if (times.count() == 0) {
+    return nullptr;
+  }
+  return {{"count", times.count()},
+          {"p50", rounded(ms(times.quantile(0.5)))},
+          {"p90", rounded(ms(times.quantile(0.9)))},
+          {"p99", rounded(ms(times.quantile(0.99)))},
+          {"p999", rounded(ms(times.quantile(0.999)))},
+          {"max", rounded(ms(times.max()))},
+          {"mean", rounded(times.mean() / 1e6)}};
 }
 
 void table_row(std::string& out, std::string_view name, const std::string& text) {
@@ -86,8 +87,6 @@ std::string times_text(const Histogram& times) {
   return text;
 }
 
-} // namespace
-
 std::string grouped(std::uint64_t value) {
   std::string text = std::to_string(value);
   for (std::size_t at = text.size(); at > 3;) {
@@ -115,6 +114,17 @@ Verdict judge(const ReportHead& head, const FleetResult& result) {
   if (connected < head.devices) {
     blame(grouped(head.devices - connected) + " of " + grouped(head.devices) +
           " devices did not connect");
+  }
+  if (head.answering && result.subscribed < result.connected) {
+    blame(grouped(result.connected - result.subscribed) + " devices could not subscribe");
+  }
+  if (stats.answers_lost + stats.answers_refused + stats.commands_unanswerable != 0) {
+    blame(grouped(stats.answers_lost) + " answers to commands were never acknowledged, " +
+          grouped(stats.answers_refused) + " refused, and " + grouped(stats.commands_unanswerable) +
+          " commands could not be answered");
+  }
+  if (!head.beside_fault.empty()) {
+    blame(head.beside_fault);
   }
   if (stats.sent == 0 && !head.idle) {
     blame("no message was sent");
@@ -161,6 +171,35 @@ Verdict judge(const ReportHead& head, const FleetResult& result) {
                                          : "the generator kept up (" + figures + ")";
   return verdict;
 }
+
+namespace {
+
+json answering_json(const FleetResult& result) {
+  const Stats& stats = result.stats;
+  return {{"subscribed", result.subscribed},
+          {"commands", stats.commands},
+          {"repeated", stats.commands_repeated},
+          {"unanswerable", stats.commands_unanswerable},
+          {"answers", stats.answers},
+          {"answers_resent", stats.answers_resent},
+          {"answers_acked", stats.answers_acked},
+          {"answers_refused", stats.answers_refused},
+          {"answers_lost", stats.answers_lost},
+          {"answer_lag_ms", times_json(stats.answer_lag)}};
+}
+
+std::string answering_text(const FleetResult& result) {
+  const Stats& stats = result.stats;
+  std::string text = "received " + grouped(stats.commands) + "   repeated " +
+                     grouped(stats.commands_repeated) + "   answered " + grouped(stats.answers) +
+                     "   answers acked " + grouped(stats.answers_acked);
+  if (stats.answers_resent != 0) {
+    text += "   sent again " + grouped(stats.answers_resent);
+  }
+  return text;
+}
+
+} // namespace
 
 json report_json(const ReportHead& head, const json& config, const FleetResult& result) {
   const Stats& stats = result.stats;
@@ -213,6 +252,7 @@ json report_json(const ReportHead& head, const json& config, const FleetResult& 
           {"refused", stats.refused},
           {"unsent", stats.unsent},
           {"resent", stats.resent},
+          {"answering", head.answering ? answering_json(result) : json()},
           {"errors", errors},
           {"reasons", reasons},
           {"connect_s", rounded(result.connect_s)},
@@ -227,6 +267,7 @@ json report_json(const ReportHead& head, const json& config, const FleetResult& 
           {"connect_ms", times_json(stats.connect)},
           {"generator",
            {{"threads", result.cpu_share.size()},
+            {"sweep_ms", times_json(result.sweep)},
             {"cpu_s", rounded(result.cpu_s)},
             {"cpu_us_per_message", rounded(1e6 * result.cpu_s / messages)},
             {"cpu_share", result.cpu_share},
@@ -252,6 +293,10 @@ std::string report_table(const ReportHead& head, const FleetResult& result) {
           (stats.connections_lost != 0 ? ", " + grouped(stats.connections_lost) + " lost later"
                                        : ""));
   table_row(out, "connect ms", times_text(stats.connect));
+  out += head.beside_rows;
+  if (head.answering) {
+    table_row(out, "devices", answering_text(result));
+  }
   if (stats.sent != 0 || stats.unsent != 0) {
     table_row(out, "messages",
               "sent " + grouped(stats.sent) + "   acked " + grouped(stats.acked) + "   lost " +

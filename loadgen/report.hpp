@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -22,7 +23,10 @@ struct ReportHead {
   bool reconnect = false;
   std::uint8_t qos = 1;
   std::uint64_t devices = 0;
-  double rate = 0; ///< Asked for; 0 = none.
+  double rate = 0;          ///< Asked for; 0 = none.
+  bool answering = false;   ///< Devices take commands.
+  std::string beside_fault; ///< What failed beside the fleet; empty if nothing did.
+  std::string beside_rows;  ///< What ran beside it, as rows of the table.
 };
 
 struct Verdict {
@@ -45,6 +49,13 @@ inline constexpr double kBusyShareMax = 0.95;
                                          const FleetResult& result);
 /// The table that ends a run.
 [[nodiscard]] std::string report_table(const ReportHead& head, const FleetResult& result);
+
+/// Quantiles in ms, as numbers and as a line; null and "none measured" without any.
+[[nodiscard]] nlohmann::json times_json(const Histogram& times);
+[[nodiscard]] std::string times_text(const Histogram& times);
+void table_row(std::string& out, std::string_view name, const std::string& text);
+/// Microseconds are as exact as the histograms are.
+[[nodiscard]] double rounded(double value) noexcept;
 
 /// 1234567 -> "1,234,567".
 [[nodiscard]] std::string grouped(std::uint64_t value);

@@ -25,16 +25,11 @@ std::string load_text(const RunOptions& run, std::uint32_t window) {
 
 } // namespace
 
-int run_command(const Options& options) {
-  const RunOptions& run = options.run;
-  std::vector<Template> templates;
-  if (!run.idle) {
-    auto loaded = load_templates(run.payload, run.seed);
-    if (!loaded) {
-      return complain(loaded.error());
-    }
-    templates = std::move(*loaded);
-  }
+Result<std::vector<Template>> templates_of(const RunOptions& run) {
+  return run.idle ? Result<std::vector<Template>>() : load_templates(run.payload, run.seed);
+}
+
+FleetTask generated_task(const RunOptions& run, const std::vector<Template>& templates) {
   FleetTask task;
   task.window = default_window(run, run.flood);
   task.head.load = load_text(run, run.window != 0 ? run.window : task.window);
@@ -67,7 +62,15 @@ int run_command(const Options& options) {
       return std::make_unique<GeneratedLoad>(plan, devices, templates);
     };
   }
-  return run_fleet(options, run, std::move(task));
+  return task;
+}
+
+int run_command(const Options& options) {
+  const auto templates = templates_of(options.run);
+  if (!templates) {
+    return complain(templates.error());
+  }
+  return run_fleet(options, options.run, generated_task(options.run, *templates));
 }
 
 } // namespace spate::loadgen

@@ -1,5 +1,6 @@
 #include "loadgen/run_fleet.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -42,6 +43,10 @@ nlohmann::json config_json(const FleetPlan& plan, const FleetOptions& fleet) {
           {"warm_up_s", static_cast<double>(plan.warm_up_ns) / 1e9},
           {"duration_s", static_cast<double>(plan.duration_ns) / 1e9},
           {"drain_s", static_cast<double>(plan.drain_ns) / 1e9},
+          {"answer_after_s", session.commands
+                                 ? nlohmann::json(static_cast<double>(fleet.answer_after_ns) / 1e9)
+                                 : nlohmann::json()},
+          {"answer_jitter_s", static_cast<double>(fleet.answer_jitter_ns) / 1e9},
           {"seed", fleet.seed},
           {"acks", fleet.acks}};
 }
@@ -81,6 +86,9 @@ Result<void> complete(FleetTask& task, const FleetOptions& fleet) {
   group.session.keep_alive_s = fleet.keep_alive_s;
   group.session.window = fleet.window != 0 ? fleet.window : task.window;
   group.session.topic = TopicTemplate(fleet.topic);
+  group.session.commands = fleet.answer_after_ns != kNoAnswers;
+  group.answer_after_ns = std::max<std::int64_t>(fleet.answer_after_ns, 0);
+  group.answer_jitter_ns = fleet.answer_jitter_ns;
   group.reconnect = fleet.reconnect;
   group.connect_timeout_ns = fleet.connect_timeout_ns;
   group.connects_per_s = fleet.connects_per_s;
@@ -144,6 +152,8 @@ int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task)
   task.head.precise = fleet.precise;
   task.head.reconnect = fleet.reconnect;
   task.head.devices = task.plan.devices.size();
+  task.head.answering = task.plan.group.session.commands;
+  task.plan.companion = task.beside != nullptr ? &task.beside->companion() : nullptr;
   const nlohmann::json config = config_json(task.plan, fleet);
 
   stop_on_signals(stop);
@@ -155,13 +165,19 @@ int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task)
     result = running.run([&](const FleetProgress& progress, const StatsBoard& board) {
       const std::int64_t now_ns = steady_ns();
       if (status.due(now_ns)) {
-        status.show(lines.line(progress, board.totals(), now_ns), now_ns);
+        std::string line = lines.line(progress, board.totals(), now_ns);
+        line += task.beside != nullptr ? task.beside->status() : "";
+        status.show(line, now_ns);
       }
     });
   }
   status.clear();
   if (task.on_end) {
     task.on_end();
+  }
+  if (task.beside != nullptr) {
+    task.head.beside_fault = task.beside->finish(result);
+    task.head.beside_rows = task.beside->table();
   }
   bool ok = judge(task.head, result).ok;
   if (const std::string fault = task.fault ? task.fault() : ""; !fault.empty()) {
@@ -177,7 +193,11 @@ int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task)
   // The table goes where the document does not.
   std::fputs(report_table(task.head, result).c_str(), fleet.report == "-" ? stderr : stdout);
   if (!fleet.report.empty()) {
-    ok = write_json(fleet.report, report_json(task.head, config, result)) && ok;
+    nlohmann::json document = report_json(task.head, config, result);
+    if (task.beside != nullptr) {
+      document["commands"] = task.beside->report();
+    }
+    ok = write_json(fleet.report, document) && ok;
   }
   return ok ? kExitOk : kExitFailed;
 }

@@ -24,6 +24,15 @@ void Stats::merge(const Stats& other) {
   unsent += other.unsent;
   measured_sent += other.measured_sent;
   measured_acked += other.measured_acked;
+  commands += other.commands;
+  commands_repeated += other.commands_repeated;
+  commands_unanswerable += other.commands_unanswerable;
+  answers += other.answers;
+  answers_resent += other.answers_resent;
+  answers_acked += other.answers_acked;
+  answers_refused += other.answers_refused;
+  answers_lost += other.answers_lost;
+  answer_lag.merge(other.answer_lag);
   latency.merge(other.latency);
   service.merge(other.service);
   connect.merge(other.connect);

@@ -28,10 +28,21 @@ struct Stats {
   std::uint64_t measured_sent = 0;  ///< Sent and
   std::uint64_t measured_acked = 0; ///< acked between warm-up and end of sending.
 
-  Histogram latency; ///< Intended send time to answer.
-  Histogram service; ///< Actual send time to answer.
-  Histogram connect; ///< connect() to CONNACK.
-  Histogram lag;     ///< How late the generator itself was.
+  // Devices that answer commands.
+  std::uint64_t commands = 0;              ///< Came for the first time,
+  std::uint64_t commands_repeated = 0;     ///< came again,
+  std::uint64_t commands_unanswerable = 0; ///< named no place for an answer, or were too many.
+  std::uint64_t answers = 0;               ///< Sent for the first time,
+  std::uint64_t answers_resent = 0;        ///< sent again after a lost connection,
+  std::uint64_t answers_acked = 0;
+  std::uint64_t answers_refused = 0; ///< acknowledged with a reason of 0x80 or above,
+  std::uint64_t answers_lost = 0;    ///< due or sent, and never acknowledged.
+
+  Histogram answer_lag; ///< How late the generator sent answers.
+  Histogram latency;    ///< Intended send time to answer.
+  Histogram service;    ///< Actual send time to answer.
+  Histogram connect;    ///< connect() to CONNACK.
+  Histogram lag;        ///< How late the generator itself was.
 
   std::map<std::string, std::uint64_t, std::less<>> errors; ///< By reason.
   std::array<std::uint64_t, 256> reasons{};                 ///< MQTT 5 reason codes of answers.

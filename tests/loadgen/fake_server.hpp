@@ -2,8 +2,10 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -21,6 +23,8 @@ public:
     std::string payload;
     std::uint16_t id;
     bool dup;
+    std::string topic;
+    std::string correlation;
   };
 
   explicit FakeServer(wire::Version v = wire::Version::v311) : version(v) {}
@@ -51,7 +55,47 @@ public:
       std::string bytes;
       wire::append_connack(bytes, connack);
       give(group, device, bytes, now_ns);
+      read(device);
+      if (grant) {
+        grant_all(group, now_ns, *grant);
+      }
     }
+  }
+
+  /// Answers every SUBSCRIBE.
+  void grant_all(DeviceGroup& group, std::int64_t now_ns, wire::Reason reason) {
+    for (const auto& [device, id] : std::exchange(subscribing, {})) {
+      std::string bytes;
+      wire::append_subscribe_ack(bytes, {wire::PacketType::suback, id, {reason}, {}}, version);
+      give(group, device, bytes, now_ns);
+    }
+  }
+
+  /// A command as the node sends it.
+  [[nodiscard]] std::string command(std::uint32_t device, const std::string& id,
+                                    std::uint16_t packet_id, bool dup = false) const {
+    const bool v5 = version == wire::Version::v5;
+    const std::string name = "devices/dev-" + std::to_string(device);
+    const std::string topic = name + "/commands/set" + (v5 ? "" : "/" + id);
+    const std::string answers = name + "/responses/here";
+    wire::Publish packet;
+    packet.topic = topic;
+    packet.payload = "{}";
+    packet.packet_id = packet_id;
+    packet.qos = 1;
+    packet.dup = dup;
+    if (v5) {
+      packet.response_topic = answers;
+      packet.correlation_data = id;
+    }
+    std::string bytes;
+    wire::append_publish(bytes, packet, version);
+    return bytes;
+  }
+  [[nodiscard]] std::string puback(std::uint16_t id, wire::Reason reason = {}) const {
+    std::string bytes;
+    wire::append_ack(bytes, {wire::PacketType::puback, id, reason, {}, {}}, version);
+    return bytes;
   }
 
   /// Reads what the devices have sent so far.
@@ -93,6 +137,10 @@ public:
   }
 
   wire::Version version;
+  std::optional<wire::Reason> grant = wire::Reason::granted_qos1; ///< Nothing: no SUBACK.
+  std::vector<std::pair<std::uint32_t, std::uint16_t>> subscribing;
+  std::vector<std::string> filters;   ///< Of all SUBSCRIBE packets.
+  std::vector<std::uint16_t> pubacks; ///< Of commands.
   bool refuse_connects = false;
   bool session_present = false;
   std::map<std::uint32_t, std::string> outputs;
@@ -117,13 +165,25 @@ private:
         break;
       case wire::PacketType::publish: {
         const auto packet = wire::decode_publish(next.frame, version).value();
-        Received message{device, std::string(packet.payload), packet.packet_id, packet.dup};
+        Received message{
+            device,     std::string(packet.payload), packet.packet_id,
+            packet.dup, std::string(packet.topic),   std::string(packet.correlation_data)};
         received.push_back(message);
         if (packet.qos != 0) {
           unanswered.push_back(message);
         }
         break;
       }
+      case wire::PacketType::subscribe: {
+        const auto packet = wire::decode_subscribe(next.frame, version).value();
+        REQUIRE(packet.subscriptions.size() == 1);
+        filters.emplace_back(packet.subscriptions[0].filter);
+        subscribing.emplace_back(device, packet.packet_id);
+        break;
+      }
+      case wire::PacketType::puback:
+        pubacks.push_back(wire::decode_ack(next.frame, version).value().packet_id);
+        break;
       case wire::PacketType::pingreq:
         pings.push_back(device);
         break;

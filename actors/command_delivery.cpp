@@ -35,18 +35,7 @@ bool is_answered(CommandState state) {
 void CommandRouter::on(const DeviceReady& ready, CommandClock now) {
   now_ = now;
   if (ready.filters.empty() && !ready.numbered) {
-    const auto found = devices_.find(ready.device);
-    if (found == devices_.end() || found->second.target != ready.target) {
-      return;
-    }
-    // It has unsubscribed; what it was given it may still acknowledge and answer.
-    found->second.away();
-    counts_.ready.sub();
-    const auto live = found->second.live; // A copy: dropping changes it.
-    for (const Uuid& id : live) {
-      drop_if_unused(*live_.at(id));
-    }
-    forget_device_if_unused(ready.device);
+    leave(ready.target, ready.device);
     return;
   }
   DeviceQueue& queue = devices_[ready.device];
@@ -244,10 +233,12 @@ void CommandRouter::on(const CommandSent& sent, CommandClock now) {
 void CommandRouter::on(const CommandDelivered& delivered, CommandClock now) {
   now_ = now;
   Live* live = find_live(delivered.device, delivered.id);
-  if (live == nullptr || live->handed != delivered.target) {
+  // Of a session that has unsubscribed meanwhile it counts, too.
+  if (live == nullptr || (live->handed && live->handed != delivered.target) || !live->is_out()) {
     return;
   }
   take_back(*live);
+  devices_.at(delivered.device).waiting.erase(live->place());
   if (live->phase == Live::Phase::open) {
     model::CommandProgress& progress = live->record.progress;
     progress.delivered_ms = delivered.at_ms;

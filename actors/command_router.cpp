@@ -22,7 +22,7 @@ constexpr std::int64_t kWaitSlackNs = 250 * kNsPerMs;
 
 } // namespace
 
-CommandRouter::CommandRouter(CommandLimits limits, CommandPort& port, std::uint64_t seed)
+CommandRouter::CommandRouter(CommandLimits limits, DevicePort& port, std::uint64_t seed)
     : limits_(limits), port_(port), ids_(seed) {}
 
 CommandRouter::~CommandRouter() = default;

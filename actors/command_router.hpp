@@ -33,9 +33,9 @@ struct CommandLimits {
 };
 
 /// The way to the sessions of devices. Targets that are gone are ignored.
-class CommandPort {
+class DevicePort {
 public:
-  virtual ~CommandPort() = default;
+  virtual ~DevicePort() = default;
   virtual void deliver(const CommandTarget& target, const model::Command& command) = 0;
   virtual void settle(const CommandTarget& target, const SettleAnswer& answer) = 0;
   virtual void forget(const CommandTarget& target, const Uuid& id) = 0;
@@ -64,7 +64,7 @@ struct CommandClock {
 class CommandRouter {
 public:
   /// `port` is borrowed and outlives it. `seed` is for ids.
-  CommandRouter(CommandLimits limits, CommandPort& port, std::uint64_t seed);
+  CommandRouter(CommandLimits limits, DevicePort& port, std::uint64_t seed);
   ~CommandRouter();
   CommandRouter(const CommandRouter&) = delete;
   CommandRouter& operator=(const CommandRouter&) = delete;
@@ -154,7 +154,7 @@ private:
   void end_by_time(Live& live);
 
   const CommandLimits limits_;
-  CommandPort& port_;
+  DevicePort& port_;
   storage::CommandLog* log_ = nullptr;
   UuidSource ids_;
   CommandCounts counts_;

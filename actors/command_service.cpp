@@ -41,7 +41,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(spate::actors::Due)
 
 namespace spate::actors {
 
-struct CommandService::Impl final : CommandPort, storage::CommandLogListener {
+struct CommandService::Impl final : DevicePort, storage::CommandLogListener {
   Impl(net::Loop& on, caf::actor_system& system, const Presence& devices, CommandLimits limits,
        bool with_priorities)
       : loop(on), executor(system, on, with_priorities), presence(devices),

@@ -182,7 +182,7 @@ void MqttSession::leave_commands() {
   for (const auto& [device, filters] : commands_->devices) {
     gone.devices.push_back(device);
   }
-  if (CommandPort* port = port_.commands(); port != nullptr && !gone.devices.empty()) {
+  if (CommandPort* port = port_.commands(); port != nullptr) {
     port->tell(std::move(gone));
   }
 }

@@ -1,6 +1,10 @@
 #include "node/metrics.hpp"
 
+#include <algorithm>
 #include <string>
+#include <utility>
+
+#include "engine/base/clock.hpp"
 
 namespace spate::node {
 
@@ -54,6 +58,146 @@ void add_session_metrics(std::vector<api::Metric>& out, const DeviceLoops& loops
                    {{"cause", std::string(net::name_of(static_cast<net::CloseReason>(i)))}},
                    sum([i](const C& c) -> const Counter& { return c.closed[i]; })});
   }
+}
+
+namespace {
+
+constexpr double kNsPerS = 1e9;
+
+/// Microseconds.
+const std::vector<std::uint64_t> kLatencyBounds = {
+    500,     1'000,   2'500,   5'000,     10'000,    25'000,    50'000,
+    100'000, 250'000, 500'000, 1'000'000, 5'000'000, 30'000'000};
+
+api::Metric plain(api::Metric::Kind kind, const char* name, const char* help, std::uint64_t value) {
+  api::Metric metric;
+  metric.kind = kind;
+  metric.name = name;
+  metric.help = help;
+  metric.value = static_cast<double>(value);
+  return metric;
+}
+
+void add_histogram(std::vector<api::Metric>& out, const char* name, const char* help,
+                   Histogram values, std::vector<std::pair<std::string, std::string>> labels = {}) {
+  api::Metric& metric = out.emplace_back();
+  metric.kind = api::Metric::Kind::histogram;
+  metric.name = name;
+  metric.help = help;
+  metric.labels = std::move(labels);
+  metric.values = std::move(values);
+  metric.bounds = kLatencyBounds;
+  metric.per_unit = 1e6;
+}
+
+/// Depth and age of the run queues of all loops, as of one mailbox.
+void add_mailboxes(std::vector<api::Metric>& out,
+                   const std::vector<const actors::LoopExecutor*>& executors) {
+  const std::int64_t now_ns = steady_ns();
+  for (const bool urgent : {true, false}) {
+    std::size_t waiting = 0;
+    std::int64_t oldest_ns = now_ns;
+    for (const actors::LoopExecutor* executor : executors) {
+      const actors::QueueDepth depth = urgent ? executor->urgent_depth() : executor->normal_depth();
+      waiting += depth.actors;
+      oldest_ns = depth.oldest_ns != 0 ? std::min(oldest_ns, depth.oldest_ns) : oldest_ns;
+    }
+    const std::pair<std::string, std::string> label = {"class", urgent ? "urgent" : "normal"};
+    out.push_back({api::Metric::Kind::gauge,
+                   "spate_mailbox_depth",
+                   "Actors that wait for their loop, by the class of their messages",
+                   {label},
+                   static_cast<double>(waiting)});
+    out.push_back({api::Metric::Kind::gauge,
+                   "spate_mailbox_oldest_seconds",
+                   "How long the oldest of them has waited",
+                   {label},
+                   static_cast<double>(now_ns - oldest_ns) / kNsPerS});
+  }
+}
+
+} // namespace
+
+void add_command_metrics(std::vector<api::Metric>& out, actors::CommandService& commands,
+                         const DeviceLoops& loops) {
+  using Kind = api::Metric::Kind;
+  const actors::CommandCounts& counts = commands.counts();
+  for (const auto priority : {model::CommandPriority::normal, model::CommandPriority::urgent}) {
+    add_histogram(out, "spate_command_latency_seconds",
+                  "From accepting a command to the device's answer, durable",
+                  counts.latency_us(priority), {{"class", std::string(name_of(priority))}});
+  }
+  out.push_back(plain(Kind::counter, "spate_commands_created_total", "Commands accepted",
+                      counts.created.get()));
+  for (std::size_t i = 0; i < model::kCommandStates; ++i) {
+    const auto state = static_cast<model::CommandState>(i);
+    if (model::is_final(state)) {
+      out.push_back({Kind::counter,
+                     "spate_commands_ended_total",
+                     "Commands by their final state",
+                     {{"state", std::string(name_of(state))}},
+                     static_cast<double>(counts.ended[i].get())});
+    }
+  }
+  const std::pair<const char*, const Counter*> refusals[] = {
+      {"device-offline", &counts.refused_offline},
+      {"command-queue-full", &counts.refused_queue_full},
+      {"overloaded", &counts.refused_overloaded},
+      {"unavailable", &counts.refused_unavailable}};
+  for (const auto& [reason, count] : refusals) {
+    out.push_back({Kind::counter,
+                   "spate_commands_refused_total",
+                   "Commands that were not accepted",
+                   {{"reason", reason}},
+                   static_cast<double>(count->get())});
+  }
+  const std::pair<const char*, const Counter*> answers[] = {{"taken", &counts.answers_taken},
+                                                            {"repeated", &counts.answers_repeated},
+                                                            {"late", &counts.answers_late},
+                                                            {"unknown", &counts.answers_unknown}};
+  for (const auto& [verdict, count] : answers) {
+    out.push_back({Kind::counter,
+                   "spate_command_answers_total",
+                   "Answers of devices",
+                   {{"verdict", verdict}},
+                   static_cast<double>(count->get())});
+  }
+  out.push_back(plain(Kind::counter, "spate_commands_sent_total",
+                      "PUBLISHes of commands, repeated ones included", counts.sent.get()));
+  out.push_back(plain(Kind::counter, "spate_command_keys_repeated_total",
+                      "Requests that an idempotency key made harmless",
+                      counts.repeated_keys.get()));
+  out.push_back(plain(Kind::gauge, "spate_commands_live", "Commands in memory: sent, or waited for",
+                      counts.live.get()));
+  out.push_back(plain(Kind::gauge, "spate_command_devices_ready", "Devices that take commands",
+                      counts.ready.get()));
+
+  const storage::CommandLogStats log = commands.log().stats();
+  out.push_back(plain(Kind::gauge, "spate_commands_open", "Commands that are not final", log.open));
+  out.push_back(
+      plain(Kind::gauge, "spate_commands_history", "Final commands that are kept", log.history));
+  out.push_back(plain(Kind::gauge, "spate_command_log_waiting",
+                      "Entries that wait for the command log", log.waiting));
+  out.push_back(
+      {Kind::gauge,
+       "spate_command_log_oldest_seconds",
+       "How long the oldest of them has waited",
+       {},
+       log.oldest_ns == 0 ? 0 : static_cast<double>(steady_ns() - log.oldest_ns) / kNsPerS});
+  out.push_back(plain(Kind::counter, "spate_command_log_groups_total",
+                      "Group commits of the command log", log.groups));
+  out.push_back(plain(Kind::counter, "spate_command_log_reopens_total",
+                      "Times that it was reopened after an error", log.reopens));
+  add_histogram(out, "spate_command_log_sync_seconds", "Time of a synced write of the command log",
+                log.sync_us);
+  add_histogram(out, "spate_command_log_wait_seconds", "From handing an entry over to its receipt",
+                log.wait_us);
+
+  std::vector<const actors::LoopExecutor*> executors{&commands.executor()};
+  for (const auto& loop : loops) {
+    executors.push_back(&loop->executor());
+  }
+  add_mailboxes(out, executors);
 }
 
 } // namespace spate::node

@@ -14,7 +14,7 @@ using DeviceLoops = std::vector<std::unique_ptr<actors::DeviceLoop>>;
 
 // Any thread.
 void add_session_metrics(std::vector<api::Metric>& out, const DeviceLoops& loops);
-void add_command_metrics(std::vector<api::Metric>& out, const actors::CommandService& commands,
+void add_command_metrics(std::vector<api::Metric>& out, actors::CommandService& commands,
                          const DeviceLoops& loops);
 
 } // namespace spate::node

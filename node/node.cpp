@@ -123,9 +123,8 @@ Result<void> Node::open_mqtt() {
   options.incomplete_bytes_max =
       std::max<std::size_t>(config_.memory_limit_bytes / 8 / config_.loops, 4u << 20);
   options.priorities = config_.commands.priorities;
-  const actors::DeviceLoopServices services{*caf_,     *store_,   shapes_,
-                                            *routes_,  registry_, presence_,
-                                            commands_->router()};
+  const actors::DeviceLoopServices services{
+      *caf_, *store_, shapes_, *routes_, registry_, presence_, commands_->router()};
   mqtt_ = config_.mqtt;
   for (std::uint32_t i = 0; i < config_.loops; ++i) {
     options.number = i;
@@ -159,6 +158,7 @@ api::Services Node::services() {
           .shapes = shapes_,
           .route = http_route(config_.routes),
           .durability = name_of(config_.store.durability),
+          .commands = commands_.get(),
           .ledger = [this] { return ledger(); },
           .phase = [this] { return phase_.load(); },
           .stuck = [this] { return stuck(); },
@@ -168,7 +168,6 @@ api::Services Node::services() {
                 add_session_metrics(out, device_loops_);
                 add_command_metrics(out, *commands_, device_loops_);
               },
-          .commands = commands_.get(),
           .version = {std::string(version()), std::string(commit()), built_ms()},
           .started_ms = started_ms_,
           .loopback = config_.http.loopback(),

@@ -22,8 +22,8 @@
 
 namespace spate::node {
 
-/// Start: store (replays its log) -> CAF -> command log -> device loops -> API loop. Stop: accept and
-/// read no more -> commit and answer what was read -> say goodbye -> close the store.
+/// Start: store (replays its log) -> CAF -> command log -> device loops -> API loop. Stop: accept
+/// and read no more -> commit and answer what was read -> say goodbye -> close the store.
 ///
 /// Thread: one thread starts, watches and stops it.
 class Node {

@@ -97,6 +97,9 @@ CommandGroup::Outcome CommandGroup::add(const CommandCreation& creation) {
       }
     }
   }
+  if (creation.key_only) {
+    return {};
+  }
   const auto work = find(command.device, command.id);
   const auto count = work ? count_of(command.device) : fail(work.error());
   if (!count) {

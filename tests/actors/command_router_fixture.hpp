@@ -14,7 +14,7 @@
 
 namespace spate::actors {
 
-struct FakeSessions final : CommandPort {
+struct FakeSessions final : DevicePort {
   void deliver(const CommandTarget& target, const model::Command& command) override {
     delivered.emplace_back(target, command);
   }

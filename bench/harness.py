@@ -1,4 +1,5 @@
-"""Servers under measurement, and what the kernel says about them. Used by compare.py; Python's standard library only."""
+"""Servers under measurement, and what the kernel says about them. Used by compare.py and commands.py; Python's standard
+library only."""
 import errno
 import json
 import os
@@ -6,6 +7,7 @@ import pathlib
 import re
 import resource
 import select
+import selectors
 import shutil
 import signal
 import socket
@@ -55,11 +57,15 @@ class Server:
     name = "?"
     program = ""
 
-    def __init__(self, args):
+    def __init__(self, args, options=()):
         self.args = args
+        self.options = list(options)
         self.port = free_port()
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=args.work_dir))
         self.log = open(self.directory / "server.log", "w+")
+        self.start()
+
+    def start(self):
         self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         try:
             self._await_ready()
@@ -85,11 +91,12 @@ class Server:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _await_ready(self):
-        end = time.monotonic() + START_SECONDS_MAX
+        start = time.monotonic()
         while not self.is_ready():
-            if self.process.poll() is not None or time.monotonic() > end:
+            if self.process.poll() is not None or time.monotonic() > start + START_SECONDS_MAX:
                 raise Trouble(f"{self.name} did not start:\n{self.log_text()}")
-            time.sleep(0.02)
+            time.sleep(0.005)
+        self.start_seconds = time.monotonic() - start
         time.sleep(0.3)  # its own starting work is no part of any measurement
 
     def log_text(self) -> str:
@@ -131,16 +138,20 @@ class Server:
         try:
             if acked is not None:
                 self.check(acked)
-            if self.process.poll() is not None:
-                raise Trouble(f"{self.name} ended by itself, status {self.process.returncode}:\n{self.log_text()}")
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(STOP_SECONDS_MAX)
-            except subprocess.TimeoutExpired:
-                raise Trouble(f"{self.name} did not stop within {STOP_SECONDS_MAX} s of SIGTERM") from None
+            self.end()
             self.check_stopped(acked)
         finally:
             self.remove()
+
+    def end(self):
+        """Ends the process in good order; its directory stays, and start() may follow."""
+        if self.process.poll() is not None:
+            raise Trouble(f"{self.name} ended by itself, status {self.process.returncode}:\n{self.log_text()}")
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            raise Trouble(f"{self.name} did not stop within {STOP_SECONDS_MAX} s of SIGTERM") from None
 
     def check_stopped(self, acked: int | None):
         pass
@@ -184,7 +195,7 @@ class Spate(Server):
     def command(self):
         self.http = free_port()
         return [self.path(self.args), "serve", "--mqtt", f"127.0.0.1:{self.port}", "--http", f"127.0.0.1:{self.http}",
-                "--data-dir", str(self.directory / "data"), "--durability", self.args.durability]
+                "--data-dir", str(self.directory / "data"), "--durability", self.args.durability, *self.options]
 
     def get(self, path: str):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
@@ -232,11 +243,12 @@ SERVERS = {kind.name: kind for kind in (Null, Floor, Spate, Mosquitto)}
 class Generator:
     """spate-loadgen, and what it cost."""
 
-    def __init__(self, args, server: Server, options: list[str]):
+    def __init__(self, args, server: Server, options: list[str], command: str = "run"):
+        self.command = command
         self.report_file = server.directory / "report.json"
         self.output = open(server.directory / "loadgen.log", "w+")
         self.process = subprocess.Popen(
-            [args.loadgen, "run", "--target", f"mqtt://127.0.0.1:{server.port}", "--qos", "1", "--quiet",
+            [args.loadgen, command, "--target", f"mqtt://127.0.0.1:{server.port}", "--qos", "1", "--quiet",
              "--threads", str(args.generator_threads), "--report", str(self.report_file), *options],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output)
 
@@ -256,7 +268,7 @@ class Generator:
         if self.process.returncode != 0 or not self.report_file.exists():
             raise Trouble(f"the generator ended with status {self.process.returncode}:\n{said}")
         report = json.loads(self.report_file.read_text())
-        if not report["acked"]:
+        if not report["acked"] and self.command == "run":
             raise Trouble("nothing was acknowledged")
         if report["lost"]:
             raise Trouble(f"{report['lost']} messages were never acknowledged")
@@ -333,3 +345,64 @@ class IdleClients:
         for client in self.sockets:
             client.close()
         self.sockets.clear()
+
+
+class HttpPosts:
+    """Many POST requests over keep-alive connections, one at a time on each."""
+
+    STALL_SECONDS_MAX = 30
+
+    def __init__(self, port: int, connections: int):
+        self.sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
+        for each in self.sockets:
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def run(self, requests) -> dict[int, int]:
+        """`requests` gives (path, body as bytes). How many answers had which status."""
+        statuses: dict[int, int] = {}
+        requests = iter(requests)
+        with selectors.DefaultSelector() as selector:
+            busy = sum(self._send(each, requests) for each in self.sockets)
+            for each in self.sockets[:busy]:
+                selector.register(each, selectors.EVENT_READ, bytearray())
+            while busy:
+                events = selector.select(self.STALL_SECONDS_MAX)
+                if not events:
+                    raise Trouble(f"no answer to {busy} requests within {self.STALL_SECONDS_MAX} s")
+                for key, _ in events:
+                    part = key.fileobj.recv(65536)
+                    if not part:
+                        raise Trouble("the server closed a connection that waited for an answer")
+                    key.data.extend(part)
+                    status = self._take_answer(key.data)
+                    if status is None:
+                        continue
+                    statuses[status] = statuses.get(status, 0) + 1
+                    if not self._send(key.fileobj, requests):
+                        selector.unregister(key.fileobj)
+                        busy -= 1
+        return statuses
+
+    @staticmethod
+    def _send(connection, requests) -> bool:
+        path, body = next(requests, (None, None))
+        if path is None:
+            return False
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                           f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        return True
+
+    @staticmethod
+    def _take_answer(received: bytearray) -> int | None:
+        head, found, rest = bytes(received).partition(b"\r\n\r\n")
+        if not found:
+            return None
+        length = re.search(rb"(?im)^content-length: *(\d+)", head)
+        if len(rest) < (int(length[1]) if length else 0):
+            return None
+        received.clear()
+        return int(head.split()[1])
+
+    def close(self):
+        for each in self.sockets:
+            each.close()

@@ -6,6 +6,8 @@
 
 #include "loadgen/acks_file.hpp"
 #include "loadgen/client_session.hpp"
+#include "loadgen/command_load.hpp"
+#include "loadgen/device_commands.hpp"
 #include "loadgen/page_source.hpp"
 #include "loadgen/replay_file.hpp"
 
@@ -14,20 +16,33 @@ using namespace spate::loadgen;
 
 namespace {
 
-struct Count final : SessionEvents {
-  void on_online(bool) override {}
-  void on_answered(const Message&, wire::Reason) override { ++answered; }
-  void on_pong() override {}
-  std::size_t answered = 0;
-};
-
 void check(bool holds) {
   if (!holds) {
     std::abort();
   }
 }
 
-/// The first byte says which QoS and version; what follows comes from the server.
+struct Count final : SessionEvents {
+  explicit Count(wire::Version v) : version(v) {}
+  void on_online(bool) override {}
+  void on_command(const wire::Publish& publish) override {
+    const CommandAddress address = address_of(publish, version);
+    std::uint8_t slot = 0;
+    if (commands.take(address, 0, slot) == DeviceCommands::Taken::fresh) {
+      check(commands.make_ready(slot, commands.taken()));
+    }
+    check(commands.open() <= DeviceCommands::kOpenMax);
+  }
+  bool on_answer_acked(std::uint16_t id, wire::Reason) override { return commands.acked(id); }
+  void on_answered(const Message&, wire::Reason) override { ++answered; }
+  void on_pong() override {}
+  const wire::Version version;
+  std::size_t answered = 0;
+  DeviceCommands commands;
+};
+
+/// The first byte says which QoS and version, and whether commands are taken; what follows comes
+/// from the server.
 void read_packets(std::string_view bytes) {
   static const std::vector<Template> templates = load_templates("small", 1).value();
   if (bytes.empty()) {
@@ -36,9 +51,10 @@ void read_packets(std::string_view bytes) {
   SessionOptions options;
   options.qos = static_cast<std::uint8_t>(1 + (bytes[0] & 1));
   options.version = (bytes[0] & 2) != 0 ? wire::Version::v5 : wire::Version::v311;
+  options.commands = (bytes[0] & 4) != 0;
   ClientSession session(options, "dev-1");
   TemplatePayloads payloads(templates);
-  Count events;
+  Count events(options.version);
   std::string out;
   session.connect(out);
   const std::string_view packets = bytes.substr(1);
@@ -49,6 +65,13 @@ void read_packets(std::string_view bytes) {
       break;
     }
     at += *used;
+    while (const DeviceCommands::Open* command = events.commands.next_ready()) {
+      if (!session.can_answer()) {
+        break;
+      }
+      session.answer(out, command->topic, command->correlation, "{}", command->packet_id, false);
+      events.commands.sent();
+    }
     while (session.can_publish()) {
       session.publish(out, payloads, {0, 0, 1594598424502, payloads.next()});
       ++published;
@@ -70,6 +93,7 @@ void read_texts(std::string_view text) {
     }
   }
   (void)parse_page(text);
+  (void)parse_command_body(text);
   (void)parse_ack_line(text);
 }
 

@@ -73,10 +73,11 @@ private:
 
   template <class Message>
   void tell_router(Message message) {
+    // As its sender, so that the router can answer.
     if (home_.priorities) {
-      caf::anon_send<caf::message_priority::high>(home_.command_router, std::move(message));
+      send<caf::message_priority::high>(home_.command_router, std::move(message));
     } else {
-      caf::anon_send(home_.command_router, std::move(message));
+      send(home_.command_router, std::move(message));
     }
   }
   void arm(std::uint64_t at_ms);

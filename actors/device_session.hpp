@@ -73,6 +73,7 @@ private:
 
   template <class Message>
   void tell_router(Message message) {
+    // As its sender, so that the router can answer.
     if (home_.priorities) {
       send<caf::message_priority::high>(home_.command_router, std::move(message));
     } else {

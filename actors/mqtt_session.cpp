@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "actors/mqtt_commands.hpp"
 #include "actors/mqtt_publishing.hpp"
@@ -69,18 +70,7 @@ MqttSession::MqttSession(SessionContext& context, SessionPort& port, std::uint32
   port_.set_packet_bytes_max(context.limits.connect_bytes_max);
 }
 
-MqttSession::~MqttSession() {
-  if (publishing_) {
-    for (const std::string& device : publishing_->present) {
-      context_.presence.leave(device);
-    }
-  }
-  if (commands_) {
-    for (const auto& [device, filters] : commands_->devices) {
-      context_.presence.leave(device);
-    }
-  }
-}
+MqttSession::~MqttSession() = default;
 
 std::size_t MqttSession::on_bytes(std::string_view bytes) {
   if (state_ != State::waiting) { // The CONNECT has a deadline, however its bytes trickle in.
@@ -334,6 +324,16 @@ void MqttSession::refuse(Reason reason, std::string_view detail) {
 
 void MqttSession::on_closed() {
   state_ = State::closing;
+  if (publishing_) {
+    for (const std::string& device : std::exchange(publishing_->present, {})) {
+      context_.presence.leave(device);
+    }
+  }
+  if (commands_) {
+    for (const auto& [device, filters] : commands_->devices) {
+      context_.presence.leave(device);
+    }
+  }
   leave_commands();
 }
 

@@ -134,7 +134,8 @@ public:
   /// The server's clock: milliseconds until the next call is wanted. Closes what has been silent
   /// for too long.
   std::uint64_t on_timer(std::uint64_t now_ms);
-  /// The connection is gone.
+  /// The connection is gone: once, and the last call. What is left may be destroyed by any thread,
+  /// whenever the last that knows this session lets go of it.
   void on_closed();
 
   [[nodiscard]] const std::string& client_id() const noexcept { return client_id_; }

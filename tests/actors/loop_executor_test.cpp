@@ -46,6 +46,27 @@ private:
   Log& log_;
 };
 
+/// Sends itself its next message for ever, as urgent or as normal as the first was.
+class Restless final : public PinnedActor {
+public:
+  Restless(caf::actor_config& config, std::vector<char>& order)
+      : PinnedActor(config), order_(order) {}
+  caf::behavior make_behavior() override {
+    return {[this](Tick) {
+              order_.push_back('n');
+              caf::anon_send(caf::actor_cast<caf::actor>(ctrl()), Tick::value);
+            },
+            [this](Urgent) {
+              order_.push_back('u');
+              caf::anon_send<caf::message_priority::high>(caf::actor_cast<caf::actor>(ctrl()),
+                                                          Urgent::value);
+            }};
+  }
+
+private:
+  std::vector<char>& order_;
+};
+
 struct Hooks final : net::LoopHooks {
   LoopExecutor* executor = nullptr;
   bool before_poll() override { return executor->run_ready(); }
@@ -65,6 +86,14 @@ struct Fixture {
     log.loop = &loop;
   }
 };
+
+void stop(LoopExecutor& executor, const std::vector<caf::actor>& actors) {
+  for (const caf::actor& actor : actors) {
+    caf::anon_send_exit(actor, caf::exit_reason::kill);
+  }
+  while (executor.run_ready()) {
+  }
+}
 
 TEST_SUITE("actors.loop_executor") {
   TEST_CASE("messages of many threads are handled on the actor's own loop, none lost") {
@@ -122,6 +151,96 @@ TEST_SUITE("actors.loop_executor") {
     caf::anon_send_exit(second, caf::exit_reason::kill);
     while (executor.run_ready()) {
     }
+  }
+
+  TEST_CASE("a normal actor is served under a nonstop stream of urgent ones") {
+    Fixture f;
+    LoopExecutor executor(*f.system, f.loop);
+    std::vector<char> order;
+    std::vector<caf::actor> restless;
+    for (int i = 0; i < 3; ++i) {
+      restless.push_back(spawn_on<Restless>(executor, order));
+      caf::anon_send<caf::message_priority::high>(restless.back(), Urgent::value);
+    }
+    const caf::actor normal = spawn_on<Counting>(executor, f.log);
+    caf::anon_send(normal, Tick::value);
+    CHECK(executor.run_ready());
+    CHECK(f.log.normal == 1);
+    CHECK(order.size() <= 3 * LoopExecutor::kUrgentMax * LoopExecutor::kQuantum);
+    stop(executor, restless);
+    stop(executor, {normal});
+  }
+
+  TEST_CASE("an urgent actor is served under a nonstop stream of normal ones") {
+    Fixture f;
+    LoopExecutor executor(*f.system, f.loop);
+    std::vector<char> order;
+    std::vector<caf::actor> restless;
+    for (std::size_t i = 0; i < LoopExecutor::kActorsMax + 10; ++i) {
+      restless.push_back(spawn_on<Restless>(executor, order));
+      caf::anon_send(restless.back(), Tick::value);
+    }
+    executor.run_ready();
+    const caf::actor urgent = spawn_on<Counting>(executor, f.log);
+    caf::anon_send<caf::message_priority::high>(urgent, Urgent::value);
+    order.clear();
+    executor.run_urgent(); // As between two reads.
+    CHECK(f.log.order == std::vector<char>{'u'});
+    CHECK(order.empty());
+    stop(executor, restless);
+    stop(executor, {urgent});
+  }
+
+  TEST_CASE("without priorities an urgent message waits its turn") {
+    Fixture f;
+    LoopExecutor executor(*f.system, f.loop, false);
+    const caf::actor first = spawn_on<Counting>(executor, f.log);
+    const caf::actor second = spawn_on<Counting>(executor, f.log);
+    caf::anon_send(first, Tick::value);
+    caf::anon_send(second, Tick::value);
+    caf::anon_send<caf::message_priority::high>(second, Urgent::value);
+    CHECK(executor.urgent_depth().actors == 0);
+    executor.run_urgent();
+    CHECK(f.log.order.empty());
+    executor.run_ready();
+    CHECK(f.log.order == std::vector<char>{'n', 'n', 'u'});
+    stop(executor, {first, second});
+  }
+
+  TEST_CASE("what waits is seen by class, with the age of its oldest") {
+    Fixture f;
+    LoopExecutor executor(*f.system, f.loop);
+    CHECK(executor.urgent_depth().oldest_ns == 0);
+    const caf::actor first = spawn_on<Counting>(executor, f.log);
+    const caf::actor second = spawn_on<Counting>(executor, f.log);
+    CHECK(executor.normal_depth().actors == 2); // To begin their life.
+    executor.run_ready();
+    CHECK(executor.normal_depth().actors == 0);
+    const std::int64_t begin_ns = steady_ns();
+    caf::anon_send(first, Tick::value); // From outside the loop's thread: an arrival.
+    CHECK(executor.normal_depth().actors == 1);
+    const std::int64_t oldest_ns = executor.normal_depth().oldest_ns;
+    CHECK(oldest_ns >= begin_ns);
+    CHECK(oldest_ns <= steady_ns());
+    caf::anon_send(second, Tick::value);
+    CHECK(executor.normal_depth().actors == 2);
+    CHECK(executor.urgent_depth().actors == 0);
+    executor.run_urgent(); // Takes the arrivals over, and runs none of them.
+    CHECK(f.log.order.empty());
+    CHECK(executor.normal_depth().actors == 2);
+    CHECK(executor.normal_depth().oldest_ns == oldest_ns);
+    caf::anon_send<caf::message_priority::high>(first, Urgent::value); // Only a hint.
+    CHECK(executor.urgent_depth().actors == 1);
+    CHECK(executor.urgent_depth().oldest_ns >= oldest_ns);
+    executor.run_urgent();
+    CHECK(executor.urgent_depth().actors == 0);
+    CHECK(executor.urgent_depth().oldest_ns == 0);
+    CHECK(executor.normal_depth().actors == 1);
+    CHECK(executor.normal_depth().oldest_ns > oldest_ns); // The second's.
+    executor.run_ready();
+    CHECK(executor.normal_depth().actors == 0);
+    CHECK(executor.normal_depth().oldest_ns == 0);
+    stop(executor, {first, second});
   }
 }
 

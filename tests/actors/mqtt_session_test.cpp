@@ -262,16 +262,14 @@ TEST_SUITE("actors.mqtt_session") {
   }
 
   TEST_CASE("a device counts as connected from its first message to the end of its session") {
-    Presence* presence = nullptr;
-    {
-      Fixture f;
-      presence = &f.presence;
-      f.connect(Version::v5);
-      CHECK_FALSE(presence->find("d1"));
-      f.publish(Version::v5, 1);
-      REQUIRE(presence->find("d1"));
-      CHECK(presence->find("d1")->protocol == model::Protocol::mqtt5);
-    }
+    Fixture f;
+    f.connect(Version::v5);
+    CHECK_FALSE(f.presence.find("d1"));
+    f.publish(Version::v5, 1);
+    REQUIRE(f.presence.find("d1"));
+    CHECK(f.presence.find("d1")->protocol == model::Protocol::mqtt5);
+    f.session.on_closed();
+    CHECK_FALSE(f.presence.find("d1"));
   }
 
   TEST_CASE("one read with many packets and half a packet is used up to the half") {

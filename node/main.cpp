@@ -121,6 +121,8 @@ int main(int argc, char** argv) {
     return serve(*options);
   case Action::config_check:
     return check_config(*options);
+  case Action::run:
+    return options->run();
   case Action::done:
     break;
   }

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/commands.hpp"
 #include "node/version.hpp"
 
 namespace spate::node {
@@ -197,6 +198,8 @@ Result<Options> read_options(int argc, char** argv) {
   CLI::App* check = config->add_subcommand(
       "check", "say what is wrong with a file: line, column, and what to do");
   check->add_option("file", overrides.config_file, "TOML file")->required()->type_name("FILE");
+  Options options;
+  cli::add_command_verbs(app, options.run);
 
   try {
     app.parse(argc, argv);
@@ -206,12 +209,15 @@ Result<Options> read_options(int argc, char** argv) {
     }
     return fail(Errc::usage);
   }
+  if (options.run) {
+    options.action = Action::run;
+    return options;
+  }
   if (serve->parsed()) {
     if (auto checked = check_environment(*serve); !checked) {
       return fail(std::move(checked.error()));
     }
   }
-  Options options;
   options.action = serve->parsed() ? Action::serve : Action::config_check;
   options.config_file = overrides.config_file;
   auto merged = merge(overrides);

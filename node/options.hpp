@@ -1,6 +1,7 @@
 // Spate - the command line of `spate`.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@ namespace spate::node {
 enum class Action : std::uint8_t {
   serve,
   config_check,
+  run,  ///< A verb of the client: Options::run does it.
   done, ///< --help or --version was answered.
 };
 
@@ -19,6 +21,7 @@ struct Options {
   Action action = Action::done;
   Config config; ///< Defaults < file < environment < command line, for serve and config_check.
   std::string config_file;
+  std::function<int()> run; ///< Gives the exit code.
 };
 
 /// Exit codes of the binary.

@@ -108,6 +108,8 @@ class Contract:
 
 
 TELEMETRY, LAST = "/api/v1/devices/{device_id}/telemetry", "/api/v1/devices/{device_id}/telemetry/last"
+COMMANDS = "/api/v1/devices/{device_id}/commands"
+COMMAND = COMMANDS + "/{command_id}"
 DEVICE = {"device_id": "contract:Küche 1"}
 
 
@@ -201,10 +203,65 @@ def lists(c):
         c.fault("GET /api/v1/ledger", json.dumps(ledger))
 
 
+def commands(c):
+    """What works without a device that is connected: it was seen, and is away."""
+    content = DOCUMENT["paths"][COMMANDS]["post"]["requestBody"]["content"][JSON_TYPE]["examples"]
+    post = {"content_type": JSON_TYPE}
+    c.code("device-offline", "POST", COMMANDS, DEVICE, body='{"name":"set-interval","args":{"seconds":10}}', expect=409, **post)
+    queued = c.call("POST", COMMANDS, DEVICE, body=json.dumps(content["when_back"]["value"]), expect=202, **post)
+    if queued is None:
+        return
+    one = {**DEVICE, "command_id": queued["id"]}
+    if (queued["state"], queued["final"], queued["args"]) != ("QUEUED", False, None):
+        c.fault("POST command", json.dumps(queued))
+    if c.call("GET", COMMAND, one) != queued:
+        c.fault("GET command", "differs from what POST answered")
+    c.call("GET", COMMAND, one, headers={"Prefer": "wait=1"})
+    keyed = {"Idempotency-Key": "contract-1"}
+    text = '{"name":"reboot","if_offline":"queue","priority":"urgent","ttl_ms":60000}'
+    first = c.call("POST", COMMANDS, DEVICE, body=text, headers=keyed, expect=202, **post)
+    again = c.call("POST", COMMANDS, DEVICE, body=text, headers=keyed, expect=202, **post)
+    if first is None or again is None or first["id"] != again["id"]:
+        c.fault("POST with a key, twice", "made two commands")
+    c.code("idempotency-key-reused", "POST", COMMANDS, DEVICE, body='{"name":"other"}', headers=keyed, expect=422, **post)
+    page = c.call("GET", COMMANDS, DEVICE, query="?limit=1&state=QUEUED,SENT")
+    if page and page["next_cursor"]:
+        c.call("GET", COMMANDS, DEVICE, query="?limit=1&state=QUEUED,SENT&cursor=" + page["next_cursor"])
+    waited = c.call("POST", COMMANDS, DEVICE, body='{"name":"reboot","if_offline":"queue","ttl_ms":60000}',
+                    headers={"Prefer": "wait=1"}, expect=504, **post)
+    if waited and waited["command"]["state"] != "QUEUED":
+        c.fault("POST with a wait", json.dumps(waited))
+    c.call("POST", COMMANDS, DEVICE, body='{"name":"reboot","if_offline":"queue","ttl_ms":60000}',
+           headers={"Prefer": "respond-async, wait=1"}, expect=202, **post)
+    # One that is too late when its device comes has its end: EXPIRED, which is an answer, too.
+    late = c.call("POST", COMMANDS, DEVICE, body='{"name":"reboot","if_offline":"queue","ttl_ms":1}',
+                  headers={"Prefer": "wait=10"}, **post)
+    if late and late["state"] != "EXPIRED":
+        c.fault("POST that expires", json.dumps(late))
+    for _ in range(2):
+        canceled = c.call("DELETE", COMMAND, one)
+        if canceled and canceled["state"] != "CANCELED":
+            c.fault("DELETE command", json.dumps(canceled))
+    c.code("validation-failed", "POST", COMMANDS, DEVICE, body='{"name":"a b","ttl_ms":0}', expect=422, **post)
+    c.code("invalid-body", "POST", COMMANDS, DEVICE, body='{"name":', expect=400, **post)
+    c.code("invalid-parameter", "POST", COMMANDS, DEVICE, body='{"name":"a"}', headers={"Prefer": "wait=soon"}, expect=400,
+           **post)
+    c.code("invalid-parameter", "GET", COMMANDS, DEVICE, query="?state=nope", expect=400)
+    c.code("invalid-cursor", "GET", COMMANDS, DEVICE, query="?cursor=AAAA", expect=400)
+    c.code("unsupported-media-type", "POST", COMMANDS, DEVICE, body="a=1",
+           content_type="application/x-www-form-urlencoded", expect=415)
+    never = {"device_id": "contract-never-seen", "command_id": queued["id"]}
+    c.code("device-not-found", "POST", COMMANDS, never, body='{"name":"a","if_offline":"queue"}', expect=404, **post)
+    c.code("device-not-found", "GET", COMMANDS, never, expect=404)
+    for method in ("GET", "DELETE"):
+        c.code("device-not-found", method, COMMAND, never, expect=404)
+        c.code("command-not-found", method, COMMAND, {**DEVICE, "command_id": "00000000-0000-7000-8000-000000000000"}, expect=404)
+
+
 def http_itself(c):
-    for template in DOCUMENT["paths"]:
+    for template, item in DOCUMENT["paths"].items():
         names = dict.fromkeys(re.findall(r"{(\w+)}", template), "storage-full")
-        c.code("method-not-allowed", "DELETE", template, names, expect=405)
+        c.code("method-not-allowed", "PUT" if "delete" in item else "DELETE", template, names, expect=405)
         c.call("OPTIONS", template, names, expect=204)
     c.code("not-found", "GET", "/nothing", expect=404)
     c.code("misdirected-request", "GET", "/api/v1/devices", headers={"Host": "evil.example"}, expect=421)
@@ -212,7 +269,7 @@ def http_itself(c):
 
 def main(base_url):
     contract = Contract(base_url)
-    for part in (health, telemetry_in, telemetry_out, lists, http_itself):
+    for part in (health, telemetry_in, telemetry_out, commands, lists, http_itself):
         part(contract)
     for path, item in DOCUMENT["paths"].items():
         for method, operation in item.items():

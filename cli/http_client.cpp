@@ -1,0 +1,108 @@
+#include "cli/http_client.hpp"
+
+#include <utility>
+
+#include <curl/curl.h>
+
+namespace spate::cli {
+
+namespace {
+
+std::size_t take(char* bytes, std::size_t size, std::size_t count, void* sink) {
+  auto& body = *static_cast<std::string*>(sink);
+  if (body.size() + size * count > HttpClient::kAnswerBytesMax) {
+    return 0; // Ends the transfer as failed.
+  }
+  body.append(bytes, size * count);
+  return size * count;
+}
+
+using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
+
+Headers headers_of(const HttpRequest& request) {
+  Headers list(nullptr, &curl_slist_free_all);
+  const auto add = [&](const std::string& line) {
+    if (curl_slist* longer = curl_slist_append(list.get(), line.c_str())) {
+      static_cast<void>(list.release());
+      list.reset(longer);
+    }
+  };
+  add("Expect:"); // Bodies are small: they need no 100 Continue.
+  for (const std::string& line : request.headers) {
+    add(line);
+  }
+  return list;
+}
+
+} // namespace
+
+Result<std::unique_ptr<HttpClient>> HttpClient::open(std::string_view url) {
+  if (!url.starts_with("http://") && !url.starts_with("https://")) {
+    return fail(Errc::usage, "the URL of the node is '" + std::string(url) +
+                                 "'; give one like http://127.0.0.1:8080 with --url or SPATE_URL");
+  }
+  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+  CURL* curl = ready == CURLE_OK ? curl_easy_init() : nullptr;
+  if (curl == nullptr) {
+    return fail(Errc::connect_failed, "libcurl does not start");
+  }
+  while (url.ends_with('/')) {
+    url.remove_suffix(1);
+  }
+  return std::unique_ptr<HttpClient>(new HttpClient(std::string(url), curl));
+}
+
+HttpClient::~HttpClient() {
+  curl_easy_cleanup(curl_);
+}
+
+Result<HttpAnswer> HttpClient::call(const HttpRequest& request) {
+  const std::string url = base_ + request.path;
+  const Headers headers = headers_of(request);
+  HttpAnswer answer;
+  char fault[CURL_ERROR_SIZE] = {};
+  curl_easy_reset(curl_); // Keeps the connection.
+  curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl_, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  curl_easy_setopt(curl_, CURLOPT_HTTPHEADER, headers.get());
+  if (!request.body.empty()) {
+    curl_easy_setopt(curl_, CURLOPT_POSTFIELDS, request.body.data());
+    curl_easy_setopt(curl_, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
+  }
+  curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, &take);
+  curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &answer.body);
+  curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, fault);
+  curl_easy_setopt(curl_, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT, 10L);
+  curl_easy_setopt(curl_, CURLOPT_TIMEOUT, request.answer_s_max);
+  const CURLcode code = curl_easy_perform(curl_);
+  curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, nullptr);
+  if (code != CURLE_OK) {
+    return fail(Errc::connect_failed,
+                "no answer from " + base_ + ": " +
+                    (fault[0] != '\0' ? fault : curl_easy_strerror(code)) +
+                    "; is the node running there? Say where it is with --url or SPATE_URL.");
+  }
+  curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &answer.status);
+  return answer;
+}
+
+std::string percent_encode(std::string_view text) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) {
+      out.push_back(c);
+    } else {
+      out.append({'%', kHex[byte >> 4], kHex[byte & 15]});
+    }
+  }
+  return out;
+}
+
+} // namespace spate::cli

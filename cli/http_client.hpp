@@ -1,0 +1,50 @@
+// Spate - asks the HTTP API of a node, for the verbs of the command line.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/result.hpp"
+
+namespace spate::cli {
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string path;                 ///< From the first slash on, with its query.
+  std::vector<std::string> headers; ///< "Name: value".
+  std::string body;                 ///< Empty: none is sent.
+  long answer_s_max = 30;           ///< From the start of the request to the end of its answer.
+};
+
+struct HttpAnswer {
+  long status = 0;
+  std::string body;
+};
+
+/// One connection, kept open. One thread; calls block.
+class HttpClient {
+public:
+  static constexpr std::size_t kAnswerBytesMax = std::size_t{64} << 20;
+
+  /// `url` is the base, such as http://127.0.0.1:8080. Error: usage.
+  static Result<std::unique_ptr<HttpClient>> open(std::string_view url);
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  /// Any status is an answer. Error: connect_failed, with one sentence that says what to do.
+  Result<HttpAnswer> call(const HttpRequest& request);
+
+private:
+  HttpClient(std::string base, void* curl) : base_(std::move(base)), curl_(curl) {}
+
+  const std::string base_;
+  void* const curl_;
+};
+
+/// Percent-encodes all but unreserved characters.
+[[nodiscard]] std::string percent_encode(std::string_view text);
+
+} // namespace spate::cli

@@ -102,7 +102,8 @@ struct FleetResult {
   std::vector<double> cpu_share;  ///< Of each thread while it sent, of one core.
   std::vector<double> wait_share; ///< Waiting for a core.
   double cpu_s = 0;               ///< All threads, while sending.
-  Histogram sweep;                ///< Of all loops: reading all sockets that were ready, in ns.
+  /// Turns of all loops that read or wrote, in ns; each weighted by its length in us.
+  Histogram sweep;
   bool interrupted = false;
   bool stalled = false; ///< Ended early: nothing was sent or answered any more.
 };

@@ -186,7 +186,8 @@ private:
   }
   void end_sweep() {
     if (sweep_start_ns_ != 0 && state.step.load(std::memory_order_relaxed) == 1) {
-      sweep_.record(static_cast<std::uint64_t>(steady_ns() - sweep_start_ns_));
+      const auto sweep_ns = static_cast<std::uint64_t>(steady_ns() - sweep_start_ns_);
+      sweep_.record(sweep_ns, 1 + sweep_ns / 1000); // By its length, as a command meets it.
     }
     sweep_start_ns_ = 0;
   }

@@ -124,7 +124,8 @@ def result_of(report: dict, window: Window, kind: str, scenario: Scenario) -> di
                    "node_p99_ms": (commands["node_ms"] or {}).get("p99"),
                    "lag_p99_ms": commands["poster"]["schedule_lag_ms"]["p99"],
                    "poster_cpu_us": commands["poster"]["cpu_us_per_command"],
-                   "commands": commands["succeeded"], "generator_saturated": commands["poster"]["saturated"]}
+                   "commands": commands["succeeded"],
+                   "command_cpu_us": None if scenario.flood else cpu * 1e6 / commands["posted"], "generator_saturated": commands["poster"]["saturated"]}
     return result
 
 
@@ -193,6 +194,8 @@ def print_results(args, results: dict):
                          spread(ratios(results, cell, f"{name} {NONE}", "cpu_us"), 3) if kind != NONE else "1",
                          column("lag_p99_ms", 2), column("sweep_p99_ms", 2)])
         print_table(rows)
+        if costs := values(results, f"{name} {ON}", "command_cpu_us"):
+            print(f"  The server takes {spread(costs, 0)} us of CPU a command, all included.")
         cells = [f"{name} {kind}" for kind in (ON, OFF)]
         if any(r and r.get("generator_saturated") for cell in cells for r in results.get(cell, [])):
             print("  The generator posted commands late: the figures say little about the server.")

@@ -4,6 +4,8 @@
 #include <mutex>
 #include <thread>
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@ namespace {
 constexpr std::size_t kAnswerBytesMax = 256u << 10; // A result has 64 KiB.
 constexpr std::int64_t kPreciseNs = 1'000'000;
 constexpr int kPollMsMax = 100;
+constexpr int kPriority = -15; // Nice value.
 constexpr long kConnectTimeoutMs = 10'000;
 
 std::string percent_encoded(std::string_view text) {
@@ -73,11 +76,7 @@ public:
   }
 
   ~Worker() override {
-    quit_ = true;
-    if (thread_.joinable()) {
-      curl_multi_wakeup(multi_);
-      thread_.join();
-    }
+    release();
     for (const auto& transfer : transfers_) {
       curl_multi_remove_handle(multi_, transfer->easy);
       curl_easy_cleanup(transfer->easy);
@@ -91,7 +90,9 @@ public:
 
   Result<void> open();
 
-  void begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t end_ns) {
+  void begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t end_ns,
+             Expecting& expecting) {
+    expecting_ = &expecting;
     load_.begin(start_ns, measure_from_ns);
     start_ns_ = start_ns;
     end_ns_ = end_ns;
@@ -105,6 +106,7 @@ public:
   [[nodiscard]] Progress progress() const noexcept {
     return {posted_.load(), succeeded_.load(), failed_.load(), in_flight_.load()};
   }
+  void release();
   CommanderResult finish();
 
 private:
@@ -130,6 +132,7 @@ private:
   std::vector<Transfer*> free_; ///< The one that was used last is taken first.
   std::string url_;
   CommanderResult result_;
+  Expecting* expecting_ = nullptr;
   std::int64_t start_ns_ = 0;
   bool ended_ = false;
   ThreadTimes times_;
@@ -230,11 +233,15 @@ void Commander::Worker::post(const CommandPost& post) {
   curl_easy_setopt(transfer->easy, CURLOPT_URL, url_.c_str()); // Copied.
   curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(plan_.body.size()));
   curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, plan_.body.c_str()); // Borrowed.
+  expecting_->expect(post.device, true);
   curl_multi_add_handle(multi_, transfer->easy);
 }
 
 void Commander::Worker::count_out(Transfer& transfer, const CommandReply& reply) {
   load_.on_reply(transfer.post, reply, steady_ns());
+  if (expecting_ != nullptr) {
+    expecting_->expect(transfer.post.device, false);
+  }
   free_.push_back(&transfer);
 }
 
@@ -303,6 +310,9 @@ void Commander::Worker::tell() {
 }
 
 void Commander::Worker::run() {
+  // The threads of a flood want all cores all the time; this one wants little, but at its time.
+  result_.raised =
+      setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kPriority) == 0;
   times_.start();
   while (!quit_) {
     turn();
@@ -310,12 +320,17 @@ void Commander::Worker::run() {
   }
 }
 
-CommanderResult Commander::Worker::finish() {
+void Commander::Worker::release() {
   quit_ = true;
   if (thread_.joinable()) {
     curl_multi_wakeup(multi_);
     thread_.join();
   }
+  expecting_ = nullptr;
+}
+
+CommanderResult Commander::Worker::finish() {
+  release();
   std::vector<const Transfer*> idle(free_.begin(), free_.end());
   std::sort(idle.begin(), idle.end());
   for (const auto& transfer : transfers_) {
@@ -339,8 +354,12 @@ Commander::~Commander() = default;
 Result<void> Commander::open() {
   return worker_->open();
 }
-void Commander::begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t end_ns) {
-  worker_->begin(start_ns, measure_from_ns, end_ns);
+void Commander::begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t end_ns,
+                      Expecting& expecting) {
+  worker_->begin(start_ns, measure_from_ns, end_ns, expecting);
+}
+void Commander::release() {
+  worker_->release();
 }
 void Commander::stop(std::int64_t end_ns) {
   worker_->stop(end_ns);

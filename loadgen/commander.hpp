@@ -30,6 +30,7 @@ struct CommanderResult {
   double wait_s = 0; ///< Ready to run and without a core.
   double seconds = 0;
   std::uint64_t connections = 0; ///< Opened in all.
+  bool raised = false;           ///< The thread was allowed a higher priority.
 };
 
 /// Posts commands with libcurl's multi interface: one request at a time on a connection, which is
@@ -44,10 +45,13 @@ public:
 
   /// Opens the connections. Error: connect_failed, if nobody answers there.
   Result<void> open();
-  void begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t end_ns) override;
+  void begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t end_ns,
+             Expecting& expecting) override;
+  /// Ends the thread.
+  void release() override;
   void stop(std::int64_t end_ns) override;
   [[nodiscard]] bool drained() const override;
-  /// Counts commands under way as lost, and ends the thread. Once.
+  /// Counts commands under way as lost. Once, after release().
   CommanderResult finish();
 
   struct Progress {

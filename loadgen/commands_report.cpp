@@ -119,6 +119,7 @@ json commands_json(const CommandsHead& head, const CommanderResult& result) {
             {"cpu_us_per_command", rounded(cpu_us(result))},
             {"waiting_s", rounded(result.wait_s)},
             {"connections", result.connections},
+            {"raised_priority", result.raised},
             {"saturated", is_saturated(stats)}}}};
 }
 

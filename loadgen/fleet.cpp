@@ -71,6 +71,11 @@ Fleet::Fleet(FleetPlan plan, const std::atomic<bool>& stop) : plan_(std::move(pl
 
 Fleet::~Fleet() = default;
 
+void Fleet::expect(std::uint32_t device, bool under_way) {
+  const auto threads = static_cast<std::uint32_t>(workers_.size());
+  workers_[device % threads]->expect(device / threads, under_way);
+}
+
 bool Fleet::all(int step, std::atomic<bool> WorkerState::*flag) const {
   return std::all_of(workers_.begin(), workers_.end(), [step, flag](const auto& worker) {
     return worker->state.step.load(std::memory_order_acquire) >= step &&
@@ -162,7 +167,7 @@ void Fleet::send_load(const Watch& watch) {
   const std::int64_t end_ns =
       plan_.duration_ns == 0 ? Load::kNever : measure_ns + plan_.duration_ns;
   if (plan_.companion != nullptr) {
-    plan_.companion->begin(load_start_ns_, measure_ns, end_ns);
+    plan_.companion->begin(load_start_ns_, measure_ns, end_ns, *this);
   }
   const bool loaded = plan_.make_load != nullptr;
   const auto sent = [&] {
@@ -225,6 +230,9 @@ FleetResult Fleet::run(const Watch& watch) {
       result_.cpu_share.push_back(seconds(cpu_ns) / result_.sending_s);
       result_.wait_share.push_back(seconds(worker->state.wait_ns.load()) / result_.sending_s);
     }
+  }
+  if (plan_.companion != nullptr) {
+    plan_.companion->release();
   }
   for (auto& worker : workers_) {
     worker->join(); // Publishes the last counts.

@@ -35,6 +35,16 @@ struct WorkerState {
   std::atomic<std::int64_t> wait_ns{0}; ///< Time that it was ready to run and had no core.
 };
 
+/// Which devices should get a command any moment: their sockets are read before the others of their
+/// thread, so that a device of a flood answers as soon as one that has a machine of its own.
+/// Thread: any.
+class Expecting {
+public:
+  virtual ~Expecting() = default;
+  /// One command more, or one less, is under way to device number `device` of the fleet.
+  virtual void expect(std::uint32_t device, bool under_way) = 0;
+};
+
 /// What runs beside the load of a fleet, on threads of its own: commands to its devices.
 /// Thread: all calls come from the thread of Fleet::run().
 class Companion {
@@ -42,7 +52,11 @@ public:
   virtual ~Companion() = default;
   /// All devices are ready that ever will be. The load begins at `start_ns`, and counts for
   /// latencies from `measure_from_ns` on. Nothing that is due at `end_ns` or later is sent.
-  virtual void begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t end_ns) = 0;
+  /// `expecting` is borrowed until release().
+  virtual void begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t end_ns,
+                     Expecting& expecting) = 0;
+  /// The fleet goes: `expecting` is not used any more after the call.
+  virtual void release() = 0;
   /// The end comes earlier, or is known only now.
   virtual void stop(std::int64_t end_ns) = 0;
   /// After stop(): nothing waits for being sent or answered.
@@ -88,7 +102,8 @@ struct FleetResult {
   std::vector<double> cpu_share;  ///< Of each thread while it sent, of one core.
   std::vector<double> wait_share; ///< Waiting for a core.
   double cpu_s = 0;               ///< All threads, while sending.
-  Histogram sweep;                ///< Of all loops: reading all sockets that were ready, in ns.
+  /// Turns of all loops that read or wrote, in ns; each weighted by its length in us.
+  Histogram sweep;
   bool interrupted = false;
   bool stalled = false; ///< Ended early: nothing was sent or answered any more.
 };
@@ -100,7 +115,7 @@ struct FleetResult {
 
 /// Runs a fleet from start to end.
 /// Thread: the caller's.
-class Fleet {
+class Fleet final : private Expecting {
 public:
   /// Called about every `kWatchMs` on the thread of run(), with what was counted since the last
   /// call.
@@ -111,7 +126,7 @@ public:
   /// `stop` ends the sending early; what is unanswered is still waited for. A signal handler may
   /// set it.
   Fleet(FleetPlan plan, const std::atomic<bool>& stop);
-  ~Fleet();
+  ~Fleet() override;
   Fleet(const Fleet&) = delete;
   Fleet& operator=(const Fleet&) = delete;
 
@@ -120,6 +135,7 @@ public:
 private:
   class Worker;
 
+  void expect(std::uint32_t device, bool under_way) override;
   [[nodiscard]] FleetProgress progress(Phase phase, std::int64_t since_ns) const;
   bool wait(Phase phase, std::int64_t since_ns, std::int64_t until_ns,
             const std::function<bool()>& done, const Watch& watch);

@@ -1,11 +1,14 @@
 // Spate - one thread of a fleet; part of fleet.cpp.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "engine/base/clock.hpp"
@@ -16,6 +19,14 @@
 #include "loadgen/thread_times.hpp"
 
 namespace spate::loadgen {
+
+/// Connection::set_hot(), where this version of net has it.
+template <class Connection>
+void read_first(Connection& connection, bool first) {
+  if constexpr (requires { connection.set_hot(first); }) {
+    connection.set_hot(first);
+  }
+}
 
 /// One thread: a loop, its connections, and the group that they belong to.
 class Fleet::Worker final : private net::LoopHooks, private Port {
@@ -64,6 +75,13 @@ public:
     });
   }
 
+  /// Thread: any.
+  void expect(std::uint32_t device, bool under_way) {
+    const std::lock_guard lock(hints_mutex_);
+    hints_.emplace_back(device, under_way);
+    hinted_.store(true, std::memory_order_release);
+  }
+
   WorkerState state;
   /// Once the thread has ended.
   void join() {
@@ -92,6 +110,7 @@ private:
     std::uint32_t index;
     std::string source;
     net::Connection* connection = nullptr;
+    std::uint32_t expected = 0; ///< Commands under way to this device.
   };
 
   void carried_out(int step) {
@@ -118,7 +137,29 @@ private:
     state.drained.store(group_.drained(), std::memory_order_relaxed);
   }
 
+  /// No wake-up: a loop that waits for its sockets is quick anyway.
+  void take_hints() {
+    if (!hinted_.load(std::memory_order_acquire)) {
+      return;
+    }
+    {
+      const std::lock_guard lock(hints_mutex_);
+      hints_.swap(taken_hints_);
+      hinted_.store(false, std::memory_order_relaxed);
+    }
+    for (const auto& [device, under_way] : taken_hints_) {
+      Link& link = links_[device];
+      link.expected += under_way ? 1 : link.expected == 0 ? 0 : ~std::uint32_t{0};
+      if (link.connection != nullptr) {
+        read_first(*link.connection, link.expected != 0);
+      }
+    }
+    taken_hints_.clear();
+  }
+
   bool before_poll() override {
+    end_sweep();
+    take_hints();
     const std::int64_t now_ns = steady_ns();
     if (group_.between(now_ns, loop_.wall_now_ms())) {
       return true;
@@ -138,14 +179,15 @@ private:
     return answering || load_->next_ns() < now_ns + kPreciseNs;
   }
 
-  // How long a device that gets a command may wait for its turn is the generator's part in the
-  // command's latency.
+  // The part of a loop's turn that a device may wait for its own.
   void between_reads() override {
     sweep_start_ns_ = sweep_start_ns_ == 0 ? steady_ns() : sweep_start_ns_;
+    take_hints();
   }
-  void after_poll() override {
+  void end_sweep() {
     if (sweep_start_ns_ != 0 && state.step.load(std::memory_order_relaxed) == 1) {
-      sweep_.record(static_cast<std::uint64_t>(steady_ns() - sweep_start_ns_));
+      const auto sweep_ns = static_cast<std::uint64_t>(steady_ns() - sweep_start_ns_);
+      sweep_.record(sweep_ns, 1 + sweep_ns / 1000); // By its length, as a command meets it.
     }
     sweep_start_ns_ = 0;
   }
@@ -157,6 +199,9 @@ private:
       return fail(std::move(made.error()));
     }
     link.connection = *made;
+    if (link.expected != 0) {
+      read_first(*link.connection, true);
+    }
     return {};
   }
   std::string& output(std::uint32_t device) override { return links_[device].connection->output(); }
@@ -176,6 +221,10 @@ private:
   net::Loop loop_;
   std::vector<Link> links_;
   DeviceGroup group_;
+  std::mutex hints_mutex_;
+  std::vector<std::pair<std::uint32_t, bool>> hints_; ///< At most the commands under way, twice.
+  std::vector<std::pair<std::uint32_t, bool>> taken_hints_;
+  std::atomic<bool> hinted_{false};
   Histogram sweep_;
   std::int64_t sweep_start_ns_ = 0;
   std::int64_t cpu_start_ns_ = 0;

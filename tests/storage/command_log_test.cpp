@@ -198,10 +198,15 @@ TEST_SUITE("command log") {
   TEST_CASE("whatever is submitted while it stops is answered once, in its order") {
     for (int round = 0; round < 20; ++round) {
       CommandFixture f;
+      f.options.open_per_device_max = 1'000'000;
       f.open();
-      std::thread submitter([&f] {
-        for (std::uint64_t ticket = 1; ticket <= 500; ++ticket) {
-          while (!f.log->submit(ticket, CommandCreation{f.command(), {}, 0})) {
+      std::atomic<bool> stopped{false};
+      std::uint64_t submitted = 0;
+      std::thread submitter([&] {
+        for (bool more = true; more;) {
+          more = !stopped; // One more, after it has stopped.
+          if (f.log->submit(submitted + 1, CommandCreation{f.command(), {}, 0})) {
+            ++submitted;
           }
         }
       });
@@ -209,17 +214,19 @@ TEST_SUITE("command log") {
         std::this_thread::yield();
       }
       f.log->stop();
+      stopped = true;
       submitter.join();
-      REQUIRE(f.ears.receipts() == 500);
+      REQUIRE(f.ears.receipts() == submitted);
       std::size_t logged = 0;
       bool refused = false;
-      for (std::uint64_t ticket = 1; ticket <= 500; ++ticket) {
+      for (std::uint64_t ticket = 1; ticket <= submitted; ++ticket) {
         const auto receipt = f.ears.next();
         CHECK(receipt.ticket == ticket);
         refused = refused || receipt.status == CommandLogStatus::unavailable;
         CHECK((receipt.status == CommandLogStatus::logged) == !refused);
         logged += refused ? 0 : 1;
       }
+      CHECK(refused);
       f.open();
       CHECK(f.log->open_commands() == logged);
     }

@@ -1,7 +1,5 @@
 #include "storage/command_queue.hpp"
 
-#include <utility>
-
 namespace spate::storage {
 
 std::size_t weight_of(const CommandEntry& entry) noexcept {
@@ -85,12 +83,6 @@ void CommandQueue::done(std::size_t count, std::size_t bytes, std::int64_t oldes
   taken_ -= count;
   bytes_ -= bytes;
   taken_oldest_ns_ = oldest_ns;
-}
-
-bool CommandQueue::close() {
-  const std::scoped_lock lock(mutex_);
-  closed_ = waiting_.empty();
-  return closed_;
 }
 
 } // namespace spate::storage

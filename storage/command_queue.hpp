@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "storage/command_log.hpp"
@@ -48,8 +49,15 @@ public:
   /// The first `count` entries that were taken are answered; `oldest_ns` is that of the next one, 0
   /// if there is none.
   void done(std::size_t count, std::size_t bytes, std::int64_t oldest_ns);
-  /// Ends the queue if nothing waits: then true.
-  [[nodiscard]] bool close();
+  /// Ends the queue; `answer` gets what waits. Under the lock, so that nothing that comes later is
+  /// answered before: it must not come back to the queue.
+  template <class Answer>
+  void close(Answer&& answer) {
+    const std::scoped_lock lock(mutex_);
+    closed_ = true;
+    bytes_ = 0;
+    answer(std::exchange(waiting_, {}));
+  }
 
 private:
   const std::size_t entries_max_;

@@ -114,8 +114,8 @@ void CommandThread::run() {
     reopen(CommandLogStatus::disk_full);
   }
   for (;;) {
+    const bool stopping = queue_.stopping(); // Asked first: what came before stop() is taken.
     WaitingEntries entries = queue_.take(wake_at());
-    const bool any = !entries.empty();
     if (auto error = take_background_error(); error && database_ != nullptr) {
       recover(*error, entries, 0);
       entries.clear();
@@ -126,11 +126,8 @@ void CommandThread::run() {
     if (database_ == nullptr) {
       refuse(entries, 0, CommandLogStatus::unavailable, "the node is stopping");
     }
-    if (queue_.stopping()) {
-      if (!any && queue_.close()) {
-        break;
-      }
-      continue;
+    if (stopping) {
+      break;
     }
     if (database_ != nullptr && tell_due()) {
       static_cast<void>(remove_history());
@@ -145,6 +142,12 @@ void CommandThread::run() {
     }
   }
   close_database();
+  queue_.close([this](const WaitingEntries& late) {
+    Receipts receipts = refusals(late, 0, CommandLogStatus::unavailable, "the node is stopping");
+    if (!receipts.empty()) {
+      listener_.on_logged(std::move(receipts));
+    }
+  });
 }
 
 CommandQueue::Clock::time_point CommandThread::wake_at() const {
@@ -306,10 +309,21 @@ void CommandThread::load(const WaitingEntry& waiting, CommandReceipt& receipt) {
 
 void CommandThread::refuse(WaitingEntries& entries, std::size_t begin, CommandLogStatus status,
                            const std::string& why) {
-  Receipts receipts;
   std::size_t bytes = 0;
   for (std::size_t i = begin; i < entries.size(); ++i) {
     bytes += weight_of(entries[i].entry);
+  }
+  Receipts receipts = refusals(entries, begin, status, why);
+  queue_.done(entries.size() - begin, bytes, 0);
+  if (!receipts.empty()) {
+    listener_.on_logged(std::move(receipts));
+  }
+}
+
+CommandThread::Receipts CommandThread::refusals(const WaitingEntries& entries, std::size_t begin,
+                                                CommandLogStatus status, const std::string& why) {
+  Receipts receipts;
+  for (std::size_t i = begin; i < entries.size(); ++i) {
     if (has_receipt(entries[i].entry)) {
       CommandReceipt receipt;
       receipt.ticket = entries[i].ticket;
@@ -318,10 +332,7 @@ void CommandThread::refuse(WaitingEntries& entries, std::size_t begin, CommandLo
       receipts.push_back(std::move(receipt));
     }
   }
-  queue_.done(entries.size() - begin, bytes, 0);
-  if (!receipts.empty()) {
-    listener_.on_logged(std::move(receipts));
-  }
+  return receipts;
 }
 
 bool CommandThread::tell_due() {

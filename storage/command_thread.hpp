@@ -63,6 +63,8 @@ private:
   void report_damage(const std::string& detail);
   void refuse(WaitingEntries& entries, std::size_t begin, CommandLogStatus status,
               const std::string& why);
+  static Receipts refusals(const WaitingEntries& entries, std::size_t begin,
+                           CommandLogStatus status, const std::string& why);
   /// All the rest false as answer().
   bool tell_due();
   bool remove_history();

@@ -1,8 +1,6 @@
 // What the command log keeps, answers and refuses.
-#include <rocksdb/db.h>
+#include <thread>
 
-#include "storage/command_database.hpp"
-#include "storage/command_keys.hpp"
 #include "tests/storage/command_fixture.hpp"
 
 using namespace spate;
@@ -197,6 +195,43 @@ TEST_SUITE("command log") {
     CHECK_FALSE(f.log->fault());
   }
 
+  TEST_CASE("whatever is submitted while it stops is answered once, in its order") {
+    for (int round = 0; round < 20; ++round) {
+      CommandFixture f;
+      f.options.open_per_device_max = 1'000'000;
+      f.open();
+      std::atomic<bool> stopped{false};
+      std::uint64_t submitted = 0;
+      std::thread submitter([&] {
+        for (bool more = true; more;) {
+          more = !stopped; // One more, after it has stopped.
+          if (f.log->submit(submitted + 1, CommandCreation{f.command(), {}, 0})) {
+            ++submitted;
+          }
+        }
+      });
+      while (f.ears.receipts() < 20) {
+        std::this_thread::yield();
+      }
+      f.log->stop();
+      stopped = true;
+      submitter.join();
+      REQUIRE(f.ears.receipts() == submitted);
+      std::size_t logged = 0;
+      bool refused = false;
+      for (std::uint64_t ticket = 1; ticket <= submitted; ++ticket) {
+        const auto receipt = f.ears.next();
+        CHECK(receipt.ticket == ticket);
+        refused = refused || receipt.status == CommandLogStatus::unavailable;
+        CHECK((receipt.status == CommandLogStatus::logged) == !refused);
+        logged += refused ? 0 : 1;
+      }
+      CHECK(refused);
+      f.open();
+      CHECK(f.log->open_commands() == logged);
+    }
+  }
+
   TEST_CASE("with fsync each group is synced once, and what needs no sync is not") {
     CommandFixture f;
     f.options.durability = Durability::fsync;
@@ -324,78 +359,5 @@ TEST_SUITE("idempotency keys") {
     CHECK(again.record->command == command);
     CHECK(f.log->open_commands() == 1);
     CHECK(f.open_of("d").size() == 1);
-  }
-}
-
-TEST_SUITE("damage") {
-  rocksdb::DB* raw(const CommandFixture& f) {
-    rocksdb::DB* db = nullptr;
-    REQUIRE(rocksdb::DB::Open({}, f.options.directory, &db).ok());
-    return db;
-  }
-
-  TEST_CASE("a damaged command is reported and does not hold up the others") {
-    CommandFixture f;
-    f.open();
-    const auto bad = f.created();
-    const auto good = f.created();
-    f.log.reset();
-    {
-      const std::unique_ptr<rocksdb::DB> db(raw(f));
-      const auto key = command_keys::command(command_keys::kProgress, "d", bad.id);
-      REQUIRE(db->Put({}, key, "?").ok());
-    }
-    f.open();
-    CHECK(f.log->find("d", bad.id).error().code == Errc::storage_corrupt);
-    CHECK(f.log->list({"d", {}, 10, std::nullopt}).error().code == Errc::storage_corrupt);
-    const auto load = f.ask(CommandLoad{"d", bad.id});
-    CHECK(load.status == CommandLogStatus::unavailable);
-    CHECK(load.detail == name_of_command("d", bad.id) + " can not be read: it is damaged");
-    CHECK(f.ask(f.update(bad, CommandState::sent)).status == CommandLogStatus::unavailable);
-    const auto page = f.ask(CommandPageLoad{"d", std::nullopt, 10});
-    REQUIRE(page.page.size() == 1);
-    CHECK(page.page[0].command == good);
-    CHECK(page.detail == load.detail);
-    f.finish(good);
-    f.clock_ms += 100'000; // It is due: told never, and nothing stops.
-    f.log->poke();
-    f.created();
-    CHECK_FALSE(f.ears.heard_due());
-  }
-
-  TEST_CASE("another format, something else, and damaged totals are refused") {
-    CommandFixture f;
-    f.open();
-    f.created();
-    f.log.reset();
-    const auto put = [&](std::string_view key, const std::string& value) {
-      const std::unique_ptr<rocksdb::DB> db(raw(f));
-      REQUIRE(db->Put({}, std::string(key), value).ok());
-    };
-    put(command_keys::kTotals, "x");
-    CHECK(f.try_open().error().code == Errc::storage_corrupt);
-    put(command_keys::kFormat, encode_format(2));
-    const auto error = f.try_open().error();
-    CHECK(error.code == Errc::storage_format);
-    CHECK(error.detail == f.options.directory +
-                              " was written in format 2 and this version reads format 1: start "
-                              "the version that wrote it");
-    {
-      const std::unique_ptr<rocksdb::DB> db(raw(f));
-      REQUIRE(db->Delete({}, std::string(command_keys::kFormat)).ok());
-    }
-    CHECK(f.try_open().error().code == Errc::storage_format);
-  }
-
-  TEST_CASE("a directory whose parent is missing, or that lost its CURRENT, is not opened") {
-    CommandFixture f;
-    f.open();
-    f.created();
-    f.open(); // Now there is a file with data.
-    f.log.reset();
-    std::filesystem::remove(f.options.directory + "/CURRENT");
-    CHECK(f.try_open().error().code == Errc::storage_corrupt);
-    f.options.directory = f.dir.sub("none/commands");
-    CHECK(f.try_open().error().code == Errc::storage_io);
   }
 }

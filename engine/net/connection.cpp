@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "engine/net/impl.hpp"
@@ -84,48 +82,6 @@ void Connection::Impl::shown() {
   }
   if (loop->hooks != nullptr) {
     loop->hooks->between_reads();
-  }
-}
-
-void Connection::Impl::update_hot() {
-  const bool wanted = hot && opened && !closing;
-  if (wanted == in_hot) {
-    return;
-  }
-  uv_os_fd_t fd = -1;
-  if (uv_fileno(reinterpret_cast<uv_handle_t*>(&tcp), &fd) != 0) {
-    return;
-  }
-  if (loop->hot_epoll < 0 && (loop->hot_epoll = epoll_create1(EPOLL_CLOEXEC)) < 0) {
-    return; // It is read like any other.
-  }
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.ptr = self;
-  if (epoll_ctl(loop->hot_epoll, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event) == 0) {
-    in_hot = wanted;
-    loop->hot_sockets += wanted ? 1 : std::size_t(-1);
-  }
-}
-
-/// One read outside libuv's turn. Its own read may find nothing afterwards, which it takes for
-/// "try again"; the end of the stream and errors are left to it.
-void Connection::Impl::read_hot() {
-  uv_os_fd_t fd = -1;
-  if (!in_hot || !reading || closing || loop->reading_paused ||
-      uv_fileno(reinterpret_cast<uv_handle_t*>(&tcp), &fd) != 0) {
-    return;
-  }
-  // Between two reads nothing in the loop's buffer is of use any more.
-  std::vector<char>& bytes = loop->read_buffer;
-  const std::size_t wanted = left.size() + kReadBytesMax + kPaddingBytes;
-  if (bytes.size() < wanted) {
-    bytes.resize(wanted);
-  }
-  const ssize_t size = recv(fd, bytes.data() + left.size(), kReadBytesMax, MSG_DONTWAIT);
-  if (size > 0) {
-    show(bytes.data(), static_cast<std::size_t>(size));
-    shown();
   }
 }
 
@@ -400,11 +356,6 @@ void Connection::send_first(std::string_view bytes) {
   if (taken < bytes.size()) {
     c.write_rest(std::string(bytes.substr(taken)));
   }
-}
-
-void Connection::set_hot(bool hot) {
-  impl_->hot = hot;
-  impl_->update_hot();
 }
 
 std::string& Connection::output() noexcept {

@@ -1,13 +1,9 @@
 #include "engine/net/loop.hpp"
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <stdexcept>
 #include <utility>
-
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include "engine/net/impl.hpp"
 #include "engine/net/listener.hpp"
@@ -18,7 +14,6 @@ namespace {
 
 /// Of the connections that an iteration flushes, so many go between two looks at what is urgent.
 constexpr std::size_t kWritesPerStep = 8;
-constexpr int kHotEventsMax = 64;
 
 Loop::Impl& impl_of(void* handle) {
   return *static_cast<Loop::Impl*>(owner_of(handle));
@@ -138,30 +133,6 @@ bool Loop::Impl::flush_dirty() {
   return steps_end >= kWritesPerStep;
 }
 
-/// Level-triggered and never waited for: a socket that is not read now is told of again.
-void Loop::Impl::poll_hot() {
-  if (showing || reading_paused) {
-    return;
-  }
-  const std::int64_t now = steady_ns();
-  if (now - hot_polled_ns < Connection::kHotPollNs) {
-    return;
-  }
-  hot_polled_ns = now;
-  std::array<epoll_event, kHotEventsMax> events{};
-  const int ready = epoll_wait(hot_epoll, events.data(), kHotEventsMax, 0);
-  for (int i = 0; i < ready; ++i) {
-    // A connection that is closed on the way lives on until libuv runs its close callbacks.
-    static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr)->impl().read_hot();
-  }
-}
-
-Loop::Impl::~Impl() {
-  if (hot_epoll >= 0) {
-    ::close(hot_epoll);
-  }
-}
-
 void Loop::Impl::check_deadlines() {
   const std::uint64_t now = uv_now(&uv);
   std::erase_if(with_deadline,
@@ -278,10 +249,6 @@ bool Loop::reading_paused() const noexcept {
 
 std::uint64_t Loop::reading_resumed_ms() const noexcept {
   return impl_->resumed_ms;
-}
-
-void Loop::read_hot() {
-  impl_->read_hot();
 }
 
 void Loop::set_left_bytes_max(std::size_t bytes) noexcept {

@@ -29,7 +29,9 @@ public:
 
 struct Loop::Impl final : HandleOwner {
   uv_loop_t uv{};
-  uv_async_t async{};
+  /// Not uv_async_t: the woken side of it spins until the waking side has left its system call.
+  uv_poll_t waking{};
+  int wake_fd = -1; ///< An eventfd, written only while the loop may be waiting in its poll.
   uv_prepare_t prepare{};
   uv_check_t check{};
   uv_idle_t idle{};
@@ -39,6 +41,8 @@ struct Loop::Impl final : HandleOwner {
   LoopHooks* hooks = nullptr;
   std::atomic<std::thread::id> thread{};
   std::atomic<std::uint64_t> last_turn_ms{0};
+  std::atomic<bool> polling{false};      ///< From before the poll until after it.
+  std::atomic<bool> wake_pending{false}; ///< An iteration is wanted.
   std::int64_t wall_ms = 0;
   bool wall_known = false;
   bool stopping = false;

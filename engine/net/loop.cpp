@@ -5,6 +5,9 @@
 #include <stdexcept>
 #include <utility>
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include "engine/net/impl.hpp"
 #include "engine/net/listener.hpp"
 
@@ -26,6 +29,9 @@ void on_prepare(uv_prepare_t* handle) {
   loop.reshow_left_over();
   bool more = loop.hooks != nullptr && loop.hooks->before_poll();
   more = loop.flush_dirty() || more;
+  // Either wake() sees that the loop polls, or the loop sees here what wake() wants.
+  loop.polling.store(true);
+  more = loop.wake_pending.load() || more;
   if (more || (!loop.to_reshow.empty() && !loop.reading_paused)) {
     uv_idle_start(&loop.idle, [](uv_idle_t*) {}); // An active idle handle makes the poll not wait.
   } else {
@@ -35,6 +41,10 @@ void on_prepare(uv_prepare_t* handle) {
 
 void on_check(uv_check_t* handle) {
   Loop::Impl& loop = impl_of(handle);
+  loop.polling.store(false);
+  if (loop.wake_pending.exchange(false)) {
+    loop.run_posted();
+  }
   if (loop.hooks != nullptr) {
     loop.hooks->after_poll();
   }
@@ -164,13 +174,21 @@ Loop::Loop() : impl_(std::make_unique<Impl>()) {
   if (uv_loop_init(&loop.uv) != 0) {
     throw std::runtime_error("can not create an event loop (file descriptors used up?)");
   }
-  uv_async_init(&loop.uv, &loop.async, [](uv_async_t* handle) { impl_of(handle).run_posted(); });
+  loop.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (loop.wake_fd < 0 || uv_poll_init(&loop.uv, &loop.waking, loop.wake_fd) != 0) {
+    throw std::runtime_error("can not create an event loop (file descriptors used up?)");
+  }
   uv_prepare_init(&loop.uv, &loop.prepare);
   uv_check_init(&loop.uv, &loop.check);
   uv_idle_init(&loop.uv, &loop.idle);
   uv_timer_init(&loop.uv, &loop.tick);
-  loop.async.data = loop.prepare.data = loop.check.data = loop.idle.data = loop.tick.data =
+  loop.waking.data = loop.prepare.data = loop.check.data = loop.idle.data = loop.tick.data =
       static_cast<HandleOwner*>(&loop);
+  uv_poll_start(&loop.waking, UV_READABLE, [](uv_poll_t* handle, int, int) {
+    std::uint64_t times = 0;
+    // on_check() does what is wanted; this only makes the descriptor quiet.
+    static_cast<void>(!read(impl_of(handle).wake_fd, &times, sizeof times));
+  });
   uv_prepare_start(&loop.prepare, on_prepare);
   uv_check_start(&loop.check, on_check);
   loop.read_buffer.resize(Connection::kReadBytesMax + Connection::kPaddingBytes);
@@ -183,6 +201,7 @@ Loop::~Loop() {
   }
   uv_run(&impl_->uv, UV_RUN_DEFAULT);
   uv_loop_close(&impl_->uv);
+  close(impl_->wake_fd);
 }
 
 void Loop::set_hooks(LoopHooks& hooks) noexcept {
@@ -212,7 +231,10 @@ void Loop::post(std::function<void()> function) {
 }
 
 void Loop::wake() noexcept {
-  uv_async_send(&impl_->async);
+  if (!impl_->wake_pending.exchange(true) && impl_->polling.load()) {
+    const std::uint64_t once = 1;
+    static_cast<void>(!write(impl_->wake_fd, &once, sizeof once));
+  }
 }
 
 bool Loop::on_loop_thread() const noexcept {

@@ -44,8 +44,9 @@ struct CommandCreation {
   std::uint64_t request_hash = 0; ///< Of the request that came with the key.
   bool key_only = false; ///< Only looks the key up; `logged` without a record: it is not known.
 };
-/// A new state. What needs `sync` is answered when it is on disk; what does not rides on the next
-/// group, is written to the kernel at once (so it survives kill -9), and is not answered.
+/// A new state. What needs `sync` is answered when it is on disk. What does not is not answered: it
+/// goes to the kernel within milliseconds (from then on it survives kill -9) and to the disk with
+/// the next group.
 struct CommandUpdate {
   std::string device;
   Uuid id;

@@ -1,6 +1,17 @@
 #include "storage/command_queue.hpp"
 
+#include <algorithm>
+
 namespace spate::storage {
+
+namespace {
+
+bool is_awaited(const CommandEntry& entry) noexcept {
+  const auto* update = std::get_if<CommandUpdate>(&entry);
+  return update == nullptr || update->sync;
+}
+
+} // namespace
 
 std::size_t weight_of(const CommandEntry& entry) noexcept {
   std::size_t bytes = sizeof(WaitingEntry);
@@ -15,6 +26,7 @@ std::size_t weight_of(const CommandEntry& entry) noexcept {
 CommandQueue::Submitted CommandQueue::submit(std::uint64_t ticket, CommandEntry& entry,
                                              std::int64_t now_ns) {
   const std::size_t bytes = weight_of(entry);
+  bool wakes = is_awaited(entry);
   {
     const std::scoped_lock lock(mutex_);
     if (closed_) {
@@ -25,8 +37,12 @@ CommandQueue::Submitted CommandQueue::submit(std::uint64_t ticket, CommandEntry&
     }
     bytes_ += bytes;
     waiting_.push_back({ticket, std::move(entry), now_ns, stopping_});
+    wakes = wakes || sleeps_until_ > Clock::now() + kLinger;
+    awaited_ = awaited_ || wakes;
   }
-  wake_.notify_one();
+  if (wakes) {
+    wake_.notify_one();
+  }
   return Submitted::waits;
 }
 
@@ -66,8 +82,11 @@ std::int64_t CommandQueue::oldest_ns() const {
 
 WaitingEntries CommandQueue::take(Clock::time_point until) {
   std::unique_lock lock(mutex_);
-  wake_.wait_until(lock, until, [this] { return !waiting_.empty() || poked_ || stopping_; });
-  poked_ = false;
+  sleeps_until_ = lively_ ? std::min(until, Clock::now() + kLinger) : until;
+  wake_.wait_until(lock, sleeps_until_, [this] { return awaited_ || poked_ || stopping_; });
+  sleeps_until_ = Clock::time_point::min(); // Awake: it looks before it sleeps again.
+  lively_ = !waiting_.empty();
+  awaited_ = poked_ = false;
   taken_ = waiting_.size();
   taken_oldest_ns_ = waiting_.empty() ? 0 : waiting_.front().submitted_ns;
   return std::exchange(waiting_, {});

@@ -25,11 +25,14 @@ using WaitingEntries = std::vector<WaitingEntry>;
 [[nodiscard]] std::size_t weight_of(const CommandEntry& entry) noexcept;
 
 /// Thread: submit(), poke(), stop() and the counts from any; the rest is the log's.
+/// Pace:   what nobody waits for (updates without sync) wakes nobody up: it is taken with the next
+///         entry that somebody waits for, or after kLinger. It mostly is overtaken by then.
 /// Limits: entries and bytes that were taken count until they are done.
 class CommandQueue {
 public:
   using Clock = std::chrono::steady_clock;
   enum class Submitted { waits, full, closed };
+  static constexpr std::chrono::milliseconds kLinger{5};
 
   CommandQueue(std::size_t entries_max, std::size_t bytes_max)
       : entries_max_(entries_max), bytes_max_(bytes_max) {}
@@ -42,8 +45,8 @@ public:
   [[nodiscard]] std::size_t waiting() const;
   [[nodiscard]] std::int64_t oldest_ns() const;
 
-  /// All that wait; sleeps until something does, poke(), stop() or `until`. After stop() it does
-  /// not sleep.
+  /// All that wait; sleeps until something does, poke(), stop() or `until`, and no longer than
+  /// kLinger after a take() that brought something. After stop() it does not sleep.
   [[nodiscard]] WaitingEntries take(Clock::time_point until);
   [[nodiscard]] bool empty() const;
   /// The first `count` entries that were taken are answered; `oldest_ns` is that of the next one, 0
@@ -68,6 +71,9 @@ private:
   std::size_t taken_ = 0;
   std::size_t bytes_ = 0; ///< Of all, also of what was taken.
   std::int64_t taken_oldest_ns_ = 0;
+  Clock::time_point sleeps_until_ = Clock::time_point::max();
+  bool awaited_ = false; ///< Somebody waits for one of `waiting_`.
+  bool lively_ = false;  ///< The last take() brought something: more is likely to come.
   bool poked_ = false;
   bool stopping_ = false;
   bool closed_ = false;

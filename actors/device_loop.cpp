@@ -117,7 +117,7 @@ void DeviceLoop::between_reads() {
     executor_.run_urgent();
   }
   if (writer_.over_limit()) {
-    loop_.pause_reading(true);
+    loop_.pause_reading(true, kHotBytesMax);
   }
 }
 
@@ -126,7 +126,7 @@ void DeviceLoop::throttle() {
   const bool too_much =
       draining_ || (loop_.reading_paused() ? !writer_.well_below_limit() : writer_.over_limit());
   if (too_much != loop_.reading_paused()) {
-    loop_.pause_reading(too_much);
+    loop_.pause_reading(too_much, draining_ ? 0 : kHotBytesMax);
   }
 }
 

@@ -79,6 +79,9 @@ private:
   /// Receipts passed on in one iteration: their PUBACKs go out before the next sweep over the
   /// sockets.
   static constexpr std::size_t kReceiptsMax = 4096;
+  /// Acknowledgements and answers of commands, with the telemetry before them, that are read while
+  /// too much is in flight.
+  static constexpr std::size_t kHotBytesMax = 1u << 20;
   /// Between so many of them, what is urgent has its turn.
   static constexpr std::size_t kReceiptsPerStep = 512;
 

@@ -150,13 +150,39 @@ void MqttSession::tell_seen(std::string_view device) {
   message.name_bytes = static_cast<std::uint32_t>(device.size());
   block.names.append(device);
   message.ack = {slot_, generation_, kNoSequence};
+  ++commands_->unseen;
   context_.writer.add(shard, message);
+}
+
+/// Withheld while a device of this session is not durably known: who has a SUBACK is not told that
+/// there is no such device.
+void MqttSession::send_suback(const wire::SubscribeAck& answer) {
+  const auto append = [&](std::string& out) { wire::append_subscribe_ack(out, answer, version_); };
+  if (!commands_ || commands_->unseen == 0) {
+    send_within(append);
+    return;
+  }
+  std::string& withheld = commands_->subacks;
+  const std::size_t before = withheld.size();
+  append(withheld);
+  if (withheld.size() - before > packet_bytes_max_) {
+    withheld.resize(before);
+  } else if (withheld.size() > kWithheldSubackBytesMax) {
+    refuse(Reason::quota_exceeded, "too many SUBSCRIBEs wait for their SUBACK");
+  }
 }
 
 void MqttSession::on_seen(const model::TelemetryBlock& block) {
   if (block.status == model::CommitStatus::unavailable) {
     // It would take commands and yet be unknown: it shall subscribe again.
     refuse(Reason::implementation_specific_error, "the store can not take records now");
+    return;
+  }
+  // On a full disk it is not remembered after a restart; its commands go on.
+  if (--commands_->unseen == 0) {
+    port_.output().append(commands_->subacks);
+    port_.sent();
+    commands_->subacks = {};
   }
 }
 

@@ -22,6 +22,8 @@ inline constexpr std::size_t kUnackedCommandsMax = 1000;
 inline constexpr std::size_t kUnackedCommandBytesMax = 1u << 20;
 inline constexpr std::size_t kWaitingCommandsMax = 1024;
 inline constexpr std::size_t kWaitingCommandBytesMax = 4u << 20;
+/// SUBACKs that wait for the store.
+inline constexpr std::size_t kWithheldSubackBytesMax = 64u << 10;
 /// Filters for the commands of one device. Devices need one.
 inline constexpr std::size_t kCommandFiltersMax = 64;
 /// No longer filter matches a command's topic.
@@ -54,6 +56,8 @@ struct MqttSession::Commands {
 
   std::map<std::string, std::vector<Filter>, std::less<>> devices; ///< Subscribed to, by id.
   std::vector<std::string> changed;                                ///< Not told to the router yet.
+  std::uint32_t unseen = 0; ///< Devices whose first subscription is not durable yet.
+  std::string subacks;      ///< Whole packets that wait until all of them are.
   std::vector<Unacked> unacked;
   std::size_t unacked_bytes = 0;
   std::list<model::Command> waiting; ///< For room in `unacked`.

@@ -245,7 +245,7 @@ void MqttSession::on_receipt(const model::TelemetryBlock& block, const model::Me
   if (state_ == State::closing) {
     return;
   }
-  if (!publishing_) { // Of a session that has only subscribed.
+  if (message.seen) {
     on_seen(block);
     return;
   }
@@ -274,8 +274,6 @@ void MqttSession::on_receipt(const model::TelemetryBlock& block, const model::Me
     if (awaited) {
       // Why stands in the log and in /readyz; it is not for strangers.
       refuse(Reason::implementation_specific_error, "the store can not take records now");
-    } else if (message.seen) {
-      on_seen(block);
     }
     break;
   }

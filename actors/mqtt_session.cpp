@@ -250,7 +250,7 @@ void MqttSession::on_subscribe(const wire::Frame& frame) {
       answer.reasons.push_back(static_cast<Reason>(wanted.qos)); // Granted QoS 0, 1 or 2.
     }
   }
-  send_within([&](std::string& out) { wire::append_subscribe_ack(out, answer, version_); });
+  send_suback(answer);
   tell_changes();
 }
 

@@ -176,6 +176,7 @@ private:
   void note_unsubscription(std::string_view filter);
   void tell_changes();
   void tell_seen(std::string_view device);
+  void send_suback(const wire::SubscribeAck& answer);
   void on_seen(const model::TelemetryBlock& block);
   void leave_commands();
   void send_command(const model::Command& command);

@@ -20,14 +20,6 @@
 
 namespace spate::loadgen {
 
-/// Connection::set_hot(), where this version of net has it.
-template <class Connection>
-void read_first(Connection& connection, bool first) {
-  if constexpr (requires { connection.set_hot(first); }) {
-    connection.set_hot(first);
-  }
-}
-
 /// One thread: a loop, its connections, and the group that they belong to.
 class Fleet::Worker final : private net::LoopHooks, private Port {
 public:
@@ -151,7 +143,7 @@ private:
       Link& link = links_[device];
       link.expected += under_way ? 1 : link.expected == 0 ? 0 : ~std::uint32_t{0};
       if (link.connection != nullptr) {
-        read_first(*link.connection, link.expected != 0);
+        link.connection->set_hot(link.expected != 0);
       }
     }
     taken_hints_.clear();
@@ -184,6 +176,7 @@ private:
     sweep_start_ns_ = sweep_start_ns_ == 0 ? steady_ns() : sweep_start_ns_;
     take_hints();
   }
+  void between_writes() override { take_hints(); }
   void end_sweep() {
     if (sweep_start_ns_ != 0 && state.step.load(std::memory_order_relaxed) == 1) {
       const auto sweep_ns = static_cast<std::uint64_t>(steady_ns() - sweep_start_ns_);
@@ -200,7 +193,7 @@ private:
     }
     link.connection = *made;
     if (link.expected != 0) {
-      read_first(*link.connection, true);
+      link.connection->set_hot(true);
     }
     return {};
   }

@@ -61,6 +61,10 @@ constexpr std::size_t kMetaBufferBytes = 4u << 20;
 constexpr int kFilterBits = 10;
 constexpr int kOpenFilesMax = 512;
 
+/// Files that are not synced line by line go to the disk in small steps: a sync beside them else
+/// waits for megabytes.
+constexpr std::uint64_t kBytesPerSync = 256u << 10;
+
 class ErrorListener final : public rocksdb::EventListener {
 public:
   explicit ErrorListener(std::function<void(const rocksdb::Status&)> on_error)
@@ -108,6 +112,7 @@ database_options(rocksdb::Env* env, const std::string& directory,
   db.listeners.push_back(std::make_shared<ErrorListener>(std::move(on_background_error)));
   db.max_bgerror_resume_count = 0;
   db.max_background_jobs = 2;
+  db.bytes_per_sync = kBytesPerSync;
   db.max_open_files = kOpenFilesMax;
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   // What replay reads may lie in the page cache only, after a failed sync or a kill. It becomes

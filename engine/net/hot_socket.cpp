@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -19,7 +20,7 @@ constexpr int kHotEventsMax = 64;
 
 /// Level-triggered and never waited for: a socket that is not read now is told of again.
 void Loop::Impl::poll_hot() {
-  if (showing || reading_paused) {
+  if (showing || (reading_paused && hot_bytes_left == 0)) {
     return;
   }
   const std::int64_t now = steady_ns();
@@ -70,7 +71,11 @@ void Connection::Impl::update_hot() {
 /// "try again"; the end of the stream and errors are left to it.
 void Connection::Impl::read_hot() {
   uv_os_fd_t fd = -1;
-  if (!in_hot || !reading || closing || loop->reading_paused ||
+  // One that met the paused loop is `starved`: it may be read nevertheless.
+  const bool wanted_now = !closing && !closed && !ended && !paused_by_handler && !paused_by_output;
+  const std::size_t most =
+      loop->reading_paused ? std::min(loop->hot_bytes_left, kReadBytesMax) : kReadBytesMax;
+  if (!in_hot || !wanted_now || most == 0 ||
       uv_fileno(reinterpret_cast<uv_handle_t*>(&tcp), &fd) != 0) {
     return;
   }
@@ -80,8 +85,11 @@ void Connection::Impl::read_hot() {
   if (bytes.size() < wanted) {
     bytes.resize(wanted);
   }
-  const ssize_t size = recv(fd, bytes.data() + left.size(), kReadBytesMax, MSG_DONTWAIT);
+  const ssize_t size = recv(fd, bytes.data() + left.size(), most, MSG_DONTWAIT);
   if (size > 0) {
+    if (loop->reading_paused) {
+      loop->hot_bytes_left -= static_cast<std::size_t>(size);
+    }
     show(bytes.data(), static_cast<std::size_t>(size));
     shown();
   }

@@ -63,6 +63,7 @@ struct Loop::Impl final : HandleOwner {
   std::size_t hot_sockets = 0;    ///< In the second epoll; 0: it is never asked.
   int hot_epoll = -1;             ///< Made for the first hot socket.
   std::int64_t hot_polled_ns = 0; ///< When it was asked last.
+  std::size_t hot_bytes_left = 0; ///< That hot sockets may still bring while reading is paused.
   bool showing = false;           ///< Some handler is in on_bytes: nothing else may be shown.
 
   ~Impl() override;

@@ -277,7 +277,10 @@ void Loop::set_left_bytes_max(std::size_t bytes) noexcept {
   impl_->left_bytes_max = bytes;
 }
 
-void Loop::pause_reading(bool paused) noexcept {
+void Loop::pause_reading(bool paused, std::size_t hot_bytes_max) noexcept {
+  if (!impl_->reading_paused || hot_bytes_max == 0) {
+    impl_->hot_bytes_left = hot_bytes_max;
+  }
   if (impl_->reading_paused && !paused) {
     impl_->resumed_ms = now_ms();
   }

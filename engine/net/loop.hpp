@@ -80,8 +80,9 @@ public:
   /// Steady milliseconds when the loop last began an iteration; for a watchdog on another thread.
   [[nodiscard]] std::uint64_t last_turn_ms() const noexcept;
 
-  /// While set, no socket is read: bytes stay in the kernel and TCP slows the peers down.
-  void pause_reading(bool paused) noexcept;
+  /// While set, no socket is read: bytes stay in the kernel and TCP slows the peers down. Hot ones
+  /// are read on, until they have brought `hot_bytes_max` in this pause.
+  void pause_reading(bool paused, std::size_t hot_bytes_max = 0) noexcept;
   [[nodiscard]] bool reading_paused() const noexcept;
   /// now_ms() of the last resume; 0 before. Until then a silent peer may only not have been read.
   [[nodiscard]] std::uint64_t reading_resumed_ms() const noexcept;

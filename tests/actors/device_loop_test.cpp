@@ -163,6 +163,12 @@ struct Fixture {
     packet.subscriptions = {{"devices/d1/commands/#", 1}};
     wire::append_subscribe(client.out, packet, Version::v5);
     client.send_out();
+    for (bool seen = false; !seen;) { // The SUBACK waits for the store.
+      on_loop([&] {
+        seen = !store.waiting.empty();
+        store.answer_all();
+      });
+    }
     CHECK(client.next() == PacketType::suback);
   }
   static DeliverCommand command() {

@@ -33,8 +33,9 @@ TEST_SUITE("actors.mqtt_commands.subscribe") {
 
   TEST_CASE("a subscriber to commands counts as seen, durably and once") {
     CommandFixture f;
-    f.subscribe({"devices/d1/commands/+", "devices/d1/commands/+/+"});
-    f.subscribe({"devices/d1/commands/#"});
+    f.feed_subscribe({"devices/d1/commands/+", "devices/d1/commands/+/+"});
+    f.feed_subscribe({"devices/d1/commands/#"});
+    CHECK_FALSE(f.next()); // Whoever has a SUBACK is known.
     f.writer.hand_over();
     REQUIRE(f.store.waiting.size() == 1);
     const model::TelemetryBlock& block = *f.store.waiting[0];
@@ -45,13 +46,18 @@ TEST_SUITE("actors.mqtt_commands.subscribe") {
     CHECK(f.presence.find("d1"));
     f.commit();
     CHECK_FALSE(f.port.closed);
+    for (int i = 0; i < 2; ++i) {
+      const auto suback = f.next();
+      REQUIRE(suback);
+      CHECK(suback->type == PacketType::suback);
+    }
     CHECK_FALSE(f.next());
     CHECK(f.writer.ledger().snapshot().imbalance() == 0);
   }
 
   TEST_CASE("a subscriber that can not be made known is sent away to subscribe again") {
     CommandFixture f;
-    f.subscribe({"devices/d1/commands/+"});
+    f.feed_subscribe({"devices/d1/commands/+"});
     f.commit(model::CommitStatus::unavailable);
     CHECK(f.goodbye().reason == Reason::implementation_specific_error);
     CHECK(f.router().gone.size() == 1);
@@ -60,9 +66,17 @@ TEST_SUITE("actors.mqtt_commands.subscribe") {
     publishes.publish(Version::v5, 1);
     publishes.commit();
     publishes.next();
-    publishes.subscribe({"devices/d1/commands/+"});
+    publishes.feed_subscribe({"devices/d1/commands/+"});
     publishes.commit(model::CommitStatus::unavailable);
     CHECK(publishes.port.closed);
+  }
+
+  TEST_CASE("SUBACKs that wait for the store are bounded") {
+    CommandFixture f;
+    for (int i = 0; i < 20'000 && !f.port.closed; ++i) {
+      f.feed_subscribe({"devices/d1/commands/+"});
+    }
+    CHECK(f.goodbye().reason == Reason::quota_exceeded);
   }
 
   TEST_CASE("a filter of QoS 0 is granted but takes no commands") {

@@ -53,7 +53,7 @@ class CommandNode(Node):
     def await_ready(self, device):
         """Until the device takes commands: its SUBACK says that the session knows, not that the router does."""
         until = time.monotonic() + PATIENCE_S
-        while (status := self.send(device, "probe", args={}, ttl_ms=1)[0]) in (404, 409):
+        while (status := self.send(device, "probe", args={}, ttl_ms=1)[0]) == 409:
             assert time.monotonic() < until
         assert status == 202, status
 
@@ -62,7 +62,7 @@ class RawDevice:
     """A device that does nothing by itself."""
 
     def __init__(self, node, device, level=4, client_id=None, subscribe=True):
-        self.device, self.level = device, level
+        self.device, self.level, self.early = device, level, []
         self.socket = node.connect()
         self.socket.sendall(connect(client_id or device, level))
         assert read_packet(self.socket)[0] == 0x20
@@ -72,12 +72,13 @@ class RawDevice:
     def subscribe(self, topic_filter):
         properties = b"\0" if self.level == 5 else b""
         self.socket.sendall(packet(0x82, b"\0\1" + properties + field(topic_filter) + b"\1"))
-        assert read_packet(self.socket)[0] == SUBACK
+        while (early := read_packet(self.socket))[0] != SUBACK:
+            self.early.append(early)  # Commands may come before it.
 
     def command(self, skip=("probe",)):
         """(topic, packet id, payload) of the next command; those of await_ready() are acknowledged."""
         while True:
-            first, body = read_packet(self.socket)
+            first, body = self.early.pop(0) if self.early else read_packet(self.socket)
             if first & 0xF0 != PUBLISH:
                 continue
             length = int.from_bytes(body[:2], "big")

@@ -172,6 +172,39 @@ TEST_SUITE("net.hot_sockets") {
     crowd.run(4);
   }
 
+  TEST_CASE("while reading is paused hot sockets bring so many bytes and no more") {
+    Crowd crowd;
+    std::string seen;
+    crowd.accepted = [&](Peer& peer) {
+      peer.bytes = [&](Connection&, std::string_view view) {
+        seen.append(view);
+        return view.size();
+      };
+    };
+    crowd.begin = [&] {
+      crowd.loop.pause_reading(true, 5);
+      crowd.clients[0]->connection->send_first("abcdefg");
+      crowd.clients[1]->connection->send_first("xyz");
+      crowd.loop.after(20, [&] { // By now both have met the paused loop.
+        CHECK(seen.empty());
+        crowd.servers[0]->connection->set_hot(true);
+        for (int i = 0; i < 2; ++i) {
+          let_pass();
+          crowd.loop.read_hot();
+          CHECK(seen == "abcde");
+          crowd.loop.pause_reading(true, 5); // Still the same pause.
+        }
+        crowd.loop.pause_reading(false);
+        crowd.loop.after(20, [&] {
+          std::sort(seen.begin(), seen.end());
+          CHECK(seen == "abcdefgxyz");
+          crowd.loop.stop();
+        });
+      });
+    };
+    crowd.run(2);
+  }
+
   TEST_CASE("what a hot read leaves is shown again with what follows") {
     Crowd crowd;
     crowd.accepted = [&](Peer& peer) {

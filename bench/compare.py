@@ -78,10 +78,13 @@ class Window:
         """Seconds, and CPU seconds of server, generator and machine."""
         return [b - a for a, b in zip(self.first, self.last)] if self.last else [0.0] * 4
 
-    def busiest_thread(self) -> float:
-        """Of the server's, in cores."""
+    def thread_cores(self) -> dict[str, float]:
+        """What each of the server's threads used, in cores."""
         (start, before), (end, after) = self.first_threads, self.last_threads
-        return max((after[t] - before.get(t, 0.0) for t in after), default=0.0) / max(end - start, THREADS_POLL_SECONDS)
+        return {t: (after[t] - before.get(t, 0.0)) / max(end - start, THREADS_POLL_SECONDS) for t in after}
+
+    def busiest_thread(self) -> float:
+        return max(self.thread_cores().values(), default=0.0)
 
 
 def measure_load(args, server, scenario: Scenario) -> dict:

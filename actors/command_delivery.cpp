@@ -38,10 +38,17 @@ void CommandRouter::on(const DeviceReady& ready, CommandClock now) {
     leave(ready.target, ready.device);
     return;
   }
-  DeviceQueue& queue = devices_[ready.device];
-  counts_.ready.add(queue.target ? 0 : 1);
-  queue.ready(ready, limits_.in_flight_max);
+  take_over(devices_[ready.device], ready);
   dispatch(ready.device);
+}
+
+void CommandRouter::take_over(DeviceQueue& queue, const DeviceReady& session) {
+  counts_.ready.add(queue.target ? 0 : 1);
+  queue.ready(session, limits_.in_flight_max);
+  // Of the one that comes back after a later one has gone, some may still be in flight.
+  queue.in_flight = static_cast<std::size_t>(
+      std::count_if(queue.live.begin(), queue.live.end(),
+                    [&](const Uuid& id) { return live_.at(id)->handed == session.target; }));
 }
 
 void CommandRouter::on(const DeviceGone& gone, CommandClock now) {
@@ -57,10 +64,13 @@ void CommandRouter::leave(const CommandTarget& target, const std::string& device
     return;
   }
   DeviceQueue& queue = found->second;
-  const bool last = queue.target == target;
-  if (last) {
-    queue.away();
+  queue.forget_earlier(target);
+  if (queue.target == target) {
+    const std::optional<DeviceReady> earlier = queue.away();
     counts_.ready.sub();
+    if (earlier) {
+      take_over(queue, *earlier);
+    }
   }
   const auto lives = queue.live; // A copy: dropping changes it.
   for (const Uuid& id : lives) {
@@ -85,7 +95,7 @@ void CommandRouter::leave(const CommandTarget& target, const std::string& device
 void CommandRouter::enqueue(Live& live) {
   const std::string device = live.record.command.device;
   DeviceQueue& queue = devices_.at(device);
-  if (queue.target && queue.may_pass(live.record.command.priority)) {
+  if (queue.target && queue.may_pass(live.place())) {
     queue.waiting.insert(live.place());
     dispatch(device);
   } else {
@@ -103,7 +113,8 @@ void CommandRouter::dispatch(const std::string& device) {
     Live& live = *live_.at(queue.waiting.begin()->second);
     queue.waiting.erase(queue.waiting.begin());
     const model::Command& command = live.record.command;
-    if (now_.wall_ms >= command.expires_ms || !queue.takes(command)) {
+    if (live.phase != Live::Phase::open || now_.wall_ms >= command.expires_ms ||
+        !queue.takes(command)) {
       drop_if_unused(live); // The log tells when it is due; other filters read it again.
       continue;
     }
@@ -128,11 +139,21 @@ void CommandRouter::take_back(Live& live) {
   live.handed.reset();
 }
 
+void CommandRouter::read_again(const std::string& device) {
+  const auto found = devices_.find(device);
+  if (found != devices_.end() && found->second.target) {
+    found->second.read_up_to.reset();
+    found->second.more = true;
+    dispatch(device);
+  }
+}
+
 void CommandRouter::read_queue(const std::string& device, DeviceQueue& queue) {
-  if (!queue.more || queue.loading) {
+  // When memory is short each device has one at a time: none waits for the silent ones.
+  if (!queue.more || queue.loading || (crowded(2) && queue.in_flight > 0)) {
     return;
   }
-  if (log_->open_commands() == 0) {
+  if (log_->open_commands() == 0 && !log_->fault()) {
     queue.more = false;
     return;
   }
@@ -143,15 +164,24 @@ void CommandRouter::read_queue(const std::string& device, DeviceQueue& queue) {
 
 void CommandRouter::start_reads() {
   while (reads_ < limits_.reads_max && !to_read_.empty()) {
+    if (live_bytes_ >= limits_.live_bytes_max) {
+      retry_ns_ = now_.steady_ns + limits_.crowded_ms * kNsPerMs;
+      return;
+    }
     const std::string device = std::move(to_read_.extract(to_read_.begin()).value());
     const auto found = devices_.find(device);
     if (found == devices_.end()) {
       continue;
     }
+    if (!found->second.target) {
+      found->second.loading = false;
+      forget_device_if_unused(device);
+      continue;
+    }
     const auto after = found->second.read_up_to;
     ++reads_;
     const bool taken =
-        submit(storage::CommandPageLoad{device, after, limits_.page},
+        submit(storage::CommandPageLoad{device, after, crowded(2) ? 1 : limits_.page},
                [this, device, after](CommandReceipt& receipt) { on_page(device, after, receipt); });
     if (!taken) {
       return; // on_page() has put it back.
@@ -217,39 +247,62 @@ void CommandRouter::on(const CommandSent& sent, CommandClock now) {
       progress.sent_ms = sent.at_ms;
       note(*live);
     }
+    tell_cancelers(*live);
     if (now.wall_ms >= live->record.command.expires_ms) {
       end_by_time(*live);
     }
     return;
   }
   take_back(*live);
-  if (sent.why.empty()) {
+  const bool canceled = std::any_of(live->waits.begin(), live->waits.end(),
+                                    [](const Wait& wait) { return wait.cancels; });
+  if (!sent.why.empty()) {
+    finish(*live, CommandState::failed, {}, sent.why);
+  } else if (canceled && progress.state == CommandState::queued) {
+    finish(*live, CommandState::canceled, {}, {});
+  } else if (now.wall_ms >= live->record.command.expires_ms) {
     end_by_time(*live);
   } else {
-    finish(*live, CommandState::failed, {}, sent.why);
+    enqueue(*live);
   }
 }
 
 void CommandRouter::on(const CommandDelivered& delivered, CommandClock now) {
   now_ = now;
-  Live* live = find_live(delivered.device, delivered.id);
-  // Of a session that has unsubscribed meanwhile it counts, too.
-  if (live == nullptr || (live->handed && live->handed != delivered.target) || !live->is_out()) {
+  if (Live* live = find_live(delivered.device, delivered.id)) {
+    acknowledge(*live, delivered);
     return;
   }
-  take_back(*live);
-  devices_.at(delivered.device).waiting.erase(live->place());
-  if (live->phase == Live::Phase::open) {
-    model::CommandProgress& progress = live->record.progress;
+  // Of a session that has unsubscribed meanwhile: it shall not be sent again.
+  with_command(delivered.device, delivered.id,
+               [this, delivered](Live* live, CommandReceipt& receipt) {
+                 if (live == nullptr && receipt.record &&
+                     receipt.record->progress.state == CommandState::sent) {
+                   live = &add_live(std::move(*receipt.record));
+                 }
+                 if (live != nullptr) {
+                   acknowledge(*live, delivered);
+                 }
+               });
+}
+
+void CommandRouter::acknowledge(Live& live, const CommandDelivered& delivered) {
+  if ((live.handed && live.handed != delivered.target) || !live.is_out()) {
+    return;
+  }
+  take_back(live);
+  devices_.at(delivered.device).waiting.erase(live.place());
+  if (live.phase == Live::Phase::open) {
+    model::CommandProgress& progress = live.record.progress;
     progress.delivered_ms = delivered.at_ms;
     if (!delivered.refused.empty()) {
-      finish(*live, CommandState::rejected, {}, delivered.refused);
-    } else if (live->record.command.complete_on == model::CompleteOn::delivery) {
-      finish(*live, CommandState::succeeded, {}, {});
+      finish(live, CommandState::rejected, {}, delivered.refused);
+    } else if (live.record.command.complete_on == model::CompleteOn::delivery) {
+      finish(live, CommandState::succeeded, {}, {});
     } else {
       progress.state = CommandState::delivered;
-      note(*live);
-      drop_if_unused(*live);
+      note(live);
+      drop_if_unused(live);
     }
   }
   dispatch(delivered.device);

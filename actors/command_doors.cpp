@@ -32,7 +32,7 @@ CommandResult result_of(CommandLogStatus status) {
 
 void CommandRouter::create(CommandRequest request, CommandClock now, CommandDone done) {
   now_ = now;
-  if (live_.size() >= limits_.live_max) {
+  if (crowded(1)) {
     counts_.refused_overloaded.add();
     done({CommandResult::overloaded, {}, false, {}});
     return;
@@ -131,7 +131,11 @@ void CommandRouter::on_created(const Uuid& id, CommandReceipt& receipt) {
   }
   Wait wait = std::move(live.waits.front());
   live.waits.clear();
+  const std::string device = live.record.command.device;
   drop(live);
+  if (receipt.status == CommandLogStatus::unavailable) {
+    read_again(device); // It may be on disk all the same, and is then to be sent.
+  }
   if (receipt.status == CommandLogStatus::replayed && receipt.record) {
     replay(std::move(*receipt.record), std::move(wait));
     return;
@@ -149,8 +153,13 @@ void CommandRouter::replay(CommandRecord record, Wait wait) {
   CommandReceipt receipt;
   const Uuid id = record.command.id;
   const auto live = live_.find(id);
+  const std::string device = record.command.device;
+  const bool unsent = live == live_.end() && record.progress.state == CommandState::queued;
   receipt.record = std::move(record);
   show(live == live_.end() ? nullptr : live->second.get(), receipt, std::move(wait));
+  if (unsent) {
+    read_again(device); // Its creation was refused, and yet it was logged.
+  }
 }
 
 void CommandRouter::find(std::string_view device, const Uuid& id, std::int64_t wait_ms,
@@ -207,7 +216,9 @@ void CommandRouter::show(Live* live, CommandReceipt& receipt, Wait wait) {
     tell(wait, {CommandResult::ok, record, wait.replayed, {}});
     return;
   }
-  wait_for(live != nullptr ? *live : add_live(std::move(*receipt.record)), std::move(wait));
+  Live& waited = live != nullptr ? *live : add_live(std::move(*receipt.record));
+  wait_for(waited, std::move(wait));
+  drop_if_unused(waited);
 }
 
 void CommandRouter::cancel(Live* live, CommandReceipt& receipt, Wait wait) {
@@ -220,6 +231,11 @@ void CommandRouter::cancel(Live* live, CommandReceipt& receipt, Wait wait) {
   }
   if (live != nullptr && live->phase == Live::Phase::ending) {
     wait_for(*live, std::move(wait)); // on_ended() tells which it was.
+    return;
+  }
+  if (live != nullptr && live->handed && live->record.progress.state == CommandState::queued) {
+    port_.forget(*live->handed, {live->record.command.id, false});
+    wait_for(*live, std::move(wait)); // CommandSent tells whether it was in time.
     return;
   }
   if (live != nullptr && !live->is_out()) {
@@ -245,6 +261,10 @@ CommandRouter::Wait CommandRouter::make_wait(CommandDone done, std::int64_t wait
 }
 
 void CommandRouter::wait_for(Live& live, Wait wait) {
+  if (draining_) {
+    tell(wait, {CommandResult::draining, live.record, false, {}});
+    return; // The caller drops it if it is of no more use.
+  }
   wait.number = next_wait_++;
   const std::int64_t deadline_ns =
       wait.deadline_ns != 0 ? wait.deadline_ns : std::numeric_limits<std::int64_t>::max();
@@ -280,8 +300,21 @@ void CommandRouter::tell_all(Live& live, const CommandReply& reply) {
   }
 }
 
+/// It was sent: too late for whoever wanted it back.
+void CommandRouter::tell_cancelers(Live& live) {
+  for (std::size_t i = 0; i < live.waits.size();) {
+    if (!live.waits[i].cancels) {
+      ++i;
+      continue;
+    }
+    Wait over = std::move(live.waits[i]); // What waits_ still has of it finds nothing.
+    live.waits.erase(live.waits.begin() + static_cast<std::ptrdiff_t>(i));
+    tell(over, {CommandResult::already_sent, live.record, false, {}});
+  }
+}
+
 /// The wait's time is over; the command lives on.
-void CommandRouter::end_wait(const Uuid& id, std::uint64_t number) {
+void CommandRouter::end_wait(const Uuid& id, std::uint64_t number, CommandResult result) {
   const auto found = live_.find(id);
   if (found == live_.end()) {
     return;
@@ -294,7 +327,7 @@ void CommandRouter::end_wait(const Uuid& id, std::uint64_t number) {
   }
   Wait over = std::move(*wait);
   live.waits.erase(wait);
-  tell(over, {CommandResult::wait_over, live.record, false, {}});
+  tell(over, {result, live.record, false, {}});
   drop_if_unused(live);
 }
 

@@ -36,9 +36,10 @@ struct SettleAnswer {
   std::uint64_t token = 0;
   Verdict verdict = Verdict::taken;
 };
-/// The command needs this session no more: it is final, or was taken back.
+/// Not to be sent, if it was not yet: then CommandSent says so.
 struct ForgetCommand {
   Uuid id;
+  bool ended = true; ///< It is final: its PUBACK is of no interest, its answer is not awaited.
 };
 
 // --- Session -> router. Of one session in this order; nothing comes after DeviceGone.
@@ -53,8 +54,8 @@ struct DeviceReady {
   bool with_id = true;              ///< Topics end with the id of the command (3.1.1).
   std::uint16_t in_flight_max = 0;  ///< The client's Receive Maximum.
 };
-/// The PUBLISH is in the socket's buffer, or (`sent` false) it was not sent since it had expired
-/// or was larger than the client takes.
+/// The PUBLISH is in the socket's buffer, or (`sent` false) it was not sent: taken back, expired,
+/// or for the reason `why`.
 struct CommandSent {
   CommandTarget target;
   std::string device;

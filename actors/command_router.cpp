@@ -32,7 +32,7 @@ void CommandRouter::on_timer(CommandClock now) {
   while (!waits_.empty() && waits_.begin()->first <= now_.steady_ns) {
     const auto [id, number] = waits_.begin()->second;
     waits_.erase(waits_.begin());
-    end_wait(id, number);
+    end_wait(id, number, CommandResult::wait_over);
   }
   if (retry_ns_ > now_.steady_ns) {
     return;
@@ -60,10 +60,11 @@ std::optional<std::int64_t> CommandRouter::timer_ns() const {
 }
 
 void CommandRouter::end_waits() {
+  draining_ = true;
   while (!waits_.empty()) {
     const auto [id, number] = waits_.begin()->second;
     waits_.erase(waits_.begin());
-    end_wait(id, number);
+    end_wait(id, number, CommandResult::draining);
   }
 }
 
@@ -75,6 +76,7 @@ CommandRouter::Live& CommandRouter::add_live(CommandRecord record) {
   auto& live = live_[id];
   live = std::make_unique<Live>();
   live->record = std::move(record);
+  live_bytes_ += live->bytes();
   counts_.live.add();
   return *live;
 }
@@ -98,7 +100,7 @@ CommandRouter::Live* CommandRouter::find_live(const std::string& device, const C
 }
 
 /// Writes a state on the way: nobody waits for it, it rides on the next group.
-void CommandRouter::note(Live& live) {
+void CommandRouter::note(const Live& live) {
   const CommandRecord& record = live.record;
   static_cast<void>(log_->submit(
       0, storage::CommandUpdate{record.command.device, record.command.id, record.progress, false}));
@@ -116,7 +118,14 @@ void CommandRouter::finish(Live& live, CommandState state, std::string result, s
   if (live.ending.reason.size() > model::kCommandReasonBytesMax) {
     live.ending.reason.resize(model::kCommandReasonBytesMax);
   }
+  // The session that has it, or had it and waits for an answer that it did not get.
+  const DeviceQueue& queue = devices_.at(live.record.command.device);
+  const std::optional<CommandTarget> session = live.handed ? live.handed : queue.target;
+  if (session && live.is_out()) {
+    port_.forget(*session, {live.record.command.id, true});
+  }
   take_back(live);
+  devices_.at(live.record.command.device).waiting.erase(live.place());
   submit_end(live);
   dispatch(live.record.command.device);
 }
@@ -155,8 +164,8 @@ void CommandRouter::drop_if_unused(Live& live) {
   }
   const DeviceQueue& queue = devices_.at(live.record.command.device);
   // Of a device that is here the answer is likely to come soon; it should not cost a read.
-  const bool awaits_answer = queue.target && live.record.progress.state != CommandState::queued &&
-                             live_.size() < limits_.live_max / 2;
+  const bool awaits_answer =
+      queue.target && live.record.progress.state != CommandState::queued && !crowded(2);
   if (!awaits_answer && !queue.waiting.contains(live.place())) {
     drop(live);
   }
@@ -169,6 +178,7 @@ void CommandRouter::drop(Live& live) {
   queue.waiting.erase(live.place());
   queue.live.erase(id);
   unlogged_ends_.erase(id);
+  live_bytes_ -= live.bytes();
   live_.erase(id);
   counts_.live.sub();
   forget_device_if_unused(device);
@@ -219,6 +229,9 @@ void CommandRouter::on_due(const std::vector<CommandRecord>& due, CommandClock n
     Live& live = *found->second;
     // One that was just given to a session is told about by CommandSent, in any case.
     const bool undecided = live.handed && live.record.progress.state == CommandState::queued;
+    if (live.phase == Live::Phase::open && undecided) {
+      port_.forget(*live.handed, {record.command.id, false}); // If it still waits there.
+    }
     if (live.phase != Live::Phase::open || undecided) {
       continue;
     }

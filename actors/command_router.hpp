@@ -25,11 +25,13 @@
 namespace spate::actors {
 
 struct CommandLimits {
-  std::size_t live_max = 100'000;  ///< Commands in memory; more are refused as overloaded.
-  std::uint16_t in_flight_max = 8; ///< Sent to a device and not acknowledged by it.
-  std::size_t page = 16;           ///< Commands of a device that are read at a time.
-  std::size_t reads_max = 256;     ///< Devices whose queues are being read at a time.
-  std::int64_t retry_ms = 1000;    ///< Between attempts to log what the log refused.
+  std::size_t live_max = 100'000;         ///< Commands in memory; more are refused as overloaded.
+  std::size_t live_bytes_max = 64u << 20; ///< What they weigh with their arguments; the same.
+  std::uint16_t in_flight_max = 8;        ///< Sent to a device and not acknowledged by it.
+  std::size_t page = 16;                  ///< Commands of a device that are read at a time.
+  std::size_t reads_max = 256;            ///< Devices whose queues are being read at a time.
+  std::int64_t crowded_ms = 50;           ///< Before queues are read on when memory was short.
+  std::int64_t retry_ms = 1000;           ///< Between attempts to log what the log refused.
 };
 
 /// The way to the sessions of devices. Targets that are gone are ignored.
@@ -38,7 +40,7 @@ public:
   virtual ~DevicePort() = default;
   virtual void deliver(const CommandTarget& target, const model::Command& command) = 0;
   virtual void settle(const CommandTarget& target, const SettleAnswer& answer) = 0;
-  virtual void forget(const CommandTarget& target, const Uuid& id) = 0;
+  virtual void forget(const CommandTarget& target, const ForgetCommand& what) = 0;
   /// Whether any session speaks for the device now, of commands or not. For words only.
   [[nodiscard]] virtual bool connected(std::string_view device) const = 0;
 };
@@ -92,7 +94,7 @@ public:
   /// When on_timer() is wanted, on the steady clock; nullopt: not at all.
   [[nodiscard]] std::optional<std::int64_t> timer_ns() const;
 
-  /// Answers everyone who waits with the state of now.
+  /// Answers everyone who waits with the state of now, also who comes from now on.
   void end_waits();
   /// Nobody waits for anything.
   [[nodiscard]] bool idle() const noexcept { return waits_.empty() && pending_.empty(); }
@@ -121,7 +123,8 @@ private:
   void wait_for(Live& live, Wait wait);
   void tell(Wait& wait, CommandReply reply);
   void tell_all(Live& live, const CommandReply& reply);
-  void end_wait(const Uuid& id, std::uint64_t number);
+  void end_wait(const Uuid& id, std::uint64_t number, CommandResult result);
+  void tell_cancelers(Live& live);
 
   // What devices are given (command_delivery.cpp).
   void enqueue(Live& live);
@@ -132,6 +135,10 @@ private:
   void on_page(const std::string& device, const std::optional<DeviceQueue::Place>& after,
                storage::CommandReceipt& receipt);
   void leave(const CommandTarget& target, const std::string& device);
+  void take_over(DeviceQueue& queue, const DeviceReady& session);
+  void acknowledge(Live& live, const CommandDelivered& delivered);
+  /// Reads the device's queue from its start again, if it is here.
+  void read_again(const std::string& device);
   void on_answer(Live* live, storage::CommandReceipt& receipt, const CommandAnswer& answer);
   void answer_live(Live& live, const CommandAnswer& answer);
   void refuse_late(const model::Command& command, model::CommandProgress progress,
@@ -142,7 +149,10 @@ private:
   // Commands and their log.
   Live& add_live(model::CommandRecord record);
   [[nodiscard]] Live* find_live(const std::string& device, const CommandKey& key);
-  void note(Live& live);
+  [[nodiscard]] bool crowded(std::size_t part) const noexcept {
+    return live_.size() >= limits_.live_max / part || live_bytes_ >= limits_.live_bytes_max / part;
+  }
+  void note(const Live& live);
   void finish(Live& live, model::CommandState state, std::string result, std::string reason);
   void submit_end(Live& live);
   void on_ended(const Uuid& id, storage::CommandReceipt& receipt);
@@ -166,6 +176,8 @@ private:
   std::uint64_t next_ticket_ = 1;                           ///< 0: nobody wants the receipt.
   std::multimap<std::int64_t, std::pair<Uuid, std::uint64_t>> waits_; ///< By deadline.
   std::uint64_t next_wait_ = 1;
+  std::size_t live_bytes_ = 0;
+  bool draining_ = false;
   std::unordered_map<std::string, std::uint64_t, TextHash, std::equal_to<>>
       running_keys_;              ///< Idempotency keys whose first request is not answered yet.
   std::set<Uuid> unlogged_ends_;  ///< Their final states were refused by the log.

@@ -38,6 +38,9 @@ struct CommandRouter::Live {
   [[nodiscard]] DeviceQueue::Place place() const {
     return {record.command.priority, record.command.id};
   }
+  [[nodiscard]] std::size_t bytes() const {
+    return sizeof(Live) + record.command.args.size() + record.command.device.size();
+  }
   /// May be (or have been) with the device.
   [[nodiscard]] bool is_out() const {
     return handed || record.progress.state != model::CommandState::queued;

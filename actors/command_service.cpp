@@ -72,8 +72,8 @@ struct CommandService::Impl final : DevicePort, storage::CommandLogListener {
   void settle(const CommandTarget& target, const SettleAnswer& answer) override {
     tell(target, answer);
   }
-  void forget(const CommandTarget& target, const Uuid& id) override {
-    tell(target, ForgetCommand{id});
+  void forget(const CommandTarget& target, const ForgetCommand& what) override {
+    tell(target, what);
   }
   bool connected(std::string_view device) const override {
     return presence.find(device).has_value();
@@ -132,14 +132,22 @@ public:
             [this, &router](const DeviceGone& gone) {
               router.on(gone, clock_now());
               service_.targets.erase(gone.target);
+              service_.arm_timer();
             },
-            [&router](const CommandSent& sent) { router.on(sent, clock_now()); },
-            [&router](const CommandDelivered& delivered) { router.on(delivered, clock_now()); },
-            [&router, this](const CommandAnswer& answer) {
+            [this, &router](const CommandSent& sent) {
+              router.on(sent, clock_now());
+              service_.arm_timer();
+            },
+            [this, &router](const CommandDelivered& delivered) {
+              router.on(delivered, clock_now());
+              service_.arm_timer();
+            },
+            [this, &router](const CommandAnswer& answer) {
               // One that answers for its client id alone has no commands, so no DeviceReady.
               service_.targets.try_emplace(answer.target,
                                            caf::actor_cast<caf::actor_addr>(current_sender()));
               router.on(answer, clock_now());
+              service_.arm_timer();
             },
             [this, &router](const Logged& logged) {
               router.on_logged(std::move(*logged.receipts), clock_now());
@@ -193,6 +201,7 @@ void CommandService::find(std::string_view device, const Uuid& id, std::int64_t 
 
 void CommandService::cancel(std::string_view device, const Uuid& id, CommandDone done) {
   impl_->router.cancel(device, id, clock_now(), std::move(done));
+  impl_->arm_timer();
 }
 
 bool CommandService::is_ready(std::string_view device) const {

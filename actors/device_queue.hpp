@@ -32,6 +32,8 @@ struct DeviceQueue {
   bool with_id = true;
   std::size_t in_flight_max = 0;
 
+  std::vector<DeviceReady> earlier; ///< Sessions that subscribed before, the newest last.
+
   std::set<Place> waiting;                 ///< Live, not given to a session.
   std::unordered_set<Uuid, UuidHash> live; ///< All live commands of the device.
   std::size_t in_flight = 0;               ///< Given to a session, not acknowledged.
@@ -39,12 +41,18 @@ struct DeviceQueue {
   bool loading = false;
   bool more = false; ///< The log holds more behind `read_up_to`.
 
+  static constexpr std::size_t kEarlierMax = 8; ///< More are forgotten, the oldest first.
+
+  /// The session takes the device's commands from now on.
   void ready(const DeviceReady& session, std::size_t in_flight_limit);
-  void away();
+  /// It does not any more. The newest of the earlier ones, to be made ready, if there is one.
+  [[nodiscard]] std::optional<DeviceReady> away();
+  void forget_earlier(const CommandTarget& session);
   [[nodiscard]] bool takes(const model::Command& command) const;
-  /// A new command of this priority may be sent before what the log still holds.
-  [[nodiscard]] bool may_pass(model::CommandPriority priority) const noexcept {
-    return priority == model::CommandPriority::urgent || !(more || loading);
+  /// Whether a new command may be sent before what the log still holds.
+  [[nodiscard]] bool may_pass(const Place& place) const {
+    return place.first == model::CommandPriority::urgent || !(more || loading) ||
+           (read_up_to && place <= *read_up_to); // A page that came before its receipt had it.
   }
   [[nodiscard]] bool unused() const noexcept { return !target && live.empty() && !loading; }
 };

@@ -34,7 +34,7 @@ caf::behavior DeviceSession::make_behavior() {
           },
           [this](const ForgetCommand& message) {
             if (connection_ != nullptr) {
-              session_.on_forget(message.id);
+              session_.on_forget(message);
             }
           }};
 }

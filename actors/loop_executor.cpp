@@ -156,9 +156,12 @@ void LoopExecutor::enqueue(PinnedActor& actor, std::int64_t queued_ns) {
 }
 
 void LoopExecutor::run(PinnedActor& actor) {
-  actor.urgent_.store(false, std::memory_order_release);
+  const bool was_urgent = actor.urgent_.exchange(false, std::memory_order_acq_rel);
   const auto result = static_cast<caf::resumable&>(actor).resume(this, kQuantum);
   if (result == caf::resumable::resume_later) {
+    if (was_urgent) { // What is left of its mailbox may be urgent, too.
+      actor.urgent_.store(true, std::memory_order_release);
+    }
     enqueue(actor, steady_ns());
   } else {
     caf::intrusive_ptr_release(actor.ctrl());

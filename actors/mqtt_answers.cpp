@@ -70,7 +70,9 @@ bool MqttSession::take_answer(const wire::Publish& publish) {
 
   Commands& state = commands();
   answer.token = ++state.last_token;
-  state.answers.push_back({answer.token, sequence, answer.device,
+  const std::size_t bytes = answer.result.size() + sizeof answer;
+  state.answer_bytes += bytes;
+  state.answers.push_back({answer.token, sequence, bytes, answer.device,
                            std::string(publish.topic.substr(0, model::kRejectionTextBytesMax)),
                            model::printable(publish.payload)});
   const auto awaited =
@@ -80,7 +82,8 @@ bool MqttSession::take_answer(const wire::Publish& publish) {
   if (awaited != state.awaited.end()) {
     cool(Uuid(*awaited));
   }
-  if (state.answers.size() >= kUnsettledAnswersMax) {
+  if (state.answers.size() >= kUnsettledAnswersMax ||
+      state.answer_bytes >= kUnsettledAnswerBytesMax) {
     paused_ = true;
     port_.pause_reading(true);
   }
@@ -100,6 +103,7 @@ void MqttSession::on_settle(const SettleAnswer& settled) {
   }
   const Commands::Answer answer = std::move(*found);
   answers.erase(found);
+  commands_->answer_bytes -= answer.bytes;
   context_.counters.answers[static_cast<std::size_t>(settled.verdict)].add();
   switch (settled.verdict) {
   case SettleAnswer::Verdict::taken:

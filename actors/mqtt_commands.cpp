@@ -40,9 +40,19 @@ bool MqttSession::Commands::numbered(std::string_view device) const noexcept {
     if (filter.qos > 0 && !filter.numbered) {
       return false; // The plain topics say more.
     }
-    numbered = numbered || filter.numbered;
+    numbered = numbered || (filter.numbered && filter.qos > 0);
   }
   return numbered;
+}
+
+/// True if something was dropped.
+template <class Drops>
+bool MqttSession::drop_waiting(Drops&& drops) {
+  return std::erase_if(commands_->waiting, [&](const model::Command& command) {
+           const bool dropped = drops(command);
+           commands_->waiting_bytes -= dropped ? weight_of(command) : 0;
+           return dropped;
+         }) != 0;
 }
 
 MqttSession::Commands& MqttSession::commands() {
@@ -55,7 +65,7 @@ MqttSession::Commands& MqttSession::commands() {
 // --- Who takes the commands of which device.
 
 /// False if the device has too many filters.
-bool MqttSession::note_subscription(std::string_view filter, std::uint8_t qos) {
+bool MqttSession::note_subscription(std::string_view filter, std::uint8_t qos, std::uint32_t id) {
   if (port_.commands() == nullptr || filter.size() > kCommandFilterBytesMax) {
     return true;
   }
@@ -75,11 +85,14 @@ bool MqttSession::note_subscription(std::string_view filter, std::uint8_t qos) {
   const auto known = std::find_if(filters.begin(), filters.end(),
                                   [&](const auto& other) { return other.text == filter; });
   if (known != filters.end()) {
-    known->qos = qos;
+    known->subscription_id = id;
+    if (std::exchange(known->qos, qos) == qos) {
+      return true; // Nothing that the router would want to know.
+    }
   } else if (filters.size() >= kCommandFiltersMax) {
     return false;
   } else {
-    filters.push_back({std::string(filter), qos, subscriber->numbered});
+    filters.push_back({std::string(filter), qos, subscriber->numbered, id});
   }
   if (std::find(state.changed.begin(), state.changed.end(), device->first) == state.changed.end()) {
     state.changed.push_back(device->first);
@@ -104,6 +117,7 @@ void MqttSession::note_unsubscription(std::string_view filter) {
     changed.push_back(device->first);
   }
   if (device->second.empty()) {
+    drop_waiting([&](const model::Command& command) { return command.device == device->first; });
     context_.presence.leave(device->first);
     commands_->devices.erase(device);
   }
@@ -112,6 +126,14 @@ void MqttSession::note_unsubscription(std::string_view filter) {
 /// After the SUBACK or UNSUBACK.
 void MqttSession::tell_changes() {
   if (!commands_ || commands_->changed.empty() || state_ != State::connected) {
+    return;
+  }
+  const std::uint64_t second = context_.loop.now_ms() / 1000;
+  commands_->changes = second == commands_->changes_second ? commands_->changes : 0;
+  commands_->changes_second = second;
+  commands_->changes += static_cast<std::uint32_t>(commands_->changed.size());
+  if (commands_->changes > kFilterChangesMax) {
+    refuse(Reason::message_rate_too_high, "subscriptions to commands change too often");
     return;
   }
   // A command overtakes what is gathered, but it may not come before the CONNACK.
@@ -204,10 +226,22 @@ void MqttSession::leave_commands() {
 // --- Commands to the device.
 
 void MqttSession::on_deliver(model::Command command) {
-  if (state_ != State::connected || port_.commands() == nullptr) {
-    return; // The router hears, or has heard, that this session is gone.
+  if (state_ != State::connected || port_.commands() == nullptr ||
+      !commands().devices.contains(command.device)) {
+    return; // The router hears, or has heard, that this session is not the device's.
   }
-  Commands& state = commands();
+  Commands& state = *commands_;
+  const auto known = [&command](const auto& other) { return other.id == command.id; };
+  if (std::any_of(state.waiting.begin(), state.waiting.end(), known)) {
+    return;
+  }
+  const auto unacked = std::find_if(state.unacked.begin(), state.unacked.end(), known);
+  if (unacked != state.unacked.end()) { // Since then it has subscribed anew.
+    unacked->forgotten = false;
+    port_.commands()->tell(CommandSent{
+        target(), std::move(command.device), command.id, context_.wall_now_ms(), true, {}});
+    return;
+  }
   const std::size_t bytes = weight_of(command);
   if (state.waiting.size() >= kWaitingCommandsMax ||
       state.waiting_bytes + bytes > kWaitingCommandBytesMax) {
@@ -265,6 +299,13 @@ void MqttSession::send_command(const model::Command& command) {
     publish.content_type = "application/json";
     publish.response_topic = response_topic;
     publish.correlation_data = id;
+  }
+  if (version_ == Version::v5) {
+    for (const Commands::Filter& filter : state.devices.find(command.device)->second) {
+      if (filter.subscription_id != 0 && wire::filter_takes(filter.text, topic)) {
+        publish.subscription_ids.push_back(filter.subscription_id);
+      }
+    }
   }
   std::string packet;
   wire::append_publish(packet, publish, version_);
@@ -330,21 +371,27 @@ void MqttSession::on_puback(const wire::Frame& frame) {
   send_waiting();
 }
 
-void MqttSession::on_forget(const Uuid& id) {
+void MqttSession::on_forget(const ForgetCommand& message) {
   if (!commands_) {
     return;
   }
-  for (Commands::Unacked& unacked : commands_->unacked) {
-    unacked.forgotten = unacked.forgotten || unacked.id == id;
-  }
-  std::erase_if(commands_->waiting, [&](const model::Command& command) {
-    if (command.id != id) {
+  std::string device;
+  const bool waited = drop_waiting([&](const model::Command& command) {
+    if (command.id != message.id) {
       return false;
     }
-    commands_->waiting_bytes -= weight_of(command);
+    device = command.device;
     return true;
   });
-  cool(id);
+  if (message.ended) {
+    for (Commands::Unacked& unacked : commands_->unacked) {
+      unacked.forgotten = unacked.forgotten || unacked.id == message.id;
+    }
+    cool(message.id);
+  } else if (waited) { // Else CommandSent is on its way.
+    port_.commands()->tell(
+        CommandSent{target(), std::move(device), message.id, context_.wall_now_ms(), false, {}});
+  }
 }
 
 /// A command was sent: its PUBACK and its answer are looked for first.

@@ -16,6 +16,7 @@ namespace spate::actors {
 /// Answers of one session that the router has not settled: then its reading is paused until half of
 /// them are.
 inline constexpr std::size_t kUnsettledAnswersMax = 64;
+inline constexpr std::size_t kUnsettledAnswerBytesMax = 256u << 10;
 /// Commands of one session that wait for their PUBACK, in number and bytes, whatever its Receive
 /// Maximum. Further ones wait here: so many, and then they are refused.
 inline constexpr std::size_t kUnackedCommandsMax = 1000;
@@ -25,7 +26,9 @@ inline constexpr std::size_t kWaitingCommandBytesMax = 4u << 20;
 /// SUBACKs that wait for the store.
 inline constexpr std::size_t kWithheldSubackBytesMax = 64u << 10;
 /// Filters for the commands of one device. Devices need one.
-inline constexpr std::size_t kCommandFiltersMax = 64;
+inline constexpr std::size_t kCommandFiltersMax = 16;
+/// Changes of filters of one session within a second: each is told to the router.
+inline constexpr std::uint32_t kFilterChangesMax = 256;
 /// No longer filter matches a command's topic.
 inline constexpr std::size_t kCommandFilterBytesMax = 512;
 /// After its last command was sent, a session's socket is hot no longer than this.
@@ -38,6 +41,7 @@ struct MqttSession::Commands {
     std::string text;
     std::uint8_t qos = 0;
     bool numbered = false;
+    std::uint32_t subscription_id = 0; ///< Goes with what it takes [MQTT5-3.3.4-3]; 0: none.
   };
   struct Unacked {
     std::uint16_t packet_id = 0;
@@ -49,6 +53,7 @@ struct MqttSession::Commands {
   struct Answer {
     std::uint64_t token = 0;
     std::uint32_t sequence = 0;
+    std::size_t bytes = 0; ///< That it makes the router hold.
     std::string device;
     std::string topic;
     std::string sample;
@@ -63,9 +68,12 @@ struct MqttSession::Commands {
   std::list<model::Command> waiting; ///< For room in `unacked`.
   std::size_t waiting_bytes = 0;
   std::vector<Answer> answers; ///< Told to the router and not settled.
+  std::size_t answer_bytes = 0;
   std::uint64_t last_token = 0;
   std::vector<Uuid> awaited; ///< Sent, and neither answered nor forgotten.
   std::uint64_t hot_until_ms = 0;
+  std::uint64_t changes_second = 0; ///< Of `changes`.
+  std::uint32_t changes = 0;
   std::uint16_t last_packet_id = 0;
   bool hot = false;
   bool gone = false; ///< The router was told, or need not be.

@@ -301,7 +301,8 @@ void MqttSession::settle(std::uint32_t sequence, RejectReason refused) {
 
 void MqttSession::resume_if_room() {
   if (paused_ && publishing_->in_flight.size() <= context_.limits.receive_maximum / 2u &&
-      (!commands_ || commands_->answers.size() <= kUnsettledAnswersMax / 2)) {
+      (!commands_ || (commands_->answers.size() <= kUnsettledAnswersMax / 2 &&
+                      commands_->answer_bytes <= kUnsettledAnswerBytesMax / 2))) {
     paused_ = false;
     port_.pause_reading(false);
   }

@@ -241,7 +241,7 @@ void MqttSession::on_subscribe(const wire::Frame& frame) {
       answer.reasons.push_back(Reason::shared_subscriptions_not_supported);
     } else if (!known && subscribed_->size() >= context_.limits.subscriptions_max) {
       answer.reasons.push_back(Reason::quota_exceeded);
-    } else if (!note_subscription(wanted.filter, wanted.qos)) {
+    } else if (!note_subscription(wanted.filter, wanted.qos, packet->subscription_id.value_or(0))) {
       answer.reasons.push_back(Reason::quota_exceeded);
     } else {
       if (!known) {

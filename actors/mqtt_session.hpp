@@ -127,7 +127,7 @@ public:
   // From the command router.
   void on_deliver(model::Command command);
   void on_settle(const SettleAnswer& settled);
-  void on_forget(const Uuid& id);
+  void on_forget(const ForgetCommand& message);
 
   void on_taken_over();
   void on_shutdown();
@@ -172,7 +172,7 @@ private:
   [[nodiscard]] model::Protocol protocol() const noexcept {
     return version_ == wire::Version::v5 ? model::Protocol::mqtt5 : model::Protocol::mqtt311;
   }
-  bool note_subscription(std::string_view filter, std::uint8_t qos);
+  bool note_subscription(std::string_view filter, std::uint8_t qos, std::uint32_t id);
   void note_unsubscription(std::string_view filter);
   void tell_changes();
   void tell_seen(std::string_view device);
@@ -181,6 +181,8 @@ private:
   void leave_commands();
   void send_command(const model::Command& command);
   void send_waiting();
+  template <class Drops>
+  bool drop_waiting(Drops&& drops);
   void heat();
   void cool(const Uuid& id);
   std::uint64_t on_hot_timer(std::uint64_t now_ms);

@@ -166,7 +166,14 @@ CommandGroup::Outcome CommandGroup::add(const CommandUpdate& update) {
     totals_changed_ = true;
     ended_.push_back(work.id);
   }
-  progress = update.progress;
+  const model::CommandProgress before = std::exchange(progress, update.progress);
+  if (progress.state == model::CommandState::expired &&
+      before.state != model::CommandState::queued) {
+    // Whoever says so had not heard that it was sent.
+    progress.state = model::CommandState::timed_out;
+    progress.sent_ms = before.sent_ms;
+    progress.delivered_ms = before.delivered_ms;
+  }
   work.changed = true;
   return {};
 }

@@ -76,6 +76,7 @@ Result<void> CommandThread::start() {
     log::error("command-log-open-failed", "the command log can not be opened, and is tried again",
                {{"reason", std::string_view(opened.error().detail)}});
     open_error_ = std::move(opened.error());
+    open_.store(1, std::memory_order_relaxed); // Not known: there may be some.
   }
   thread_ = std::thread([this] { run(); });
   return {};
@@ -120,7 +121,7 @@ void CommandThread::run() {
       recover(*error, entries, 0);
       entries.clear();
     }
-    if (database_ != nullptr && !answer(entries)) {
+    if (database_ != nullptr && (!write_kept() || !answer(entries))) {
       continue;
     }
     if (database_ == nullptr) {
@@ -154,7 +155,8 @@ CommandQueue::Clock::time_point CommandThread::wake_at() const {
   const auto now = CommandQueue::Clock::now();
   const std::int64_t wake_ms = std::min(due_.wake_ms(), history_.wake_ms());
   const std::int64_t now_ms = now_ms_();
-  if (history_.due(totals_, now_ms) || wake_ms <= now_ms) {
+  if (history_.due(totals_, now_ms) || wake_ms <= now_ms ||
+      (!kept_.empty() && database_ != nullptr)) {
     return now;
   }
   if (wake_ms == INT64_MAX) {
@@ -313,11 +315,37 @@ void CommandThread::refuse(WaitingEntries& entries, std::size_t begin, CommandLo
   for (std::size_t i = begin; i < entries.size(); ++i) {
     bytes += weight_of(entries[i].entry);
   }
+  for (std::size_t i = begin; i < entries.size(); ++i) {
+    if (!has_receipt(entries[i].entry) && kept_.size() < kKeptMax) {
+      kept_.push_back(std::move(std::get<CommandUpdate>(entries[i].entry)));
+    }
+  }
   Receipts receipts = refusals(entries, begin, status, why);
   queue_.done(entries.size() - begin, bytes, 0);
   if (!receipts.empty()) {
     listener_.on_logged(std::move(receipts));
   }
+}
+
+/// States that were refused and that nobody was told of: that a command was sent must not be
+/// forgotten.
+bool CommandThread::write_kept() {
+  if (kept_.empty()) {
+    return true;
+  }
+  CommandGroup group(*database_, options_, totals_, now_ms_());
+  for (const CommandUpdate& update : kept_) {
+    static_cast<void>(group.add(update));
+  }
+  group.finish();
+  if (const auto written = write(group); !written.ok()) {
+    WaitingEntries none;
+    recover(written, none, 0);
+    return false;
+  }
+  settle(group);
+  kept_ = {};
+  return true;
 }
 
 CommandThread::Receipts CommandThread::refusals(const WaitingEntries& entries, std::size_t begin,

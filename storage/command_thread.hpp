@@ -48,6 +48,7 @@ public:
 
 private:
   using Receipts = std::vector<CommandReceipt>;
+  static constexpr std::size_t kKeptMax = 100'000;
 
   Result<void> open_database(bool create);
   void close_database();
@@ -63,6 +64,7 @@ private:
   void report_damage(const std::string& detail);
   void refuse(WaitingEntries& entries, std::size_t begin, CommandLogStatus status,
               const std::string& why);
+  [[nodiscard]] bool write_kept();
   static Receipts refusals(const WaitingEntries& entries, std::size_t begin,
                            CommandLogStatus status, const std::string& why);
   /// All the rest false as answer().
@@ -95,6 +97,7 @@ private:
   ReopenPause pause_;
   log::RateLimit damage_lines_;
   std::optional<Error> open_error_; ///< Why it starts closed.
+  std::vector<CommandUpdate> kept_; ///< Refused, and written once the log is open again.
 
   mutable std::mutex status_mutex_;
   std::optional<std::string> fault_;

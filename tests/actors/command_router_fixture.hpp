@@ -21,12 +21,15 @@ struct FakeSessions final : DevicePort {
   void settle(const CommandTarget&, const SettleAnswer& answer) override {
     settled.push_back(answer);
   }
-  void forget(const CommandTarget&, const Uuid& id) override { forgotten.push_back(id); }
+  void forget(const CommandTarget&, const ForgetCommand& what) override {
+    (what.ended ? forgotten : taken_back).push_back(what.id);
+  }
   bool connected(std::string_view device) const override { return device == "telemetry-only"; }
 
   std::vector<std::pair<CommandTarget, model::Command>> delivered;
   std::vector<SettleAnswer> settled;
   std::vector<Uuid> forgotten;
+  std::vector<Uuid> taken_back;
 };
 
 struct RouterFixture {

@@ -423,6 +423,152 @@ TEST_CASE("what is not sent can be cancelled, twice without harm; what is sent c
   CHECK(f.replies.back().result == CommandResult::not_found);
 }
 
+TEST_CASE("a command that only waits in the session can be taken back") {
+  RouterFixture f;
+  f.ready();
+  f.create(RouterFixture::request());
+  f.log_all();
+  const Uuid id = f.sessions.delivered.back().second.id;
+  f.cancel(id);
+  CHECK(f.replies.size() == 1);
+  CHECK(f.sessions.taken_back == std::vector<Uuid>{id});
+  SUBCASE("in time") {
+    f.sent(id, 1, false);
+    f.log_all();
+    REQUIRE(f.replies.size() == 2);
+    CHECK(f.replies.back().result == CommandResult::ok);
+    CHECK(f.state(id) == CommandState::canceled);
+  }
+  SUBCASE("too late") {
+    f.sent(id);
+    REQUIRE(f.replies.size() == 2);
+    CHECK(f.replies.back().result == CommandResult::already_sent);
+    CHECK(f.replies.back().record->progress.state == CommandState::sent);
+  }
+}
+
+TEST_CASE("a device that adds a filter gets what waits for it") {
+  RouterFixture f;
+  CommandRequest r = RouterFixture::request("lamp", "set");
+  r.if_offline = model::IfOffline::queue;
+  f.create(r);
+  f.log_all();
+  f.ready("lamp", 1, {"devices/lamp/commands/reboot/+"});
+  f.log_all();
+  CHECK(f.sessions.delivered.empty());
+  f.create(r); // While it is there, but does not take it.
+  f.log_all();
+  f.ready("lamp", 1, {"devices/lamp/commands/reboot/+", "devices/lamp/commands/set/+"});
+  f.log_all();
+  CHECK(f.sessions.delivered.size() == 2);
+}
+
+TEST_CASE("commands in memory are bounded by what they weigh, too") {
+  CommandLimits limits;
+  limits.live_bytes_max = 100'000;
+  RouterFixture f(limits);
+  f.ready();
+  CommandRequest r = RouterFixture::request();
+  r.args = "\"" + std::string(60'000, 'x') + "\"";
+  for (int i = 0; i < 3; ++i) {
+    f.create(r);
+  }
+  REQUIRE(f.replies.size() == 1);
+  CHECK(f.replies[0].result == CommandResult::overloaded);
+}
+
+TEST_CASE("a command that is ending is not given to the device any more, and holds no place in the "
+          "window") {
+  CommandLimits limits;
+  limits.in_flight_max = 1;
+  RouterFixture f(limits);
+  f.ready();
+  const Uuid first = f.sent_command();
+  f.create(RouterFixture::request());
+  f.log_all();
+  const Uuid second = f.replies.back().record->command.id;
+  f.cancel(second);
+  f.acked(first); // While CANCELED is on its way to the disk.
+  CHECK(f.sessions.delivered.size() == 1);
+  f.log_all();
+  CHECK(f.state(second) == CommandState::canceled);
+  f.create(RouterFixture::request());
+  f.log_all();
+  CHECK(f.sessions.delivered.size() == 2);
+}
+
+TEST_CASE("a command that a page brings before its own receipt is sent") {
+  CommandLimits limits;
+  limits.page = 2;
+  RouterFixture f(limits);
+  CommandRequest r = RouterFixture::request();
+  r.if_offline = model::IfOffline::queue;
+  f.create(r);
+  f.log_all();
+  f.ready();
+  // One group: the page is read when C and D are written, whose receipts come behind it.
+  f.create(r);
+  f.create(r);
+  const auto page = std::move(f.log.waiting.front());
+  f.log.waiting.pop_front();
+  f.log.waiting.push_back(page);
+  std::vector<storage::CommandReceipt> receipts;
+  while (!f.log.waiting.empty()) {
+    receipts.push_back(std::move(f.log.step().front()));
+  }
+  std::rotate(receipts.begin(), receipts.end() - 1, receipts.end());
+  f.router.on_logged(std::move(receipts), f.now());
+  f.log_all();
+  CHECK(f.sessions.delivered.size() == 3);
+}
+
+TEST_CASE("a PUBACK that comes after the session has unsubscribed counts") {
+  RouterFixture f;
+  f.ready();
+  const Uuid id = f.sent_command();
+  DeviceReady none;
+  none.target = RouterFixture::target(1);
+  none.device = "lamp";
+  f.router.on(none, f.now());
+  f.acked(id);
+  f.log_all();
+  CHECK(f.state(id) == CommandState::delivered);
+  f.ready();
+  f.log_all();
+  CHECK(f.sessions.delivered.size() == 1); // Not a second time.
+}
+
+TEST_CASE("when a later subscriber leaves, the earlier one is the device again") {
+  RouterFixture f;
+  f.ready("lamp", 1);
+  f.ready("lamp", 2);
+  f.gone("lamp", 2);
+  f.create(RouterFixture::request());
+  f.log_all();
+  REQUIRE(f.sessions.delivered.size() == 1);
+  CHECK(f.sessions.delivered[0].first == RouterFixture::target(1));
+  f.ready("lamp", 3);
+  f.gone("lamp", 1); // Not the one that has it now.
+  f.gone("lamp", 3);
+  CHECK_FALSE(f.router.is_ready("lamp"));
+}
+
+TEST_CASE("a creation that was refused and yet is on disk is sent to the device that is here") {
+  RouterFixture f;
+  f.ready();
+  f.create(RouterFixture::request());
+  auto entry = f.log.waiting.front(); // As a reopened log may have it.
+  f.log.broken = "the disk said no";
+  f.router.on_logged(f.log.step(LogStatus::unavailable), f.now());
+  CHECK(f.replies.back().result == CommandResult::unavailable);
+  f.log.waiting.push_front(std::move(entry));
+  static_cast<void>(f.log.step());
+  f.log_all(LogStatus::unavailable); // Its queue is read too early,
+  f.pass(1000);                      // and again.
+  f.log_all();
+  CHECK(f.sessions.delivered.size() == 1);
+}
+
 TEST_CASE("find tells the state of now, or waits for the final one") {
   RouterFixture f;
   f.ready();
@@ -533,7 +679,10 @@ TEST_CASE("at the stop everyone who waits is told the state of now") {
   f.router.end_waits();
   f.log_all();
   REQUIRE(f.replies.size() == 1);
-  CHECK(f.replies[0].result == CommandResult::wait_over);
+  CHECK(f.replies[0].result == CommandResult::draining);
+  f.create(r); // Its entry is under way when the stop comes.
+  f.log_all();
+  CHECK(f.replies.back().result == CommandResult::draining);
   CHECK(f.router.idle());
 }
 

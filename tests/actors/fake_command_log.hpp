@@ -24,7 +24,7 @@ public:
     return true;
   }
   std::uint64_t open_commands() const noexcept override { return open_; }
-  std::optional<std::string> fault() const override { return std::nullopt; }
+  std::optional<std::string> fault() const override { return broken; }
   storage::CommandLogStats stats() const override { return {}; }
   Result<std::optional<model::CommandRecord>> find(const std::string&, const Uuid&) override {
     return std::nullopt;
@@ -62,6 +62,7 @@ public:
   std::map<Uuid, model::CommandRecord> records;
   std::map<std::string, std::pair<std::uint64_t, Uuid>> keys;
   bool full = false;
+  std::optional<std::string> broken;
 
 private:
   void apply(storage::CommandCreation& creation, storage::CommandReceipt& receipt) {

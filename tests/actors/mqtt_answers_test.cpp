@@ -209,7 +209,7 @@ TEST_SUITE("actors.mqtt_answers") {
     f.answer(1, CommandFixture::topic(1), "1");
     CHECK(f.router().answers.size() == 1);
     CHECK_FALSE(f.router().hot);
-    f.session.on_forget(command_id(1)); // It is final.
+    f.session.on_forget({command_id(1)}); // It is final.
     f.puback(packet_id);
     CHECK(f.router().delivered.empty());
     CHECK(f.context.counters.unknown_pubacks.get() == 0);

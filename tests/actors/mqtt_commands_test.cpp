@@ -176,7 +176,7 @@ TEST_SUITE("actors.mqtt_commands.subscribe") {
       CHECK(f.router().gone[0].devices == std::vector<std::string>{"d1"});
       const std::size_t bytes = f.router().first.size();
       f.session.on_deliver(f.command(2)); // It crossed the end on its way.
-      f.session.on_forget(command_id(1));
+      f.session.on_forget({command_id(1)});
       f.session.on_settle({1, SettleAnswer::Verdict::taken});
       f.session.on_timer(f.loop.now_ms() + 1'000'000);
       CHECK(f.router().first.size() == bytes);
@@ -319,7 +319,7 @@ TEST_SUITE("actors.mqtt_commands.deliver") {
     CHECK(f.router().sent.size() == 2);
     const std::uint16_t first = f.sent().packet_id;
     f.sent();
-    f.session.on_forget(command_id(4)); // Taken back while it waits.
+    f.session.on_forget({command_id(4)}); // Taken back while it waits.
     f.puback(first);
     CHECK(f.router().sent.size() == 3);
     CHECK(f.router().sent[2].id == command_id(3));
@@ -358,7 +358,10 @@ TEST_SUITE("actors.mqtt_commands.deliver") {
     CommandFixture small;
     small.subscribe({"devices/d1/commands/#"});
     for (std::size_t i = 0; i < kUnackedCommandsMax + kWaitingCommandsMax + 10; ++i) {
-      small.session.on_deliver(small.command(1));
+      model::Command command = small.command(1);
+      command.id.bytes[0] = static_cast<unsigned char>(i >> 8);
+      command.id.bytes[1] = static_cast<unsigned char>(i);
+      small.session.on_deliver(std::move(command));
     }
     CHECK(small.router().sent.size() == kUnackedCommandsMax + 10);
   }
@@ -368,7 +371,7 @@ TEST_SUITE("actors.mqtt_commands.deliver") {
     f.subscribe({"devices/d1/commands/#"});
     f.session.on_deliver(f.command(1));
     const std::uint16_t packet_id = f.sent().packet_id;
-    f.session.on_forget(command_id(1));
+    f.session.on_forget({command_id(1)});
     f.puback(packet_id);
     CHECK(f.router().delivered.empty());
     CHECK(f.context.counters.unknown_pubacks.get() == 0);
@@ -388,7 +391,7 @@ TEST_SUITE("actors.mqtt_commands.deliver") {
     CHECK(f.router().hot); // The answers are awaited.
     f.answer(1, CommandFixture::topic(1), "1");
     CHECK(f.router().hot);
-    f.session.on_forget(command_id(2));
+    f.session.on_forget({command_id(2)});
     CHECK_FALSE(f.router().hot);
   }
 

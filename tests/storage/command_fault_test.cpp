@@ -78,6 +78,25 @@ TEST_SUITE("command log faults") {
     CHECK(f.find(before)->progress.state == CommandState::succeeded);
   }
 
+  TEST_CASE("that a command was sent is not forgotten, though the log refused it then") {
+    FaultyLog f;
+    f.open();
+    const auto sent = f.created();
+    f.fs->fail(PowerFs::Fault::sync_eio);
+    CHECK(f.create(f.command()).status == CommandLogStatus::unavailable);
+    auto update = f.update(sent, CommandState::sent);
+    update.sync = false;
+    f.submit(update);
+    f.fs->clear();
+    f.create_until_logged(f.command());
+    // Whoever did not hear of it calls it expired.
+    auto end = f.update(sent, CommandState::expired);
+    end.progress.sent_ms = 0;
+    CHECK(f.ask(end).status == CommandLogStatus::logged);
+    CHECK(f.find(sent)->progress.state == CommandState::timed_out);
+    CHECK(f.find(sent)->progress.sent_ms == update.progress.sent_ms);
+  }
+
   TEST_CASE("opening on a full disk waits for space; a new log is not begun there") {
     FaultyLog f;
     f.fs->fail(PowerFs::Fault::write_enospc);

@@ -340,6 +340,24 @@ TEST_SUITE("idempotency keys") {
     CHECK(f.create(f.command(), "key", 2).status == CommandLogStatus::replayed);
   }
 
+  TEST_CASE("a key can be looked up without making anything") {
+    CommandFixture f;
+    f.open();
+    CommandCreation look{f.command(), "k", 1};
+    look.key_only = true;
+    const auto unknown = f.ask(look);
+    CHECK(unknown.status == CommandLogStatus::logged);
+    CHECK_FALSE(unknown.record);
+    CHECK(f.log->open_commands() == 0);
+    const auto made = f.command();
+    CHECK(f.create(made, "k", 1).status == CommandLogStatus::logged);
+    const auto known = f.ask(look);
+    CHECK(known.status == CommandLogStatus::replayed);
+    CHECK(known.record->command.id == made.id);
+    look.request_hash = 2;
+    CHECK(f.ask(look).status == CommandLogStatus::key_reused);
+  }
+
   TEST_CASE("a refused command does not use its key up") {
     CommandFixture f;
     f.options.open_per_device_max = 1;

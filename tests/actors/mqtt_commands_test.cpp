@@ -341,6 +341,71 @@ TEST_SUITE("actors.mqtt_commands.deliver") {
     CHECK(f.router().sent[1].why.empty());
   }
 
+  TEST_CASE("nothing is published after an UNSUBSCRIBE, and what waits is dropped") {
+    CommandFixture f(Version::v5, {}, "c1", 1);
+    f.subscribe({"devices/d1/commands/#"});
+    f.session.on_deliver(f.command(1));
+    f.session.on_deliver(f.command(2)); // Waits for the PUBACK of the first.
+    const std::uint16_t packet_id = f.sent().packet_id;
+    f.unsubscribe("devices/d1/commands/#");
+    f.session.on_deliver(f.command(3));
+    f.puback(packet_id);
+    CHECK(f.router().first.empty());
+    CHECK(f.router().sent.size() == 1);
+  }
+
+  TEST_CASE("a command that waits can be taken back; one that was sent is told of anyway") {
+    CommandFixture f(Version::v5, {}, "c1", 1);
+    f.subscribe({"devices/d1/commands/#"});
+    f.session.on_deliver(f.command(1));
+    f.session.on_deliver(f.command(2));
+    f.session.on_forget({command_id(1), false});
+    f.session.on_forget({command_id(2), false});
+    REQUIRE(f.router().sent.size() == 2);
+    CHECK(f.router().sent[0].sent);
+    CHECK(f.router().sent[1].id == command_id(2));
+    CHECK_FALSE(f.router().sent[1].sent);
+    f.puback(f.sent().packet_id);
+    CHECK(f.router().delivered.size() == 1);
+    CHECK(f.router().first.empty());
+  }
+
+  TEST_CASE("a command that comes again before its PUBACK is not sent twice") {
+    CommandFixture f;
+    f.subscribe({"devices/d1/commands/#"});
+    f.session.on_deliver(f.command(1));
+    f.sent();
+    f.session.on_deliver(f.command(1));
+    CHECK(f.router().first.empty());
+    CHECK(f.router().sent.size() == 2);
+  }
+
+  TEST_CASE("the subscription identifier goes with the command [MQTT5-3.3.4-3]") {
+    CommandFixture f;
+    wire::Subscribe packet;
+    packet.packet_id = 1;
+    packet.subscription_id = 77;
+    packet.subscriptions = {{"devices/d1/commands/#", 1}};
+    std::string bytes;
+    wire::append_subscribe(bytes, packet, f.version);
+    f.feed(bytes);
+    f.session.on_deliver(f.command(1));
+    CHECK(f.sent().subscription_ids == std::vector<std::uint32_t>{77});
+  }
+
+  TEST_CASE("subscriptions that change all the time end the connection") {
+    CommandFixture f;
+    f.subscribe({"devices/d1/commands/#"});
+    for (int i = 0; i < 10; ++i) {
+      f.subscribe({"devices/d1/commands/#"}); // No change.
+    }
+    CHECK(f.router().ready.size() == 1);
+    for (std::uint32_t i = 0; i <= kFilterChangesMax && !f.port.closed; ++i) {
+      f.feed_subscribe({"devices/d1/commands/#"}, i % 2);
+    }
+    CHECK(f.port.closed);
+  }
+
   TEST_CASE("what a client never acknowledges is bounded in number and bytes") {
     CommandFixture f;
     f.subscribe({"devices/d1/commands/#"});

@@ -28,6 +28,7 @@ struct CommandRequest {
 enum class CommandResult : std::uint8_t {
   ok,              ///< `record` is its state: final, or not if that was not waited for.
   wait_over,       ///< The wait ended first; `record` is its state of now.
+  draining,        ///< The node stops before the wait is over; `record` is its state of now.
   device_offline,  ///< Not connected, or did not subscribe to this command; `detail` says which.
   queue_full,      ///< The device, or the node, has as many open commands as it may.
   not_found,       ///< Of find() and cancel().

@@ -24,7 +24,8 @@ std::string detail_or(const CommandReply& reply, std::string_view fallback) {
   return reply.detail.empty() ? std::string(fallback) : reply.detail;
 }
 
-/// The record is there with `ok`, `wait_over` and `already_sent`; without it the reply is broken.
+/// The record is there with `ok`, `wait_over`, `draining` and `already_sent`; without it the reply
+/// is broken.
 bool has_command(const CommandReply& reply) noexcept {
   return reply.record.has_value();
 }
@@ -88,6 +89,8 @@ Problem problem_of(const CommandReply& reply, std::int64_t now_ms) {
         detail_or(reply, "The command log can not be written or read now; it is being reopened."),
         {},
         kRepairRetryAfterS};
+  case CommandResult::draining:
+    return {"draining", detail_or(reply, "The node stops; ask again."), {}, kRetryAfterS};
   case CommandResult::ok:
   case CommandResult::wait_over:
     break;
@@ -95,16 +98,38 @@ Problem problem_of(const CommandReply& reply, std::int64_t now_ms) {
   return {"internal-error", "The command's state got lost.", {}, {}};
 }
 
-std::string wait_over_detail(const model::CommandRecord& record, const Prefer& prefer) {
-  std::string detail = "No answer within " + std::to_string(prefer.wait_s.value_or(0)) + " s; ";
+std::string_view how_far(const model::CommandRecord& record) {
   switch (record.progress.state) {
   case CommandState::queued:
-    return detail + "it is not sent yet, and will not be after expires_ts.";
+    return "it is not sent yet, and will not be after expires_ts.";
   case CommandState::sent:
-    return detail + "it was sent and may have run; an answer is taken until expires_ts.";
+    return "it was sent and may have run; an answer is taken until expires_ts.";
   default:
-    return detail + "the device has it and may have run it; an answer is taken until expires_ts.";
+    return "the device has it and may have run it; an answer is taken until expires_ts.";
   }
+}
+
+/// Of a wait that ended before the command, which is durable and lives on.
+Problem unfinished(const CommandReply& reply, const Prefer& prefer) {
+  Problem problem{"command-wait-timeout", {}, {}, {}};
+  if (reply.result == CommandResult::draining) {
+    problem.code = "draining";
+    problem.detail = "The node stops and waits no longer. The command is logged: ask for it at "
+                     "Location instead of sending it again; ";
+    problem.retry_after_s = kRetryAfterS;
+  } else {
+    problem.detail = "No answer within " + std::to_string(prefer.wait_s.value_or(0)) + " s; ";
+  }
+  problem.detail += how_far(*reply.record);
+  problem.command = command_json(*reply.record);
+  return problem;
+}
+
+/// Whether the reply tells the command's state to those who send and ask.
+bool tells_state(const CommandReply& reply) noexcept {
+  return has_command(reply) &&
+         (reply.result == CommandResult::ok || reply.result == CommandResult::wait_over ||
+          reply.result == CommandResult::draining);
 }
 
 Response command_response(const model::CommandRecord& record, std::uint16_t status) {
@@ -124,8 +149,7 @@ void add_applied(Response& response, const Prefer& prefer, bool answered_async) 
 
 Response answer_to_send(const CommandReply& reply, const Prefer& prefer,
                         const ProblemContext& context, std::int64_t now_ms) {
-  const bool told = reply.result == CommandResult::ok || reply.result == CommandResult::wait_over;
-  if (!told || !has_command(reply)) {
+  if (!tells_state(reply)) {
     return problem_response(problem_of(reply, now_ms), context);
   }
   const model::CommandRecord& record = *reply.record;
@@ -134,9 +158,7 @@ Response answer_to_send(const CommandReply& reply, const Prefer& prefer,
   if (final || prefer.wait_ms() == 0 || prefer.respond_async) {
     response = command_response(record, final ? 200 : 202);
   } else {
-    Problem problem{"command-wait-timeout", wait_over_detail(record, prefer), {}, {}};
-    problem.command = command_json(record);
-    response = problem_response(problem, context);
+    response = problem_response(unfinished(reply, prefer), context);
   }
   response.headers.emplace_back("Location", command_location(record.command));
   add_applied(response, prefer, !final);
@@ -148,8 +170,7 @@ Response answer_to_send(const CommandReply& reply, const Prefer& prefer,
 
 Response answer_to_get(const CommandReply& reply, const Prefer& prefer,
                        const ProblemContext& context, std::int64_t now_ms) {
-  const bool told = reply.result == CommandResult::ok || reply.result == CommandResult::wait_over;
-  if (!told || !has_command(reply)) {
+  if (!tells_state(reply)) {
     return problem_response(problem_of(reply, now_ms), context);
   }
   Response response = command_response(*reply.record, 200);
@@ -162,8 +183,19 @@ Response answer_to_cancel(const CommandReply& reply, const ProblemContext& conte
   const bool canceled =
       has_command(reply) &&
       (reply.result == CommandResult::ok || reply.record->progress.state == CommandState::canceled);
-  return canceled ? command_response(*reply.record, 200)
-                  : problem_response(problem_of(reply, now_ms), context);
+  if (canceled) {
+    return command_response(*reply.record, 200);
+  }
+  if (reply.result == CommandResult::wait_over || reply.result == CommandResult::draining) {
+    // A cancel is given no time of its own: only the stop ends its wait.
+    return problem_response({"draining",
+                             "The node stops before it is known whether the command is canceled; "
+                             "ask again.",
+                             {},
+                             kRetryAfterS},
+                            context);
+  }
+  return problem_response(problem_of(reply, now_ms), context);
 }
 
 Problem body_too_large(std::string_view bytes) {

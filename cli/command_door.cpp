@@ -19,6 +19,11 @@ std::vector<std::string> wait_header(std::int64_t wait_s) {
                     : std::vector<std::string>{};
 }
 
+/// The wait ended first, or the node's stop ended it: the command is durable and may still succeed.
+bool lives_on(std::string_view code, const JsonObject& problem) {
+  return code == "command-wait-timeout" || (code == "draining" && !problem.raw("command").empty());
+}
+
 /// What to do about a problem, where its detail is written for callers of the API.
 std::string advice(std::string_view code, const JsonObject& problem, const CommandOptions& o) {
   if (code == "device-offline") {
@@ -27,7 +32,7 @@ std::string advice(std::string_view code, const JsonObject& problem, const Comma
   if (code == "device-not-found") {
     return "Known devices are listed at " + o.url + "/api/v1/devices.";
   }
-  if (code == "command-wait-timeout") {
+  if (lives_on(code, problem)) {
     const auto command = JsonObject::parse(problem.raw("command"));
     return "Follow it with: spate cmd watch " + o.device + " " +
            (command ? command->text("id") : std::string("ID"));
@@ -147,7 +152,7 @@ int complain(const HttpAnswer& answer, const CommandOptions& options) {
   }
   const std::string next = advice(code, *problem, options);
   complain({Errc::malformed_payload, detail + (next.empty() ? "" : " ") + next});
-  if (code == "command-wait-timeout") {
+  if (lives_on(code, *problem)) {
     return kExitNotMet;
   }
   const bool usage = answer.status == 400 || answer.status == 413 || code == "validation-failed";

@@ -71,11 +71,9 @@ int send_command(const CommandOptions& options) {
     }
     return command.final && command.state != "SUCCEEDED" ? kExitFailed : kExitOk;
   }
-  if (answer->status == 504) {
-    if (const auto problem = JsonObject::parse(answer->body)) {
-      if (const std::string inside = problem->raw("command"); !inside.empty()) {
-        show(inside, options, command);
-      }
+  if (const auto problem = JsonObject::parse(answer->body)) { // The command may live on.
+    if (const std::string inside = problem->raw("command"); !inside.empty()) {
+      show(inside, options, command);
     }
   }
   return complain(*answer, options);
@@ -99,9 +97,8 @@ int list_commands(const CommandOptions& options) {
   std::vector<CommandView> commands;
   std::string cursor;
   do {
-    // The limit stays the same from page to page; what is too much is left out below.
-    const auto answer =
-        door->list(options.states, std::min(options.limit, kListPage), cursor);
+    const auto answer = door->list(
+        options.states, std::min(options.limit - commands.size(), kListPage), cursor);
     if (!answer) {
       return failed(answer.error());
     }
@@ -120,7 +117,6 @@ int list_commands(const CommandOptions& options) {
     cursor = page->next_cursor;
   } while (!cursor.empty() && commands.size() < options.limit);
   if (!options.json) {
-    commands.resize(std::min(commands.size(), options.limit));
     std::fputs(commands.empty() ? "No commands.\n" : command_table(commands).c_str(), stdout);
   }
   return kExitOk;

@@ -1,6 +1,10 @@
 #include "cli/http_client.hpp"
 
+#include <memory>
 #include <utility>
+
+#include <arpa/inet.h>
+#include <strings.h>
 
 #include <curl/curl.h>
 
@@ -34,7 +38,35 @@ Headers headers_of(const HttpRequest& request) {
   return list;
 }
 
+bool is_loopback_host(std::string host) {
+  if (host.starts_with('[') && host.ends_with(']')) {
+    in6_addr address{};
+    return inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &address) == 1 &&
+           IN6_IS_ADDR_LOOPBACK(&address);
+  }
+  in_addr address{};
+  if (inet_pton(AF_INET, host.c_str(), &address) == 1) {
+    return ntohl(address.s_addr) >> 24 == 127;
+  }
+  host = "." + host; // RFC 6761: names under localhost are it.
+  constexpr std::string_view kName = ".localhost";
+  return host.size() >= kName.size() &&
+         strcasecmp(host.c_str() + host.size() - kName.size(), kName.data()) == 0;
+}
+
 } // namespace
+
+bool is_loopback_url(const std::string& url) {
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parts(curl_url(), &curl_url_cleanup);
+  char* host = nullptr;
+  if (!parts || curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK ||
+      curl_url_get(parts.get(), CURLUPART_HOST, &host, 0) != CURLUE_OK) {
+    return false;
+  }
+  const bool loopback = is_loopback_host(host);
+  curl_free(host);
+  return loopback;
+}
 
 Result<std::unique_ptr<HttpClient>> HttpClient::open(std::string_view url) {
   if (!url.starts_with("http://") && !url.starts_with("https://")) {
@@ -51,6 +83,9 @@ Result<std::unique_ptr<HttpClient>> HttpClient::open(std::string_view url) {
   }
   return std::unique_ptr<HttpClient>(new HttpClient(std::string(url), curl));
 }
+
+HttpClient::HttpClient(std::string base, void* curl)
+    : base_(std::move(base)), loopback_(is_loopback_url(base_)), curl_(curl) {}
 
 HttpClient::~HttpClient() {
   curl_easy_cleanup(curl_);
@@ -75,6 +110,9 @@ Result<HttpAnswer> HttpClient::call(const HttpRequest& request) {
   curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, fault);
   curl_easy_setopt(curl_, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, "http,https");
+  if (loopback_) {
+    curl_easy_setopt(curl_, CURLOPT_NOPROXY, "*");
+  }
   curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT, 10L);
   curl_easy_setopt(curl_, CURLOPT_TIMEOUT, request.answer_s_max);
   const CURLcode code = curl_easy_perform(curl_);

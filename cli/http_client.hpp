@@ -23,7 +23,8 @@ struct HttpAnswer {
   std::string body;
 };
 
-/// One connection, kept open. One thread; calls block.
+/// One connection, kept open. One thread; calls block. The proxies that the environment names are
+/// used as curl does, but never for this machine.
 class HttpClient {
 public:
   static constexpr std::size_t kAnswerBytesMax = std::size_t{64} << 20;
@@ -38,11 +39,15 @@ public:
   Result<HttpAnswer> call(const HttpRequest& request);
 
 private:
-  HttpClient(std::string base, void* curl) : base_(std::move(base)), curl_(curl) {}
+  HttpClient(std::string base, void* curl);
 
   const std::string base_;
+  const bool loopback_;
   void* const curl_;
 };
+
+/// Whether its host is localhost or a name under it, of 127.0.0.0/8, or ::1.
+[[nodiscard]] bool is_loopback_url(const std::string& url);
 
 /// Percent-encodes all but unreserved characters.
 [[nodiscard]] std::string percent_encode(std::string_view text);

@@ -71,6 +71,12 @@ Result<std::int64_t> parse_wait_s(std::string_view text) {
   return seconds;
 }
 
+bool looks_like_time(std::string_view text) noexcept {
+  const std::size_t digits = text.find_first_not_of("0123456789.");
+  return !text.empty() && digits != 0 &&
+         (digits == std::string_view::npos || unit_ms(text.substr(digits)));
+}
+
 Result<std::string> read_args(const std::string& text, std::istream& input) {
   std::string args;
   std::string where = "ARGS";

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/inputs.hpp"
 
 namespace spate::cli {
 
@@ -13,9 +14,7 @@ namespace {
 
 constexpr const char* kDefaultUrl = "http://127.0.0.1:8080";
 
-constexpr const char* kExitFooter = R"(
-Exit status: 0 it succeeded, or was accepted; 1 it failed, was refused, or no node answered;
-2 the command line is wrong; 3 the wait ended before the command did.)";
+constexpr const char* kWaitUnsaid = "true"; ///< What CLI11 gives for a flag without "=".
 
 constexpr const char* kSendFooter = R"(
 Examples:
@@ -27,19 +26,37 @@ Examples:
   jq -c .limits site.json | spate cmd send lamp-1 set-limits -
 
 ARGS is JSON as it stands, @FILE, or - for the standard input. Numbers below 0 and texts that start
-with a dash come behind --: spate cmd send lamp-1 set-offset -- -5)";
+with a dash come behind --: spate cmd send lamp-1 set-offset -- -5
+
+Exit status: 0 it succeeded, or without --wait is accepted; 1 it did not succeed, was refused, or no
+node answered; 2 the command line is wrong; 3 the wait ended before the command did, which lives on.)";
 
 constexpr const char* kWatchFooter = R"(
 Examples:
   spate cmd watch lamp-1 01977f2e-6d5b-7c3a-9f10-3b2f6a1d9e44
       Shows each change of state with its time, until the command is final.
   spate cmd watch lamp-1
-      Shows the device's commands, then new ones and their changes, until Ctrl-C.)";
+      Shows the device's commands, then new ones and their changes, until Ctrl-C.
+
+Exit status, with ID: 0 it succeeded; 1 it ended otherwise, is not known, or no node answered (one
+that did is asked again for a minute); 2 the command line is wrong. Without ID it ends by itself only
+with 1 or 2.)";
 
 constexpr const char* kListFooter = R"(
 Examples:
   spate cmd ls lamp-1 --state QUEUED,SENT
-  spate cmd ls lamp-1 --limit 100 -o json)";
+  spate cmd ls lamp-1 --limit 100 -o json
+
+Exit status: 0 they are listed, also if there are none; 1 the device is not known, or no node
+answered; 2 the command line is wrong.)";
+
+constexpr const char* kGetFooter = R"(
+Exit status: 0 it is shown, whatever its state; 1 it is not known, or no node answered; 2 the command
+line is wrong.)";
+
+constexpr const char* kCancelFooter = R"(
+Exit status: 0 it is canceled and will not be sent; 1 it was sent or is final already, is not known,
+or no node answered; 2 the command line is wrong.)";
 
 /// What all verbs share.
 CLI::App* add_verb(CLI::App& cmd, CommandOptions& o, const char* name, const char* description,
@@ -55,8 +72,30 @@ CLI::App* add_verb(CLI::App& cmd, CommandOptions& o, const char* name, const cha
           "table, or json: the API's own document (default table)")
       ->check(CLI::IsMember({"table", "json"}))
       ->type_name("WORD");
-  verb->footer(std::string(footer) + "\n" + kExitFooter);
+  verb->footer(footer);
   return verb;
+}
+
+/// --wait takes its seconds behind "=" only, since a word behind a blank is DEVICE, NAME or ARGS.
+/// Where that word looks like seconds, either reading would be a guess.
+void settle_wait(const CLI::App& send, CommandOptions& o) {
+  if (o.wait != kWaitUnsaid) {
+    return;
+  }
+  o.wait = "10";
+  const std::vector<CLI::Option*>& given = send.parse_order(); // One entry for each word.
+  for (std::size_t i = 0; i + 1 < given.size(); ++i) {
+    const CLI::Option& next = *given[i + 1];
+    if (given[i]->get_name() != "--wait" || !next.get_positional()) {
+      continue;
+    }
+    const std::string& word = next.results().front();
+    if (looks_like_time(word)) {
+      throw CLI::ValidationError("--wait", "write --wait=SECONDS (1 to 60) if " + word +
+                                               " is how long to wait, or --wait=10 " + word +
+                                               " if it is part of the command");
+    }
+  }
 }
 
 void add_send(CLI::App& send, CommandOptions& o) {
@@ -64,8 +103,8 @@ void add_send(CLI::App& send, CommandOptions& o) {
       ->required()
       ->type_name("NAME");
   send.add_option("args", o.args, "JSON, @FILE, or - for the standard input")->type_name("[ARGS]");
-  send.add_flag("--wait{10}", o.wait,
-                "wait for the device's answer; --wait=SECONDS up to 60 (default 10)");
+  send.add_flag("--wait", o.wait, "wait for the device's answer, at most 60 s (default 10)")
+      ->option_text("[=SECONDS]");
   send.add_option("--ttl", o.ttl,
                   "never send it later than this: 30s, 24h (default the wait; without one 60s, "
                   "with --queue 24h)")
@@ -104,7 +143,8 @@ void add_command_verbs(CLI::App& app, std::function<int()>& run) {
   cmd->require_subcommand(1);
   const auto options = std::make_shared<CommandOptions>();
   const auto runs = [&run, options](CLI::App* verb, int (*function)(const CommandOptions&)) {
-    verb->callback([&run, options, function] {
+    verb->callback([&run, options, function, verb] {
+      settle_wait(*verb, *options);
       if (options->url.empty()) {
         const char* const url = std::getenv("SPATE_URL");
         options->url = url != nullptr && *url != '\0' ? url : kDefaultUrl;
@@ -128,11 +168,12 @@ void add_command_verbs(CLI::App& app, std::function<int()>& run) {
   add_list(*list, *options);
   runs(list, list_commands);
 
-  CLI::App* get = add_verb(*cmd, *options, "get", "show one command", "");
+  CLI::App* get = add_verb(*cmd, *options, "get", "show one command", kGetFooter);
   get->add_option("id", options->id, "the command")->required()->type_name("ID");
   runs(get, get_command);
 
-  CLI::App* cancel = add_verb(*cmd, *options, "cancel", "take back a command that is not sent", "");
+  CLI::App* cancel = add_verb(*cmd, *options, "cancel", "take back a command that is not sent",
+                              kCancelFooter);
   cancel->add_option("id", options->id, "the command")->required()->type_name("ID");
   runs(cancel, cancel_command);
 }

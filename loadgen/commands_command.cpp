@@ -90,7 +90,7 @@ int commands_command(const Options& options) {
   CommandsBeside beside(commander, commands);
   task.beside = &beside;
   int code = run_fleet(options, commands, std::move(task));
-  if (!commands.hdr.empty()) {
+  if (!commands.hdr.empty() && beside.result().stats.posted != 0) {
     std::ofstream file(commands.hdr, std::ios::trunc);
     file << hdr_text(beside.result().stats.latency);
     file.close();

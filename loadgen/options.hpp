@@ -12,6 +12,7 @@
 namespace spate::loadgen {
 
 inline constexpr std::int64_t kNoAnswers = -1;
+inline constexpr int kCommandWaitSMax = 60; ///< The node takes no longer Prefer: wait.
 
 /// What run, replay and commands have in common.
 struct FleetOptions {

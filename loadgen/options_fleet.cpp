@@ -26,7 +26,7 @@ const char* const kExamples =
 namespace {
 
 /// What run and commands have in common.
-void add_load_options(CLI::App& app, RunOptions& run) {
+void add_load_options(CLI::App& app, RunOptions& run, const std::string& duration_default) {
   add_fleet_options(app, run);
   add_parsed(app, "--devices", run.devices, parse_count, "COUNT: devices, one connection each")
       ->required();
@@ -36,7 +36,7 @@ void add_load_options(CLI::App& app, RunOptions& run) {
                     {{"fixed", Arrival::fixed}, {"poisson", Arrival::poisson}},
                     "Spacing of an open loop (default fixed)");
   add_parsed(app, "--duration", run.duration_ns, parse_duration_ns,
-             "TIME: how long to send (default 30s; with --stop-after no limit)");
+             "TIME: how long to send (default " + duration_default + ")");
   add_parsed(app, "--warm-up", run.warm_up_ns, parse_duration_ns,
              "TIME: send for so long before measuring");
   app.add_option("--payload", run.payload,
@@ -99,7 +99,7 @@ void add_fleet_options(CLI::App& app, FleetOptions& to) {
 }
 
 void add_run(CLI::App& app, RunOptions& run) {
-  add_load_options(app, run);
+  add_load_options(app, run, "30s; with --stop-after no limit");
   auto* rate = add_parsed(app, "--rate", run.rate, parse_number,
                           "RATE: messages per second of all devices together (open loop)");
   auto* flood =
@@ -118,7 +118,7 @@ void add_commands(CLI::App& app, CommandsOptions& commands) {
   app.add_flag("--poisson", commands.poisson,
                "Commands come at random (exponential gaps) instead of evenly");
   app.add_option("--wait", commands.wait_s, "Seconds that a request waits for the answer")
-      ->check(CLI::Range(1, 3600))
+      ->check(CLI::Range(1, kCommandWaitSMax))
       ->capture_default_str();
   add_parsed(app, "--ttl", commands.ttl_ns, parse_duration_ns,
              "TIME: how long a command lives (default: the wait)");
@@ -132,9 +132,11 @@ void add_commands(CLI::App& app, CommandsOptions& commands) {
   add_parsed(app, "--http-connections-max", commands.connections_max, parse_count,
              "COUNT: more are opened while all are busy, up to so many (default 1024); then "
              "commands wait, and the wait counts as latency");
-  app.add_option("--hdr", commands.hdr,
-                 "Write the latencies to this file as HdrHistogram percentiles, in ms");
-  add_load_options(app, commands);
+  app.add_option(
+      "--hdr", commands.hdr,
+      "Write the latencies to this file as HdrHistogram percentiles, in ms; it is left as "
+      "it is if no command could be posted");
+  add_load_options(app, commands, "30s");
   auto* rate = add_parsed(app, "--rate", commands.rate, parse_number,
                           "RATE: telemetry beside the commands, messages per second (open loop)");
   auto* flood = app.add_flag("--flood", commands.flood,

@@ -54,6 +54,22 @@ TEST_CASE("a reader may wait for the end of a command") {
   CHECK(n.node.client->receive().json()["state"] == "SUCCEEDED");
 }
 
+TEST_CASE("at a stop who asks hears the state of now, and who cancels is told to ask again") {
+  for (const CommandResult result : {CommandResult::draining, CommandResult::wait_over}) {
+    CommandNode n;
+    n.commands.tell({result, kSent, false, ""});
+    Answer answer = n.node.ask("GET", CommandNode::path_of(kSent), "Prefer: wait=60\r\n");
+    CHECK(answer.status == 200);
+    CHECK(answer.json()["state"] == "SENT");
+    answer = n.node.ask("DELETE", CommandNode::path_of(kSent));
+    CHECK(answer.status == 503);
+    CHECK(answer.code() == "draining");
+    CHECK(answer.header("retry-after") == "2");
+    n.commands.tell({result, command_record(1, CommandState::canceled), false, ""});
+    CHECK(n.node.ask("DELETE", CommandNode::path_of(kSent)).status == 200);
+  }
+}
+
 TEST_CASE("which is missing, the command or the device, is told apart") {
   CommandNode n;
   n.commands.tell({CommandResult::not_found, std::nullopt, false, ""});

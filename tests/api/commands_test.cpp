@@ -173,9 +173,37 @@ TEST_CASE("at a stop who waits hears the state of now, and nothing new is taken"
   }
   n.node.loop.post([&] { n.node.server->drain(); });
   const Answer answer = n.node.client->receive();
-  CHECK(answer.status == 504);
+  CHECK(answer.status == 503);
+  CHECK(answer.code() == "draining");
   CHECK(answer.json()["command"]["state"] == "SENT");
   CHECK(answer.header("connection") == "close");
+}
+
+TEST_CASE("a wait that the node's stop ends is no timeout, and says that the command lives on") {
+  CommandNode n;
+  for (const CommandState state :
+       {CommandState::queued, CommandState::sent, CommandState::delivered}) {
+    const model::CommandRecord record = command_record(7, state);
+    n.commands.tell({CommandResult::draining, record, true, ""});
+    const Answer answer = n.send(kBody, "Prefer: wait=60\r\n");
+    CHECK(answer.status == 503);
+    CHECK(answer.code() == "draining");
+    CHECK(answer.header("retry-after") == "2");
+    CHECK(answer.header("location") == CommandNode::path_of(record));
+    CHECK(answer.header("idempotency-replayed") == "true");
+    const auto body = answer.json();
+    CHECK(body["command"]["state"] == std::string(model::name_of(state)));
+    const auto detail = body["detail"].get<std::string>();
+    CHECK_FALSE(holds(detail, "60 s"));
+    CHECK(holds(detail, "instead of sending it again"));
+    CHECK(holds(detail, "not sent") == (state == CommandState::queued));
+
+    const Answer async = n.send(kBody, "Prefer: respond-async, wait=60\r\n");
+    CHECK(async.status == 202);
+    CHECK(async.json()["state"] == std::string(model::name_of(state)));
+  }
+  n.commands.tell({CommandResult::draining, command_record(7, CommandState::failed), false, ""});
+  CHECK(n.send(kBody, "Prefer: wait=60\r\n").status == 200);
 }
 
 TEST_CASE("how long a command lives follows from the wait and if_offline, unless it is said") {

@@ -124,7 +124,7 @@ public:
     {
       const std::scoped_lock lock(mutex);
       draining = true;
-      now = {actors::CommandResult::wait_over, reply.record, false, {}};
+      now = {actors::CommandResult::draining, reply.record, false, {}};
     }
     finish(now);
   }

@@ -42,6 +42,36 @@ TEST_CASE("a wait is whole seconds from 1 to 60") {
   CHECK(*parse_wait_s("60") == 60);
 }
 
+TEST_CASE("what may be meant as a time is told from names, ids and JSON") {
+  for (const auto text : {"30", "1.5", "30s", "500ms", "0"}) {
+    const std::string asked = text;
+    CAPTURE(asked);
+    CHECK(looks_like_time(asked));
+  }
+  for (const auto text : {"", "s", "-5", "30x", "0a1b", "4711-b", "{}", "\"30\"", "[30]", "@30"}) {
+    const std::string asked = text;
+    CAPTURE(asked);
+    CHECK_FALSE(looks_like_time(asked));
+  }
+}
+
+TEST_CASE("this machine is told from others, however its URL is written") {
+  for (const auto text : {"http://localhost", "http://LOCALHOST:8080", "https://a.localhost:1/x",
+                          "http://127.0.0.1:8080", "http://127.9.8.7",
+                          "http://user:pw@127.0.0.1:80", "http://[::1]:8080", "http://[0:0::1]"}) {
+    const std::string asked = text;
+    CAPTURE(asked);
+    CHECK(is_loopback_url(asked));
+  }
+  for (const auto text : {"http://node.example", "http://localhost.example", "http://notlocalhost",
+                          "http://127.0.0.1.example", "http://128.0.0.1", "http://[::2]",
+                          "http://10.0.0.1/127.0.0.1", "http://127.0.0.1@10.0.0.1", "http://"}) {
+    const std::string asked = text;
+    CAPTURE(asked);
+    CHECK_FALSE(is_loopback_url(asked));
+  }
+}
+
 TEST_CASE("arguments that are no JSON are refused with the place of the fault") {
   std::istringstream input(" {\"a\":1e400}\n");
   CHECK(*read_args("-", input) == "{\"a\":1e400}");

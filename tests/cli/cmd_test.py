@@ -75,9 +75,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 API = Api()
 
 
-def run(*args, expect, stdin="", url=None):
+def run(*args, expect, stdin="", url=None, more={}):
     environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    environment["SPATE_URL"] = url or API.url
+    environment |= {"SPATE_URL": url or API.url, **more}
     done = subprocess.run([SPATE, "cmd", *args], input=stdin, capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == expect, f"{args}: exit {done.returncode}, expected {expect}\n{done.stdout}\n{done.stderr}"
     if done.returncode in (0,):
@@ -144,6 +144,41 @@ def a_wait_that_ends_first_is_3_and_shows_the_state():
     assert json.loads(run("send", "d", "n", "--wait", "-o", "json", expect=3).stdout)["state"] == "SENT"
 
 
+def a_wait_that_the_stop_of_the_node_ends_is_3_and_is_not_sent_again():
+    API.tell(problem(503, "draining", "The node stops.", command=command("SENT"), retry_after_s=2))
+    done = run("send", "d", "n", "--wait", expect=3)
+    assert "SENT" in done.stdout and done.stderr == "spate: The node stops. Follow it with: spate cmd watch d " + ID + "\n"
+    API.tell(problem(503, "draining", "The node stops.", retry_after_s=2))  # Nothing was created, or not canceled.
+    for verb in (("send", "d", "n", "--wait"), ("cancel", "d", ID)):
+        assert run(*verb, expect=1).stderr == "spate: The node stops. Try again in 2 s.\n"
+
+
+def a_number_behind_a_bare_wait_is_not_guessed_at():
+    API.tell((200, command("SUCCEEDED")))
+    for args in (("lamp-1", "dim", "--wait", "30"), ("lamp-1", "--wait", "30s"), ("--wait", "30", "lamp-1"),
+                 ("lamp-1", "dim", "--queue", "--wait", "1.5", "--urgent")):
+        done = run("send", *args, expect=2)
+        word = args[args.index("--wait") + 1]
+        assert f"--wait=SECONDS (1 to 60) if {word} is" in done.stderr and f"--wait=10 {word} if" in done.stderr, done.stderr
+    assert API.asked == []
+    for args, wait, value in ((("--wait=10", "30"), 10, 30), (("--wait=30",), 30, None), (("30", "--wait"), 10, 30),
+                              (("--wait", "--queue", "30"), 10, 30), (("--wait", "[30]"), 10, [30]), (("30",), None, 30)):
+        run("send", "lamp-1", "dim", *args, expect=0)
+        assert API.asked[-1][2].get("Prefer") == (f"wait={wait}" if wait else None), args
+        assert json.loads(API.asked[-1][3]).get("args") == value, args
+
+
+def a_proxy_is_for_other_machines():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # Bound and not listening: nobody answers there.
+        dead = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        API.tell((200, command("SUCCEEDED")))
+        for url in (API.url, API.url.replace("127.0.0.1", "localhost")):
+            run("get", "d", ID, url=url, more={"http_proxy": dead, "all_proxy": dead}, expect=0)
+    run("get", "d", ID, url="http://node.example", more={"http_proxy": API.url}, expect=0)
+    assert API.asked[-1][1].startswith("http://node.example/api/"), API.asked[-1]
+
+
 def refusals_say_what_to_do_next():
     for answer, code, part in (
             (problem(409, "device-offline", "'d' is not connected."), 1, "Add --queue"),
@@ -191,6 +226,7 @@ def a_wrong_command_line_is_2_and_asks_nobody():
     for verb in ("send", "watch", "ls", "get", "cancel"):
         text = run(verb, "--help", expect=0).stdout
         assert "Exit status" in text, verb
+        assert ("3 the wait ended" in text) == (verb == "send"), verb  # The others do not wait for an end.
 
 
 def lists_follow_the_pages():
@@ -199,7 +235,13 @@ def lists_follow_the_pages():
     done = run("ls", "lamp 1", "--state", "sent,QUEUED", "--state", "SUCCEEDED", expect=0)
     assert [line.split()[3] for line in done.stdout.splitlines()] == ["STATE", "SUCCEEDED", "SENT", "QUEUED"]
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(API.asked[1][1]).query)
-    assert query == {"limit": ["20"], "state": ["SENT", "QUEUED", "SUCCEEDED"], "cursor": ["c/1"]}, query
+    assert query == {"limit": ["18"], "state": ["SENT", "QUEUED", "SUCCEEDED"], "cursor": ["c/1"]}, query
+    for limit, pages in ((3, [2, 1]), (2500, [1000, 1000, 500])):
+        API.tell(*((200, {"items": [command("SENT")] * count, "next_cursor": "more"}) for count in pages))
+        done = run("ls", "d", "--limit", str(limit), "-o", "json", expect=0)
+        assert [len(json.loads(line)["items"]) for line in done.stdout.splitlines()] == pages
+        limits = [urllib.parse.parse_qs(urllib.parse.urlsplit(asked[1]).query)["limit"] for asked in API.asked]
+        assert limits == [[str(min(1000, limit - sum(pages[:i])))] for i in range(len(pages))], limits
     API.tell((200, {"items": [], "next_cursor": None}))
     assert run("ls", "d", expect=0).stdout == "No commands.\n"
 
@@ -251,7 +293,9 @@ def watches_a_device():
 if __name__ == "__main__":
     for test in (sends_what_was_asked_for, takes_arguments_from_files_and_the_standard_input,
                  waits_and_tells_every_final_state_by_its_exit_code, json_is_the_document_of_the_api,
-                 a_wait_that_ends_first_is_3_and_shows_the_state, refusals_say_what_to_do_next,
+                 a_wait_that_ends_first_is_3_and_shows_the_state,
+                 a_wait_that_the_stop_of_the_node_ends_is_3_and_is_not_sent_again,
+                 a_number_behind_a_bare_wait_is_not_guessed_at, a_proxy_is_for_other_machines, refusals_say_what_to_do_next,
                  a_node_that_is_not_there_is_1, a_wrong_command_line_is_2_and_asks_nobody, lists_follow_the_pages, cancels,
                  watches_one_command_to_its_end, watches_a_device):
         test()

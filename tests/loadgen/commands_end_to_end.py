@@ -5,6 +5,7 @@ Waits only for conditions, never for a time; what is measured is not judged.
 """
 import json
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -140,6 +141,27 @@ def an_interrupt_ends_with_a_valid_report(node, _):
     assert report["commands"]["posted"] == report["commands"]["succeeded"] == len(node.posts), report
 
 
+def a_file_of_latencies_outlives_runs_that_did_not_take_place(node, folder):
+    file = folder / "kept.hgrm"
+    file.write_text("earlier")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        dead = f"127.0.0.1:{probe.getsockname()[1]}"
+    for words in (("--target", f"mqtt://{dead}", "--http", node.http, "--connect-timeout", "100ms"),
+                  ("--target", node.target, "--http", dead),
+                  ("--target", node.target, "--http", node.http, "--acks", folder / "nowhere" / "acks.txt")):
+        loadgen("commands", *words, "--devices", 2, "--duration", "100ms", "--quiet", "--hdr", file, expect=1)
+        assert file.read_text() == "earlier", words
+
+
+def help_names_only_options_that_a_command_has(_, __):
+    for name in ("run", "replay", "commands", "verify"):
+        text = loadgen(name, "--help").stdout.split("Examples:")[0]
+        options = set(re.findall(r"^\s+(?:-\w,)?(--[a-z][a-z-]*)", text, re.MULTILINE))
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+        assert options and named <= options, (name, named - options)
+
+
 def nobody_there_and_wrong_words(node, _):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -148,7 +170,7 @@ def nobody_there_and_wrong_words(node, _):
     assert f"no node answers at http://{dead}" in done.stderr, done.stderr
     some = ["commands", "--target", node.target, "--devices", 2]
     for words in (some[:3], [*some, "--answer-after", "none"], [*some, "--commands-per-s", 0], [*some, "--args", "{"],
-                  [*some, "--args", "1],[2"], [*some, "--wait", 0], [*some, "--flood", "--rate", 1], [*some, "--priority", "x"],
+                  [*some, "--args", "1],[2"], [*some, "--wait", 0], [*some, "--wait", 61], [*some, "--flood", "--rate", 1], [*some, "--priority", "x"],
                   [*some, "--http-connections", 0], [*some, "--http-connections", 5, "--http-connections-max", 4],
                   [*some, "--duration", 0], [*some, "--ttl", "1us"],
                   ["run", *some[1:], "--idle", "--answer-jitter", "1s"]):
@@ -164,6 +186,8 @@ TESTS = [
     what_the_node_refuses_is_told_and_fails_the_run,
     a_node_that_dies_loses_commands,
     an_interrupt_ends_with_a_valid_report,
+    a_file_of_latencies_outlives_runs_that_did_not_take_place,
+    help_names_only_options_that_a_command_has,
     nobody_there_and_wrong_words,
 ]
 

@@ -38,7 +38,6 @@ enum class CommandResult : std::uint8_t {
   disk_full,
   unavailable, ///< The command log can not be written or read now.
   overloaded,  ///< Too many commands are under way on this node.
-  draining,    ///< The node stops before the wait is over; `record` is its state of now.
 };
 
 struct CommandReply {

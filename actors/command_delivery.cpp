@@ -10,8 +10,6 @@ namespace {
 using model::CommandState;
 using storage::CommandReceipt;
 
-constexpr std::int64_t kNsPerMs = 1'000'000;
-
 CommandState state_of(CommandAnswer::Status status) {
   switch (status) {
   case CommandAnswer::Status::failed:
@@ -247,7 +245,8 @@ void CommandRouter::on(const CommandSent& sent, CommandClock now) {
       progress.sent_ms = sent.at_ms;
       note(*live);
     }
-    tell_cancelers(*live);
+    // Too late for whoever wanted it back.
+    end_waits_of(*live, CommandResult::already_sent, [](const Wait& wait) { return wait.cancels; });
     if (now.wall_ms >= live->record.command.expires_ms) {
       end_by_time(*live);
     }

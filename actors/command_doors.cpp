@@ -13,8 +13,6 @@ using model::CommandState;
 using storage::CommandLogStatus;
 using storage::CommandReceipt;
 
-constexpr std::int64_t kNsPerMs = 1'000'000;
-
 CommandResult result_of(CommandLogStatus status) {
   switch (status) {
   case CommandLogStatus::queue_full:
@@ -297,19 +295,6 @@ void CommandRouter::tell_all(Live& live, const CommandReply& reply) {
       mine.result = CommandResult::already_sent;
     }
     tell(wait, std::move(mine));
-  }
-}
-
-/// It was sent: too late for whoever wanted it back.
-void CommandRouter::tell_cancelers(Live& live) {
-  for (std::size_t i = 0; i < live.waits.size();) {
-    if (!live.waits[i].cancels) {
-      ++i;
-      continue;
-    }
-    Wait over = std::move(live.waits[i]); // What waits_ still has of it finds nothing.
-    live.waits.erase(live.waits.begin() + static_cast<std::ptrdiff_t>(i));
-    tell(over, {CommandResult::already_sent, live.record, false, {}});
   }
 }
 

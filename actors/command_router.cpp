@@ -14,8 +14,6 @@ using model::CommandState;
 using storage::CommandLogStatus;
 using storage::CommandReceipt;
 
-constexpr std::int64_t kNsPerMs = 1'000'000;
-
 /// A wait that ends this close to the command's own end is told first: whoever waits as long as the
 /// command lives hears how far it was, not that it is over.
 constexpr std::int64_t kWaitSlackNs = 250 * kNsPerMs;
@@ -241,15 +239,9 @@ void CommandRouter::on_due(const std::vector<CommandRecord>& due, CommandClock n
 
 /// Its time is over: it was sent and may have run, or it never was and never will.
 void CommandRouter::end_by_time(Live& live) {
-  for (std::size_t i = 0; i < live.waits.size();) {
-    if (live.waits[i].deadline_ns - now_.steady_ns > kWaitSlackNs) {
-      ++i;
-      continue;
-    }
-    Wait over = std::move(live.waits[i]); // What waits_ still has of it finds nothing.
-    live.waits.erase(live.waits.begin() + static_cast<std::ptrdiff_t>(i));
-    tell(over, {CommandResult::wait_over, live.record, false, {}});
-  }
+  end_waits_of(live, CommandResult::wait_over, [this](const Wait& wait) {
+    return wait.deadline_ns - now_.steady_ns <= kWaitSlackNs;
+  });
   finish(live, live.is_out() ? CommandState::timed_out : CommandState::expired, {}, {});
 }
 

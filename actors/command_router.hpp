@@ -124,7 +124,9 @@ private:
   void tell(Wait& wait, CommandReply reply);
   void tell_all(Live& live, const CommandReply& reply);
   void end_wait(const Uuid& id, std::uint64_t number, CommandResult result);
-  void tell_cancelers(Live& live);
+  /// Tells those whose wait `ends` says is over; the command lives on.
+  template <class Ends>
+  void end_waits_of(Live& live, CommandResult result, Ends&& ends);
 
   // What devices are given (command_delivery.cpp).
   void enqueue(Live& live);

@@ -10,6 +10,8 @@
 
 namespace spate::actors {
 
+inline constexpr std::int64_t kNsPerMs = 1'000'000;
+
 /// Someone who is told once.
 struct CommandRouter::Wait {
   CommandDone done;
@@ -46,5 +48,18 @@ struct CommandRouter::Live {
     return handed || record.progress.state != model::CommandState::queued;
   }
 };
+
+template <class Ends>
+void CommandRouter::end_waits_of(Live& live, CommandResult result, Ends&& ends) {
+  for (std::size_t i = 0; i < live.waits.size();) {
+    if (!ends(live.waits[i])) {
+      ++i;
+      continue;
+    }
+    Wait over = std::move(live.waits[i]); // What waits_ still has of it finds nothing.
+    live.waits.erase(live.waits.begin() + static_cast<std::ptrdiff_t>(i));
+    tell(over, {result, live.record, false, {}});
+  }
+}
 
 } // namespace spate::actors

@@ -1,6 +1,7 @@
 #include "api/command_json.hpp"
 
 #include "api/parameters.hpp"
+#include "engine/base/percent.hpp"
 
 namespace spate::api {
 

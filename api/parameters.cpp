@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/digits.hpp"
+#include "engine/base/percent.hpp"
 #include "engine/telemetry/timestamp.hpp"
 
 namespace spate::api {
@@ -204,24 +205,6 @@ FieldFilter Parameters::fields() {
     }
   }
   return filter;
-}
-
-std::string percent_encode(std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      out.push_back(c);
-    } else {
-      out.push_back('%');
-      out.push_back(kHex[byte >> 4]);
-      out.push_back(kHex[byte & 15]);
-    }
-  }
-  return out;
 }
 
 std::string next_link_base(const http::Request& request) {

@@ -60,7 +60,4 @@ private:
 /// taken.
 [[nodiscard]] std::string list_key(const http::Request& request);
 
-/// Percent-encodes all but unreserved characters.
-[[nodiscard]] std::string percent_encode(std::string_view text);
-
 } // namespace spate::api

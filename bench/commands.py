@@ -20,7 +20,7 @@ import statistics
 import sys
 import time
 
-from compare import PATIENCE_SECONDS, POLL_SECONDS, WINDOW_SHARE_MIN, Window, print_goals, print_table, spread, words_of
+from compare import POLL_SECONDS, WINDOW_SHARE_MIN, Window, print_goals, print_table, report_of, spread, words_of
 from harness import ROOT, Generator, HttpPosts, Spate, Trouble, raise_descriptor_limit
 
 HTTP_CONNECTIONS = 64
@@ -92,16 +92,7 @@ def measure(args, scenario: Scenario, kind: str) -> dict:
         names = server.thread_names()
         generator = Generator(args, server, words, command)
         window = Window(server, generator, full)
-        try:
-            end = time.monotonic() + args.seconds + args.warm_up + PATIENCE_SECONDS
-            while generator.running():
-                if time.monotonic() > end:
-                    raise Trouble(f"the generator did not end {PATIENCE_SECONDS} s after its load")
-                window.sample()
-                time.sleep(POLL_SECONDS)
-            report = generator.report()
-        finally:
-            generator.kill()
+        report = report_of(generator, window, args.seconds + args.warm_up)
         result = result_of(report, window, kind, scenario)
         if scenario.flood:
             # Threads that are there for commands and HTTP alone; the rest carries telemetry.

@@ -87,20 +87,25 @@ class Window:
         return max(self.thread_cores().values(), default=0.0)
 
 
-def measure_load(args, server, scenario: Scenario) -> dict:
-    full = server.descriptors() + scenario.connections
-    generator = Generator(args, server, scenario.options(args))
-    window = Window(server, generator, full)
+def report_of(generator, window: Window, seconds: float) -> dict:
+    """Samples the window until the generator, whose load takes `seconds`, has ended."""
     try:
-        end = time.monotonic() + args.seconds + PATIENCE_SECONDS
+        end = time.monotonic() + seconds + PATIENCE_SECONDS
         while generator.running():
             if time.monotonic() > end:
                 raise Trouble(f"the generator did not end {PATIENCE_SECONDS} s after its load")
             window.sample()
             time.sleep(POLL_SECONDS)
-        report = generator.report()
+        return generator.report()
     finally:
         generator.kill()
+
+
+def measure_load(args, server, scenario: Scenario) -> dict:
+    full = server.descriptors() + scenario.connections
+    generator = Generator(args, server, scenario.options(args))
+    window = Window(server, generator, full)
+    report = report_of(generator, window, args.seconds)
     seconds, cpu, generator_cpu, busy = window.used()
     # Acknowledgements of the whole load count, so its CPU must.
     if seconds < WINDOW_SHARE_MIN * report["sending_s"] - 2 * POLL_SECONDS or report["sending_s"] < 0.8 * args.seconds:

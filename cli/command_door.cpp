@@ -6,6 +6,7 @@
 #include "cli/inputs.hpp"
 #include "cli/json_object.hpp"
 #include "cli/table.hpp"
+#include "engine/base/percent.hpp"
 #include "engine/json/writer.hpp"
 
 namespace spate::cli {

@@ -49,7 +49,4 @@ private:
 /// Whether its host is localhost or a name under it, of 127.0.0.0/8, or ::1.
 [[nodiscard]] bool is_loopback_url(const std::string& url);
 
-/// Percent-encodes all but unreserved characters.
-[[nodiscard]] std::string percent_encode(std::string_view text);
-
 } // namespace spate::cli

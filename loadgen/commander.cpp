@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 
 #include "engine/base/clock.hpp"
+#include "engine/base/percent.hpp"
 #include "loadgen/thread_times.hpp"
 
 namespace spate::loadgen {
@@ -23,23 +24,6 @@ constexpr std::int64_t kPreciseNs = 1'000'000;
 constexpr int kPollMsMax = 100;
 constexpr int kPriority = -15; // Nice value.
 constexpr long kConnectTimeoutMs = 10'000;
-
-std::string percent_encoded(std::string_view text) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-                       (byte >= 'a' && byte <= 'z') || byte == '-' || byte == '.' || byte == '_' ||
-                       byte == '~';
-    if (plain) {
-      out += c;
-    } else {
-      out += {'%', kDigits[byte >> 4], kDigits[byte & 0x0f]};
-    }
-  }
-  return out;
-}
 
 /// One request; its easy handle is used again.
 struct Transfer {
@@ -228,7 +212,7 @@ void Commander::Worker::post(const CommandPost& post) {
   transfer->fault[0] = '\0';
   url_ = plan_.base;
   url_ += "/api/v1/devices/";
-  url_ += percent_encoded(plan_.devices[post.device]);
+  url_ += percent_encode(plan_.devices[post.device]);
   url_ += "/commands";
   curl_easy_setopt(transfer->easy, CURLOPT_URL, url_.c_str()); // Copied.
   curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(plan_.body.size()));

@@ -8,6 +8,7 @@
 #include "cli/inputs.hpp"
 #include "cli/json_object.hpp"
 #include "cli/table.hpp"
+#include "engine/base/percent.hpp"
 
 using namespace spate;
 using namespace spate::cli;

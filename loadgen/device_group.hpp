@@ -71,8 +71,9 @@ public:
   void start_connecting(std::int64_t now_ns);
   /// The load's schedule begins at `start_ns`; only what is due from `measure_from_ns` on counts in
   /// the latencies. Without `reconnect`, devices that are not connected by now are given up.
+  /// Nothing that is due at `end_ns` or later is sent, however late stop() comes.
   void begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t now_ns,
-             std::int64_t wall_ms);
+             std::int64_t wall_ms, std::int64_t end_ns = Load::kNever);
   /// Nothing that is due at `end_ns` or later is sent; what was due before or waits still is.
   void stop(std::int64_t end_ns);
   /// About every millisecond.
@@ -206,6 +207,7 @@ private:
   std::uint64_t moves_ = 0;
   std::int64_t connect_start_ns_ = 0;
   std::int64_t measure_from_ns_ = Load::kNever, measure_to_ns_ = Load::kNever;
+  std::int64_t end_ns_ = Load::kNever; ///< As begin() was told.
   std::int64_t keep_alive_ns_ = 0;
   bool begun_ = false, finished_ = false;
   bool behind_ =

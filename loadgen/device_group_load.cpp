@@ -18,8 +18,9 @@ constexpr std::size_t kAckLinesBytes = 64u << 10;
 } // namespace
 
 void DeviceGroup::begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t now_ns,
-                        std::int64_t wall_ms) {
+                        std::int64_t wall_ms, std::int64_t end_ns) {
   begun_ = true;
+  end_ns_ = end_ns;
   measure_from_ns_ = measure_from_ns;
   if (!plan_.reconnect) {
     give_up_connecting();
@@ -49,7 +50,7 @@ void DeviceGroup::tick(std::int64_t now_ns, std::int64_t wall_ms) {
   if (begun_ && load_ != nullptr) {
     for (int taken = 0; taken < kTakenPerTickMax; ++taken) {
       const std::int64_t due_ns = load_->next_ns();
-      if (due_ns > now_ns) {
+      if (due_ns > now_ns || due_ns >= end_ns_) {
         behind_ = false;
         break;
       }

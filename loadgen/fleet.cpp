@@ -161,11 +161,11 @@ void Fleet::send_load(const Watch& watch) {
   load_start_ns_ = steady_ns() + kHeadStartNs;
   const std::int64_t measure_ns = load_start_ns_ + plan_.warm_up_ns;
   (void)board_.take_recent(); // The timeline begins with the load.
-  for (auto& worker : workers_) {
-    worker->begin(load_start_ns_, measure_ns);
-  }
   const std::int64_t end_ns =
       plan_.duration_ns == 0 ? Load::kNever : measure_ns + plan_.duration_ns;
+  for (auto& worker : workers_) {
+    worker->begin(load_start_ns_, measure_ns, end_ns);
+  }
   if (plan_.companion != nullptr) {
     plan_.companion->begin(load_start_ns_, measure_ns, end_ns, *this);
   }

@@ -44,11 +44,11 @@ public:
     }
   }
 
-  void begin(std::int64_t start_ns, std::int64_t measure_from_ns) {
-    loop_.post([this, start_ns, measure_from_ns] {
+  void begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t end_ns) {
+    loop_.post([this, start_ns, measure_from_ns, end_ns] {
       cpu_start_ns_ = thread_cpu_ns();
       wait_start_ns_ = thread_wait_ns();
-      group_.begin(start_ns, measure_from_ns, steady_ns(), wall_ms());
+      group_.begin(start_ns, measure_from_ns, steady_ns(), wall_ms(), end_ns);
       carried_out(1);
     });
   }

@@ -43,6 +43,17 @@ TEST_CASE("a server that stalls for a second shows in every message that was due
   }
 }
 
+TEST_CASE("nothing that is due at the end is sent, however late the order to stop comes") {
+  Run run(open_loop(1000), window(5000));
+  run.go_online();
+  const std::int64_t end_ns = run.now_ns + kSecond;
+  run.begin(end_ns);
+  run.pass(kSecond + 50 * kMs);
+  run.group.stop(end_ns);
+  run.pass(50 * kMs);
+  CHECK(run.stats().sent == 1000);
+}
+
 TEST_CASE("a generator that is late itself says so") {
   Run run(open_loop(1000), window(5000));
   run.go_online();

@@ -42,7 +42,9 @@ struct Run {
     server.accept(group, now_ns);
     REQUIRE(group.settled() == count);
   }
-  void begin() { group.begin(now_ns, 0, now_ns, now_ns / kMs); }
+  void begin(std::int64_t end_ns = Load::kNever) {
+    group.begin(now_ns, 0, now_ns, now_ns / kMs, end_ns);
+  }
   /// Lets time pass in steps of a millisecond; the server answers at each step if it `works`.
   void pass(std::int64_t time_ns, bool works = true) {
     for (const std::int64_t end_ns = now_ns + time_ns; now_ns < end_ns;) {

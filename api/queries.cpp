@@ -65,7 +65,7 @@ http::Response read_last(const Services& services, const LastQuery& query) {
     model::Value value;
   };
   std::vector<Newest> newest;
-  for (const storage::StoredRecord& record : *records) {
+  for (const storage::StoredRecord& record : records->records) {
     model::RowReader reader(*record.shape, record.values);
     model::Value value;
     while (reader.next(value)) {

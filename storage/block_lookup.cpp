@@ -44,7 +44,7 @@ Result<bool> BlockLookup::holds(std::uint32_t device, std::uint32_t number,
     BlockKey key;
     for (at->Seek(block_key({device, number, kind, time_ns, 0}));
          at->Valid() && parse_block_key(view_of(at->key()), key) && key.device == device &&
-         key.shape == number && key.kind == kind;
+         key.series == number && key.kind == kind;
          at->Next()) {
       const auto header = decode_header(view_of(at->value()));
       if (!header) {

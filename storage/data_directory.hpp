@@ -63,7 +63,7 @@ public:
   void add_to(StoreStats& stats) const;
 
   Result<ScanPage> scan(const ScanRequest& request);
-  Result<std::vector<StoredRecord>> last(const std::string& device);
+  Result<ScanPage> last(const std::string& device);
   Result<DevicePage> devices(const std::string& after, std::size_t limit);
 
   struct NumberedRejection {

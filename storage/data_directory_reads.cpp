@@ -58,9 +58,8 @@ Result<ScanPage> DataDirectory::scan(const ScanRequest& request) {
   });
 }
 
-Result<std::vector<StoredRecord>> DataDirectory::last(const std::string& device) {
-  using Records = std::vector<StoredRecord>;
-  return with_live<Records>([&](LiveDirectory& live) -> Result<Records> {
+Result<ScanPage> DataDirectory::last(const std::string& device) {
+  return with_live<ScanPage>([&](LiveDirectory& live) -> Result<ScanPage> {
     const auto view = live.view(device);
     if (view == nullptr) {
       return fail(Errc::device_unknown, "no device " + device);

@@ -66,9 +66,9 @@ private:
   RowSources heap_;
 };
 
-StoredRecord record_of(GroupRow&& row) {
-  return {row.row.time_ns, row.row.received_ms,   row.row.source,
-          row.shape,       std::move(row.values), row.row.tie};
+void add_record(ScanPage& page, const GroupRow& row) {
+  page.records.push_back({row.row.time_ns, row.row.received_ms, row.row.source, row.shape,
+                          page.arena.keep(row.values), row.row.tie});
 }
 
 } // namespace
@@ -111,16 +111,14 @@ Result<ScanPage> scan_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* block
         page.more = true;
         return page;
       }
-      page.records.push_back(record_of(std::move(row)));
+      add_record(page, row);
     }
   }
 }
 
-Result<std::vector<StoredRecord>> last_of_device(rocksdb::DB& db,
-                                                 rocksdb::ColumnFamilyHandle* blocks,
-                                                 const DeviceView& view,
-                                                 const std::function<bool()>& cancelled) {
-  std::vector<StoredRecord> out;
+Result<ScanPage> last_of_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks,
+                                const DeviceView& view, const std::function<bool()>& cancelled) {
+  ScanPage out;
   for (const DeviceView::Shape& shape : view.shapes) {
     ScanRequest newest;
     newest.from_ns = std::numeric_limits<std::int64_t>::min();
@@ -133,7 +131,8 @@ Result<std::vector<StoredRecord>> last_of_device(rocksdb::DB& db,
       return fail(std::move(page.error()));
     }
     for (StoredRecord& record : page->records) {
-      out.push_back(std::move(record));
+      record.values = out.arena.keep(record.values);
+      out.records.push_back(record);
     }
   }
   return out;

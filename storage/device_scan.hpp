@@ -18,9 +18,8 @@ Result<ScanPage> scan_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* block
                              const DeviceView& view, const ScanRequest& request);
 
 /// The newest record of each shape. Errors as scan_device().
-Result<std::vector<StoredRecord>> last_of_device(rocksdb::DB& db,
-                                                 rocksdb::ColumnFamilyHandle* blocks,
-                                                 const DeviceView& view,
-                                                 const std::function<bool()>& cancelled = {});
+Result<ScanPage> last_of_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks,
+                                const DeviceView& view,
+                                const std::function<bool()>& cancelled = {});
 
 } // namespace spate::storage

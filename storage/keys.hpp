@@ -14,16 +14,43 @@ namespace spate::storage {
 /// sealed go to late blocks, which may overlap anything.
 enum class BlockKind : std::uint8_t { main = 0, late = 1 };
 
-/// BE32 device | BE32 shape | u8 kind | BE64 last time with its sign flipped | BE64 sequence of the
-/// seal. By the last time: seeking t finds the first main block that can hold t.
+/// A series is a shape in a retention class: rows of one device and series share blocks.
+inline constexpr unsigned kShapeBits = 24;
+inline constexpr std::uint32_t kShapesMax = (1u << kShapeBits) - 1;
+[[nodiscard]] constexpr std::uint32_t series_of(std::uint8_t retention_class,
+                                                std::uint32_t shape) noexcept {
+  return static_cast<std::uint32_t>(retention_class) << kShapeBits | shape;
+}
+[[nodiscard]] constexpr std::uint32_t shape_of(std::uint32_t series) noexcept {
+  return series & kShapesMax;
+}
+[[nodiscard]] constexpr std::uint8_t class_of(std::uint32_t series) noexcept {
+  return static_cast<std::uint8_t>(series >> kShapeBits);
+}
+
+/// BE32 device | BE32 series | u8 kind | BE64 last time with its sign flipped | BE64 order. By the
+/// last time: seeking t finds the first main block that can hold t. In a run BE32 run stands
+/// before it.
 struct BlockKey {
   std::uint32_t device = 0;
-  std::uint32_t shape = 0;
+  std::uint32_t series = 0;
   BlockKind kind = BlockKind::main;
   std::int64_t last_time_ns = 0;
-  std::uint64_t sequence = 0;
+  /// Rows of one series and time arrived in this order: main block first, then late blocks by it.
+  std::uint64_t order = 0;
 };
 inline constexpr std::size_t kBlockKeyBytes = 25;
+inline constexpr std::size_t kRunKeyBytes = 4;
+
+/// The order of a block that commit `sequence` sealed; `part` tells blocks cut from one apart.
+inline constexpr unsigned kPartBits = 16;
+[[nodiscard]] constexpr std::uint64_t order_of(std::uint64_t sequence,
+                                               std::uint64_t part = 0) noexcept {
+  return sequence << kPartBits | part;
+}
+[[nodiscard]] constexpr std::uint64_t sequence_of(std::uint64_t order) noexcept {
+  return order >> kPartBits;
+}
 
 [[nodiscard]] constexpr std::uint64_t ordered(std::int64_t time) noexcept {
   return static_cast<std::uint64_t>(time) ^ (std::uint64_t{1} << 63);
@@ -34,10 +61,10 @@ inline constexpr std::size_t kBlockKeyBytes = 25;
 
 inline void append_block_key(std::string& out, const BlockKey& key) {
   put_be(out, key.device);
-  put_be(out, key.shape);
+  put_be(out, key.series);
   out.push_back(static_cast<char>(key.kind));
   put_be(out, ordered(key.last_time_ns));
-  put_be(out, key.sequence);
+  put_be(out, key.order);
 }
 [[nodiscard]] inline std::string block_key(const BlockKey& key) {
   std::string out;
@@ -51,10 +78,10 @@ inline void append_block_key(std::string& out, const BlockKey& key) {
     return false;
   }
   key.device = get_be<std::uint32_t>(bytes.data());
-  key.shape = get_be<std::uint32_t>(bytes.data() + 4);
+  key.series = get_be<std::uint32_t>(bytes.data() + 4);
   key.kind = static_cast<BlockKind>(bytes[8]);
   key.last_time_ns = time_of(get_be<std::uint64_t>(bytes.data() + 9));
-  key.sequence = get_be<std::uint64_t>(bytes.data() + 17);
+  key.order = get_be<std::uint64_t>(bytes.data() + 17);
   return true;
 }
 

@@ -20,7 +20,7 @@ constexpr std::uint64_t kTailRank = std::numeric_limits<std::uint64_t>::max();
 bool on_block(const rocksdb::Iterator& at, std::uint32_t device, std::uint32_t shape,
               BlockKind kind, BlockKey& key) {
   return at.Valid() && parse_block_key(view_of(at.key()), key) && key.device == device &&
-         key.shape == shape && key.kind == kind;
+         key.series == shape && key.kind == kind;
 }
 
 class TailSource final : public RowSource {
@@ -52,7 +52,7 @@ class LateBlock final : public RowSource {
 public:
   LateBlock(DeviceView::Shape shape, const TimeRange& range, rocksdb::Iterator& blocks,
             const BlockKey& key, std::int64_t first_time_ns)
-      : RowSource(shape, range, key.sequence), blocks_(blocks), key_(key) {
+      : RowSource(shape, range, key.order), blocks_(blocks), key_(key) {
     bound_ = range.descending ? key.last_time_ns : first_time_ns;
   }
 

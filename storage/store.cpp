@@ -60,8 +60,18 @@ public:
   Result<ScanPage> scan(const ScanRequest& request) override {
     return directory(shard_of(request.device)).scan(request);
   }
-  Result<std::vector<StoredRecord>> last(const std::string& device) override {
+  Result<ScanPage> last(const std::string& device) override {
     return directory(shard_of(device)).last(device);
+  }
+  Result<LastPage> lasts(const LastRequest&) override { return later(); }
+  Result<AggregatePage> aggregate(const AggregateRequest&) override { return later(); }
+  Result<Operation> erase(const EraseRequest&) override { return later(); }
+  Result<Operation> compact(const Uuid&) override { return later(); }
+  Result<std::optional<Operation>> operation(const Uuid&) override { return later(); }
+  Result<OperationPage> operations(const OperationQuery&) override { return later(); }
+  Result<void>
+  with_databases(const std::function<Result<void>(const std::string&, rocksdb::DB&)>&) override {
+    return later();
   }
   Result<DevicePage> devices(const std::string& after, std::size_t limit) override;
   Result<RejectionPage> rejections(const RejectionQuery& query) override;
@@ -73,6 +83,7 @@ public:
   }
 
 private:
+  static tl::unexpected<Error> later() { return fail(Errc::storage_unavailable, "being built"); }
   [[nodiscard]] DataDirectory& directory(model::ShardId shard) const noexcept {
     return *directories_[static_cast<std::size_t>(shard) % directories_.size()];
   }

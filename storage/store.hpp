@@ -1,6 +1,7 @@
 // Spate - the one door to what is stored: commit, scan, last value.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -9,13 +10,20 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/base/arena.hpp"
 #include "engine/base/histogram.hpp"
 #include "engine/base/result.hpp"
+#include "engine/base/uuid.hpp"
 #include "engine/model/ids.hpp"
 #include "engine/model/reject_reason.hpp"
 #include "engine/model/row.hpp"
 #include "engine/model/shape.hpp"
 #include "engine/model/telemetry_block.hpp"
+#include "storage/operation.hpp"
+
+namespace rocksdb {
+class DB;
+} // namespace rocksdb
 
 namespace spate::storage {
 
@@ -36,13 +44,16 @@ struct StoreOptions {
   std::uint64_t devices_max = 1'000'000;
   std::uint32_t shapes_per_device_max = 256;
   std::size_t queue_bytes_max = 64u << 20; ///< Blocks that wait for their commit, a data directory.
-  std::size_t tail_bytes_max = 96u << 20;  ///< Rows in memory, a data directory.
+  std::size_t tail_bytes_max = 256u << 20; ///< Tails in memory, a data directory.
   std::size_t log_bytes_max = 128u << 20;  ///< Log that may hold unsealed rows, a data directory.
   std::uint32_t seal_rows = 64;            ///< Rows of a tail that make a block.
   std::int64_t seal_age_ms = 3'600'000; ///< Age of its oldest row at which a tail is sealed anyway.
   std::uint64_t rejections_max = 100'000; ///< Entries in the ring of rejections, a data directory.
   /// Free space below which telemetry is refused; 0 = max(1 GiB, 5 % of the disk).
   std::uint64_t disk_free_min_bytes = 0;
+  /// Share of one core that folding and merging may take while commits are under way.
+  double fold_cpu_max = 0.25;
+  std::int64_t fold_age_ms = 3'600'000; ///< Sealed blocks are folded at this age at the latest.
 };
 
 /// A position in one device's records: the full key, so that pages neither repeat nor skip.
@@ -65,19 +76,89 @@ struct ScanRequest {
   std::function<bool()> cancelled;
 };
 
-/// A record as it is read back. Owns its bytes.
+/// A record as it is read back.
 struct StoredRecord {
   std::int64_t time_ns = 0;
   std::int64_t received_ms = 0;
   model::TsSource source = model::TsSource::server;
   const model::Shape* shape = nullptr;
-  std::string values; ///< Row bytes of `shape`.
+  std::string_view values; ///< Row bytes of `shape`, in its page's arena.
   std::uint64_t tie = 0;
 };
 
 struct ScanPage {
   std::vector<StoredRecord> records;
   bool more = false; ///< Continue after the last record.
+  Arena arena;       ///< Holds the records' values.
+};
+
+/// The newest record of each shape of many devices.
+struct LastRequest {
+  std::string after;        ///< Opaque position from LastPage::position, empty for the start.
+  std::size_t limit = 1000; ///< Devices.
+  std::function<bool(const model::Shape&)> accepts; ///< As in ScanRequest.
+  std::function<bool()> cancelled;
+};
+struct LastPage {
+  struct Device {
+    std::string id;
+    std::vector<StoredRecord> records; ///< One a shape.
+  };
+  std::vector<Device> devices; ///< Those with a record, in the order in which they were first seen.
+  bool more = false;
+  std::string position; ///< Of the last device that was looked at.
+  Arena arena;
+};
+
+enum class Function : std::uint8_t { avg, min, max, sum, count, first, last, p50, p99 };
+inline constexpr std::size_t kFunctions = 9;
+
+/// What an aggregate gives: numbers as text, so that exact ones keep all their digits.
+struct AggregateValue {
+  enum class Kind : std::uint8_t { none, number, boolean, string };
+  Kind kind = Kind::none;
+  std::string text; ///< Of a number or string.
+  bool boolean = false;
+};
+
+struct AggregateRequest {
+  std::string device;
+  std::int64_t from_ns = 0;
+  std::int64_t to_ns = INT64_MAX;
+  std::int64_t step_ns = 0;    ///< Width of a bucket; 0: the whole range is one.
+  std::int64_t offset_ns = 0;  ///< Buckets begin at offset + n * step.
+  std::uint32_t functions = 0; ///< Bits 1 << Function.
+  bool descending = false;
+  std::optional<std::int64_t> after_ns; ///< Start of the last bucket of the page before.
+  std::size_t limit = 1000;             ///< Buckets.
+  /// If set, which fields of a shape are wanted; none: its records are not read.
+  std::function<std::vector<bool>(const model::Shape&)> selects;
+  std::function<bool()> cancelled; ///< As in ScanRequest.
+};
+
+/// Fields of one path, whatever their shapes. Numbers: all functions. Booleans: count, first, last,
+/// and avg, the share of true. Strings: count, first, last. min, max, first, last, p50 and p99 are
+/// values that were sent (percentiles by nearest rank); sum is exact while it fits 38 digits; avg
+/// is a double.
+struct FieldAggregate {
+  std::string_view path;                         ///< Lives as long as the ShapeTable.
+  std::array<AggregateValue, kFunctions> values; ///< By Function; those not asked for are none.
+};
+struct AggregateBucket {
+  std::int64_t start_ns = 0;
+  std::vector<FieldAggregate> fields; ///< By path; never empty.
+};
+struct AggregatePage {
+  std::vector<AggregateBucket> buckets; ///< Without empty ones.
+  bool more = false;                    ///< Continue after the last bucket.
+};
+
+struct EraseRequest {
+  Uuid operation; ///< Id of the operation that follows it.
+  std::string device;
+  std::int64_t from_ns = 0;
+  std::int64_t to_ns = INT64_MAX; ///< Exclusive.
+  std::string idempotency_key;    ///< Empty: none.
 };
 
 struct DeviceInfo {
@@ -128,8 +209,29 @@ struct StoreStats {
   std::uint64_t shapes = 0;      ///< Now.
   std::uint64_t reopens = 0;
   std::uint64_t disk_free_bytes = 0; ///< Of the fullest directory, now.
-  Histogram sync_us;                 ///< Duration of a synced write.
-  Histogram commit_rows;             ///< Rows a commit.
+  std::uint64_t disk_used_bytes = 0; ///< Of the data directories' databases, now.
+  std::uint64_t generations = 0;     ///< Column families of sealed blocks that are not folded, now.
+  std::uint64_t generation_bytes = 0; ///< Sealed and not folded, now.
+  std::int64_t fold_lag_ms = 0;       ///< Age of the oldest block that is not folded, now.
+  std::uint64_t runs = 0;             ///< Now.
+  std::uint64_t run_bytes = 0;        ///< Now.
+  std::uint64_t run_rows = 0;         ///< Now.
+  std::uint64_t run_readings = 0;     ///< Now.
+  std::uint64_t folds = 0;            ///< Generations that became runs.
+  std::uint64_t merges = 0;           ///< Runs made of runs.
+  std::uint64_t folded_rows = 0;      ///< Rows written by folds and merges.
+  std::uint64_t fold_bytes = 0;       ///< Bytes written by folds and merges.
+  std::uint64_t fold_cpu_us = 0;
+  std::uint64_t fold_duplicates = 0; ///< Rows that a fold found to be repeats: stored less.
+  std::uint64_t sealed_bytes = 0;    ///< Of sealed blocks.
+  std::uint64_t wal_bytes = 0;       ///< Written to write-ahead logs.
+  std::uint64_t flush_bytes = 0;     ///< Written by flushes of memory.
+  std::uint64_t expired_runs = 0;    ///< Dropped when their time was over.
+  std::uint64_t expired_rows = 0;
+  std::uint64_t erasures = 0;       ///< Under way, now.
+  std::uint64_t damaged_blocks = 0; ///< Found and set aside, on disk now.
+  Histogram sync_us;                ///< Duration of a synced write.
+  Histogram commit_rows;            ///< Rows a commit.
 };
 
 /// Commit log windows, tails in memory and sealed blocks on RocksDB: design A of the store's
@@ -180,10 +282,33 @@ public:
   /// left out. Errors: device_unknown, storage_unavailable, storage_corrupt.
   virtual Result<ScanPage> scan(const ScanRequest& request) = 0;
   /// For each shape of the device its newest record. Errors as scan().
-  virtual Result<std::vector<StoredRecord>> last(const std::string& device) = 0;
+  virtual Result<ScanPage> last(const std::string& device) = 0;
+  /// The same of many devices, from memory. Errors: storage_unavailable, cursor_invalid.
+  virtual Result<LastPage> lasts(const LastRequest& request) = 0;
+  /// Errors as scan().
+  virtual Result<AggregatePage> aggregate(const AggregateRequest& request) = 0;
   /// Devices with id > `after`, sorted by id.
   virtual Result<DevicePage> devices(const std::string& after, std::size_t limit) = 0;
   virtual Result<RejectionPage> rejections(const RejectionQuery& query) = 0;
+
+  // Long work. Each is recorded durably before it returns and goes on after a restart, except
+  // backups; see Operation. Errors: storage_unavailable, storage_io.
+
+  /// From its return on no read shows the records; it succeeds when their bytes are gone. With a
+  /// key that was used for the same request: that operation; for another: idempotency_conflict.
+  /// Error: device_unknown.
+  virtual Result<Operation> erase(const EraseRequest& request) = 0;
+  /// Seals, folds and merges everything, so that the least space is taken.
+  virtual Result<Operation> compact(const Uuid& operation) = 0;
+  /// nullopt: there is none, or it ended more than a week ago.
+  virtual Result<std::optional<Operation>> operation(const Uuid& id) = 0;
+  /// Newest first.
+  virtual Result<OperationPage> operations(const OperationQuery& query) = 0;
+
+  /// Runs `use` with each data directory's path and open database, for backups; none of them is
+  /// closed meanwhile. Waits for the disk.
+  virtual Result<void> with_databases(
+      const std::function<Result<void>(const std::string& path, rocksdb::DB& db)>& use) = 0;
 
   /// Commits and answers what was submitted, then closes. submit() afterwards answers
   /// `unavailable`.

@@ -8,16 +8,17 @@ import pathlib
 import re
 import sys
 
-ENGINE = ["engine/base", "engine/model", "engine/json", "engine/wire", "engine/telemetry", "engine/net", "engine/http"]
+ENGINE = ["engine/base", "engine/model", "engine/columnar", "engine/json", "engine/wire", "engine/telemetry", "engine/net", "engine/http"]
 LAYERS = {  # folder: our folders that it may include
     "engine/base": [],
     "engine/model": ["engine/base"],
+    "engine/columnar": ["engine/base", "engine/model"],
     "engine/json": ["engine/base"],
     "engine/wire": ["engine/base"],
-    "engine/telemetry": ["engine/base", "engine/model", "engine/json"],
+    "engine/telemetry": ["engine/base", "engine/model", "engine/columnar", "engine/json"],
     "engine/net": ["engine/base"],
     "engine/http": ["engine/base", "engine/json", "engine/net"],
-    "storage": ["engine/base", "engine/model"],
+    "storage": ["engine/base", "engine/model", "engine/columnar"],
     "actors": [*ENGINE, "storage"],
     "api": [*ENGINE, "storage", "actors"],
     "cli": ENGINE,

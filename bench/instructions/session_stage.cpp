@@ -30,7 +30,17 @@ public:
   [[nodiscard]] storage::StoreStats stats() const override { return {}; }
   Result<bool> knows(const std::string&) const override { return true; }
   Result<storage::ScanPage> scan(const storage::ScanRequest&) override { return {}; }
-  Result<std::vector<storage::StoredRecord>> last(const std::string&) override { return {}; }
+  Result<storage::ScanPage> last(const std::string&) override { return {}; }
+  Result<storage::LastPage> lasts(const storage::LastRequest&) override { return {}; }
+  Result<storage::AggregatePage> aggregate(const storage::AggregateRequest&) override { return {}; }
+  Result<storage::Operation> erase(const storage::EraseRequest&) override { return {}; }
+  Result<storage::Operation> compact(const Uuid&) override { return {}; }
+  Result<std::optional<storage::Operation>> operation(const Uuid&) override { return {}; }
+  Result<storage::OperationPage> operations(const storage::OperationQuery&) override { return {}; }
+  Result<void>
+  with_databases(const std::function<Result<void>(const std::string&, rocksdb::DB&)>&) override {
+    return {};
+  }
   Result<storage::DevicePage> devices(const std::string&, std::size_t) override { return {}; }
   Result<storage::RejectionPage> rejections(const storage::RejectionQuery&) override { return {}; }
   void stop() override {}

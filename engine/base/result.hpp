@@ -34,6 +34,7 @@ enum class Errc : std::uint16_t {
   storage_unavailable = 206,     ///< Closed for repair, starting or stopping.
   device_unknown = 210,          ///< No such device.
   cursor_invalid = 211,          ///< A cursor that this list did not hand out.
+  idempotency_conflict = 212,    ///< The key was used for another request.
   // 3xx: the machine
   address_invalid = 300, ///< Not HOST:PORT.
   bind_failed = 301,     ///< The address can not be listened on.

@@ -60,6 +60,7 @@ struct Message {
   std::int64_t received_ms = 0;
   AckToken ack;
   Protocol protocol = Protocol::mqtt311; ///< For the rejections that the store makes.
+  std::uint32_t retention_s = 0;         ///< How long its records are kept; 0: for ever.
   /// The device counts as seen although no row came: it subscribed to its commands.
   bool seen = false;
 };

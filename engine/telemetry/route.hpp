@@ -40,6 +40,8 @@ struct Route {
   TimeUnit time_unit = TimeUnit::automatic;
   /// A time further ahead of the receive time is refused.
   std::int64_t future_max_ms = 24 * 3600 * 1000;
+  /// How long its records are kept, by their device time; 0: for ever.
+  std::uint32_t retention_s = 0;
   /// Keys are escaped paths already (`names=path` of the HTTP API).
   bool names_are_paths = false;
 

@@ -61,8 +61,20 @@ public:
   Result<storage::ScanPage> scan(const storage::ScanRequest&) override {
     return storage::ScanPage{};
   }
-  Result<std::vector<storage::StoredRecord>> last(const std::string&) override {
-    return std::vector<storage::StoredRecord>{};
+  Result<storage::ScanPage> last(const std::string&) override { return storage::ScanPage{}; }
+  Result<storage::LastPage> lasts(const storage::LastRequest&) override { return unused(); }
+  Result<storage::AggregatePage> aggregate(const storage::AggregateRequest&) override {
+    return unused();
+  }
+  Result<storage::Operation> erase(const storage::EraseRequest&) override { return unused(); }
+  Result<storage::Operation> compact(const Uuid&) override { return unused(); }
+  Result<std::optional<storage::Operation>> operation(const Uuid&) override { return unused(); }
+  Result<storage::OperationPage> operations(const storage::OperationQuery&) override {
+    return unused();
+  }
+  Result<void>
+  with_databases(const std::function<Result<void>(const std::string&, rocksdb::DB&)>&) override {
+    return unused();
   }
   Result<storage::DevicePage> devices(const std::string&, std::size_t) override {
     return storage::DevicePage{};
@@ -83,6 +95,7 @@ public:
   bool closed = false;           ///< knows() can not tell.
 
 private:
+  static tl::unexpected<Error> unused() { return fail(Errc::storage_unavailable, "not here"); }
   std::uint16_t shards_;
 };
 

@@ -115,7 +115,7 @@ public:
     }
     return page;
   }
-  Result<std::vector<storage::StoredRecord>> last(const std::string& id) override {
+  Result<storage::ScanPage> last(const std::string& id) override {
     const std::scoped_lock lock(mutex_);
     const auto device = devices_.find(id);
     if (device == devices_.end()) {
@@ -125,11 +125,25 @@ public:
     for (const storage::StoredRecord& record : device->second.records) {
       newest.insert_or_assign(record.shape, record);
     }
-    std::vector<storage::StoredRecord> out;
+    storage::ScanPage out;
     for (const auto& [shape, record] : newest) {
-      out.push_back(record);
+      out.records.push_back(record);
     }
     return out;
+  }
+  Result<storage::LastPage> lasts(const storage::LastRequest&) override { return unused(); }
+  Result<storage::AggregatePage> aggregate(const storage::AggregateRequest&) override {
+    return unused();
+  }
+  Result<storage::Operation> erase(const storage::EraseRequest&) override { return unused(); }
+  Result<storage::Operation> compact(const Uuid&) override { return unused(); }
+  Result<std::optional<storage::Operation>> operation(const Uuid&) override { return unused(); }
+  Result<storage::OperationPage> operations(const storage::OperationQuery&) override {
+    return unused();
+  }
+  Result<void>
+  with_databases(const std::function<Result<void>(const std::string&, rocksdb::DB&)>&) override {
+    return unused();
   }
   Result<storage::DevicePage> devices(const std::string& after, std::size_t limit) override {
     const std::scoped_lock lock(mutex_);
@@ -169,9 +183,11 @@ public:
   void stop() override {}
 
 private:
+  static tl::unexpected<Error> unused() { return fail(Errc::storage_unavailable, "not here"); }
   struct Device {
     std::vector<storage::StoredRecord> records; ///< Sorted by (time, tie).
     std::int64_t first_seen_ms = 0;
+    Arena arena;
   };
 
   void settle(std::unique_ptr<model::TelemetryBlock> block) {
@@ -214,8 +230,12 @@ private:
   }
   static void add(Device& device, const model::TelemetryBlock& block, model::Row& row,
                   std::int64_t received_ms) {
-    storage::StoredRecord record{
-        row.time_ns, received_ms, row.source, row.shape, std::string(block.values_of(row)), 0};
+    storage::StoredRecord record{row.time_ns,
+                                 received_ms,
+                                 row.source,
+                                 row.shape,
+                                 device.arena.keep(block.values_of(row)),
+                                 0};
     for (const storage::StoredRecord& other : device.records) {
       if (other.time_ns != record.time_ns) {
         continue;

@@ -14,7 +14,7 @@ namespace {
 
 /// Page after page; what is between two pages may change the store.
 template <class Between>
-std::vector<StoredRecord> pages(Store& store, ScanRequest request, Between&& between) {
+std::vector<StoredRecord> pages(Store& store, Arena& kept, ScanRequest request, Between&& between) {
   std::vector<StoredRecord> out;
   for (bool more = true; more;) {
     const auto page = store.scan(request);
@@ -25,6 +25,7 @@ std::vector<StoredRecord> pages(Store& store, ScanRequest request, Between&& bet
     more = page->more;
     for (const StoredRecord& record : page->records) {
       out.push_back(record);
+      out.back().values = kept.keep(record.values);
     }
     if (more) {
       request.after = {out.back().time_ns, out.back().tie};
@@ -86,10 +87,11 @@ TEST_SUITE("reads") {
     ScanRequest request;
     request.device = "d";
     request.limit = 7;
-    CHECK(words(pages(*f.store, request, [] {})) == expected);
+    Arena kept;
+    CHECK(words(pages(*f.store, kept, request, [] {})) == expected);
     request.descending = true;
     std::reverse(expected.begin(), expected.end());
-    CHECK(words(pages(*f.store, request, [] {})) == expected);
+    CHECK(words(pages(*f.store, kept, request, [] {})) == expected);
   }
 
   TEST_CASE("cursor pages while the writer seals neither skip nor repeat") {
@@ -107,7 +109,8 @@ TEST_SUITE("reads") {
       request.from_ns = 1000;
       request.to_ns = 1100;
       int written = 0;
-      const auto records = pages(*f.store, request, [&] {
+      Arena kept;
+      const auto records = pages(*f.store, kept, request, [&] {
         f.put("d", 2000 + written, "1"); // Seals what is older.
         f.put("d", written, "1");        // Makes late blocks.
         ++written;

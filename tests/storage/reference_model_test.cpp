@@ -232,7 +232,7 @@ private:
     const auto records = fixture_.store->last(name);
     REQUIRE(records);
     std::map<std::string, std::string> got;
-    for (const StoredRecord& record : *records) {
+    for (const StoredRecord& record : records->records) {
       got[record.shape->fields()[0].path] =
           std::to_string(record.time_ns) + "=" + Fixture::text_of(record);
     }

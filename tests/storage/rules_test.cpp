@@ -74,7 +74,7 @@ TEST_SUITE("duplicates") {
     f.put("d", 10, "1", "a");
     CHECK(f.put("d", 10, "1", "b") == RowOutcome::stored);
     CHECK(f.all("d").size() == 2);
-    CHECK(f.store->last("d")->size() == 2);
+    CHECK(f.store->last("d")->records.size() == 2);
   }
 
   TEST_CASE("records with a receive time are never merged") {

@@ -1,0 +1,94 @@
+// Spate - where sealed blocks lie, as readers and the fold see it at one moment.
+//
+// The life of a block: a commit seals a tail into the active generation; full generations are
+// frozen and folded into runs, sorted and immutable; runs of one span of time are merged until one
+// is left, and go as a whole when their time is over.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <rocksdb/db.h>
+
+#include "engine/base/result.hpp"
+#include "storage/keys.hpp"
+
+namespace spate::storage {
+
+/// Small blocks as commits seal them, in a column family `blk<number>` of their own: dropped when
+/// all of it is in runs. Shared by those who read it; the handle goes with the last of them.
+class Generation {
+public:
+  /// Owns the handle. `db` outlives it.
+  Generation(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* handle, std::uint64_t number)
+      : db_(db), handle_(handle), number_(number) {}
+  ~Generation() { db_.DestroyColumnFamilyHandle(handle_); }
+  Generation(const Generation&) = delete;
+  Generation& operator=(const Generation&) = delete;
+
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* handle() const noexcept { return handle_; }
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+
+private:
+  rocksdb::DB& db_;
+  rocksdb::ColumnFamilyHandle* handle_;
+  std::uint64_t number_;
+};
+
+/// A sorted, immutable set of blocks of one retention class in the column family `runs`; keys begin
+/// with its number. Its files hold nothing else, so that they are dropped whole.
+struct Run {
+  std::uint32_t number = 0;
+  std::uint8_t retention_class = 0;
+  std::uint8_t level = 0;         ///< How often its rows were merged.
+  std::int64_t from_ns = 0;       ///< Span of the partitions it belongs to: all its rows lie in it.
+  std::int64_t to_ns = 0;         ///< Exclusive.
+  std::int64_t first_time_ns = 0; ///< Of its rows.
+  std::int64_t last_time_ns = 0;
+  std::int64_t last_received_ms = 0;
+  std::uint64_t last_sequence = 0;  ///< Newest commit that sealed a row in it.
+  std::uint64_t erased_through = 0; ///< Erasures up to this number are done in it.
+  std::uint64_t blocks = 0;
+  std::uint64_t late_blocks = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t readings = 0; ///< Values: rows times their fields.
+  std::uint64_t bytes = 0;    ///< Of its files.
+};
+
+/// Part of one device's records that must not be shown any more. Rows sealed by a commit after
+/// `sequence` came later and stay.
+struct Erasure {
+  std::uint64_t number = 0; ///< Counts up in its data directory.
+  std::uint32_t device = 0;
+  std::int64_t from_ns = 0;
+  std::int64_t to_ns = 0; ///< Exclusive; INT64_MAX: all.
+  std::uint64_t sequence = 0;
+};
+
+/// Immutable. All parts belong together: a row is in exactly one of generations, runs, or the tails
+/// that were copied in the same turn.
+struct BlocksView {
+  std::shared_ptr<const rocksdb::Snapshot> snapshot;          ///< Released before its generations.
+  std::vector<std::shared_ptr<const Generation>> generations; ///< Oldest first; the last is active.
+  std::shared_ptr<const std::vector<Run>> runs;               ///< By number.
+  rocksdb::ColumnFamilyHandle* runs_family = nullptr;
+};
+
+/// One place to look for blocks: a generation or a run.
+struct BlockSet {
+  rocksdb::ColumnFamilyHandle* family = nullptr;
+  std::string prefix;               ///< Of all keys: empty for a generation, BE32 number for a run.
+  std::uint64_t erased_through = 0; ///< Erasures up to here are done in it.
+};
+[[nodiscard]] inline BlockSet set_of(const Generation& generation) {
+  return {generation.handle(), {}, 0};
+}
+[[nodiscard]] inline BlockSet set_of(const BlocksView& view, const Run& run) {
+  BlockSet set{view.runs_family, {}, run.erased_through};
+  put_be(set.prefix, run.number);
+  return set;
+}
+
+} // namespace spate::storage

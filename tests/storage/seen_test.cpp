@@ -43,7 +43,7 @@ TEST_SUITE("seen devices") {
       CHECK(page->devices[0].first_seen_ms == 1000);
       CHECK(page->devices[0].last_seen_ms == 0);
       CHECK(f.all("d").empty());
-      CHECK(f.store->last("d")->empty());
+      CHECK(f.store->last("d")->records.empty());
       CHECK(f.store->stats().rows_stored == 0);
       f.reopen();
     }

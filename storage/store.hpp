@@ -69,6 +69,7 @@ struct ScanRequest {
   bool descending = false;
   std::optional<ScanPosition> after; ///< Continue behind this record.
   std::size_t limit = 1000;
+  std::size_t bytes_max = 16u << 20; ///< The page ends when its records hold about as much.
   /// If set, only records whose shape it accepts (the `fields=` filter).
   std::function<bool(const model::Shape&)> accepts;
   /// If set, asked before each block that is read; true ends the scan with storage_unavailable.

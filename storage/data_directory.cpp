@@ -183,8 +183,12 @@ void DataDirectory::tick() {
   next_tick_ = CommitQueue::Clock::now() + options_.internals.tick;
   check_space();
   taken_next_ = 0;
+  if (live_ == nullptr) {
+    return;
+  }
+  live_->tick(!taken_.empty());
   // A node that nobody sends to still seals what has become old.
-  if (live_ != nullptr && !full_ && taken_.empty() && live_->aged(options_.internals.now_ms())) {
+  if (!full_ && taken_.empty() && live_->aged(options_.internals.now_ms())) {
     commit_turn();
   }
 }

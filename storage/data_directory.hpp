@@ -64,6 +64,8 @@ public:
 
   Result<ScanPage> scan(const ScanRequest& request);
   Result<ScanPage> last(const std::string& device);
+  /// As LiveDirectory::lasts().
+  Result<LastPage> lasts(const LastRequest& request, std::uint32_t& after);
   Result<DevicePage> devices(const std::string& after, std::size_t limit);
 
   struct NumberedRejection {

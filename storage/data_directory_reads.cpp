@@ -54,18 +54,21 @@ Result<ScanPage> DataDirectory::scan(const ScanRequest& request) {
     }
     ScanRequest mine = request;
     mine.cancelled = [&] { return closing() || (request.cancelled && request.cancelled()); };
-    return scan_device(live.database(), live.families().blocks, *view, mine);
+    return scan_device(live.database(), *view, mine);
   });
 }
 
 Result<ScanPage> DataDirectory::last(const std::string& device) {
   return with_live<ScanPage>([&](LiveDirectory& live) -> Result<ScanPage> {
-    const auto view = live.view(device);
-    if (view == nullptr) {
-      return fail(Errc::device_unknown, "no device " + device);
-    }
-    return last_of_device(live.database(), live.families().blocks, *view,
-                          [this] { return closing(); });
+    return live.last(device, [this] { return closing(); });
+  });
+}
+
+Result<LastPage> DataDirectory::lasts(const LastRequest& request, std::uint32_t& after) {
+  return with_live<LastPage>([&](LiveDirectory& live) {
+    LastRequest mine = request;
+    mine.cancelled = [&] { return closing() || (request.cancelled && request.cancelled()); };
+    return live.lasts(mine, after);
   });
 }
 

@@ -180,10 +180,6 @@ std::size_t DirectoryState::row_bytes_max() const noexcept {
   return std::max(policy.tail_bytes_max - fixed, policy.tail_bytes_max / 2);
 }
 
-std::size_t DirectoryState::memory() const noexcept {
-  return fixed_bytes() + tail_bytes;
-}
-
 bool DirectoryState::aged(std::int64_t now_ms) const noexcept {
   const Tail* oldest = unsealed_.oldest();
   return oldest != nullptr && (now_ms - oldest->first_received_ms >= policy.age_ms ||

@@ -73,7 +73,7 @@ struct DirectoryState {
   /// To be sealed with the next commit, whatever it holds.
   void seal_next(Tail& tail);
   /// From now on tails whose first row came with commit `sequence` or before are due.
-  void seal_through(std::uint64_t sequence) noexcept { seal_through_ = sequence; }
+  void seal_through(std::uint64_t last) noexcept { seal_through_ = last; }
 
   /// After replay, during which tails became full and were sealed again: those that are full now.
   void find_full();
@@ -84,11 +84,11 @@ struct DirectoryState {
   /// Whether the oldest tail has reached its age, or was asked for.
   [[nodiscard]] bool aged(std::int64_t now_ms) const noexcept;
   /// All tails whose first row came with `sequence` or before are sealed.
-  [[nodiscard]] bool sealed_through(std::uint64_t sequence) const noexcept {
-    return floor() > sequence;
+  [[nodiscard]] bool sealed_through(std::uint64_t last) const noexcept {
+    return floor() > last;
   }
-  /// Memory of tails and last rows, for people and limits.
-  [[nodiscard]] std::size_t memory() const noexcept;
+  /// Of the tails themselves and the last rows.
+  [[nodiscard]] std::size_t fixed_bytes() const noexcept;
 
   /// The commit that holds the oldest row in a tail; the log below it is not needed.
   [[nodiscard]] std::uint64_t floor() const noexcept {
@@ -99,7 +99,6 @@ private:
   /// What all rows may take. The tails themselves stay for ever and count too, but leave rows half:
   /// blocks of a row each would cost more than they save.
   [[nodiscard]] std::size_t row_bytes_max() const noexcept;
-  [[nodiscard]] std::size_t fixed_bytes() const noexcept;
   [[nodiscard]] bool is_full(const Tail& tail) const noexcept {
     return tail.rows() >= policy.rows || tail.bytes().size() >= policy.bytes;
   }

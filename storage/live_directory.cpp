@@ -146,14 +146,15 @@ rocksdb::Status LiveDirectory::sync() {
 }
 
 void LiveDirectory::add_to(StoreStats& stats) const {
+  blocks_->add_to(stats);
   const std::scoped_lock lock(state_.mutex);
-  stats.tail_bytes += state_.memory();
+  stats.tail_bytes += state_.tail_bytes;
+  stats.tail_fixed_bytes += state_.fixed_bytes();
   stats.tail_rows += state_.tail_rows;
   stats.devices += state_.devices.size();
   stats.shapes += state_.shapes.size();
   stats.wal_bytes += wal_bytes_;
   stats.flush_bytes += flushed_->load(std::memory_order_relaxed);
-  blocks_->add_to(stats);
 }
 
 DeviceView::Series LiveDirectory::series_of_tail(const Tail& tail) const {

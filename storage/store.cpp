@@ -294,7 +294,7 @@ DataDirectoryOptions directory_options(const StoreOptions& options, const std::s
   live.limits.devices_max = options.devices_max;
   live.limits.shapes_per_device_max = options.shapes_per_device_max;
   // Each has a tail that stays, so they may take twice what their rows may.
-  live.limits.device_shapes_max =
+  live.limits.device_series_max =
       std::min<std::uint64_t>(4 * options.devices_max, 2 * options.tail_bytes_max / sizeof(Tail));
   live.rocks.log_bytes_max = options.log_bytes_max;
   live.rocks.window_bytes =
@@ -304,6 +304,10 @@ DataDirectoryOptions directory_options(const StoreOptions& options, const std::s
   live.rocks.block_buffer_bytes = internals.block_buffer_bytes;
   live.rejections_max = options.rejections_max;
   live.recent_keys_max = internals.recent_keys_max;
+  live.generation_bytes = internals.generation_bytes;
+  live.fold_age_ms = options.fold_age_ms;
+  live.fold_cpu_max = options.fold_cpu_max;
+  live.now_ms = internals.now_ms;
   live.env = internals.env;
   return out;
 }

@@ -124,8 +124,10 @@ TEST_SUITE("damage") {
     f.open();
     auto make = f.maker();
     for (int i = 0; i < 4000; ++i) {
-      make.message("a", f.now_ms).row(1000 + i, std::to_string(i));
-      make.message("b", f.now_ms).row(1000 + i, std::to_string(i));
+      // Numbers that can not be packed, so that each device has data blocks for itself.
+      const std::string number = std::to_string(i * std::int64_t{2'654'435'761} % 1'000'000'007);
+      make.message("a", f.now_ms).row(1000 + i, number);
+      make.message("b", f.now_ms).row(1000 + i, number);
     }
     for (int round = 0; round < 3; ++round) { // Fills, seals, flushes.
       f.commit(make);

@@ -46,17 +46,19 @@ TEST_SUITE("reads") {
     for (const bool descending : {false, true}) {
       request.descending = descending;
       TimeGroup group(request);
-      group.begin(11);
-      for (std::uint64_t tie = 1; tie <= 20'000; ++tie) {
+      group.begin(11, 1u << 20);
+      for (std::int64_t i = 0; i < 20'000; ++i) {
         std::string values; // Each value comes twice.
-        model::append_decimal(values, {static_cast<std::int64_t>((tie - 1) / 2), 0});
-        group.add(*shape, {5, 1, tie, model::TsSource::device, values});
+        model::append_decimal(values, {i / 2, 0});
+        group.add(0, *shape, {5, 1, model::TsSource::device, values});
         REQUIRE(group.rows_kept() <= 11);
       }
-      const auto rows = group.take();
+      bool all = true;
+      const auto rows = group.take(all);
+      CHECK_FALSE(all);
       REQUIRE(rows.size() == 11);
       for (std::uint64_t i = 0; i < rows.size(); ++i) {
-        CHECK(rows[i].row.tie == (descending ? 999 - 2 * i : 1001 + 2 * i));
+        CHECK(rows[i].tie == (descending ? 999 - i : 1001 + i));
       }
     }
   }

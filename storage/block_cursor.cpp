@@ -28,12 +28,13 @@ std::string next_prefix(std::string prefix) {
 BlockCursor::BlockCursor(rocksdb::DB& db, const std::vector<BlockSet>& sets,
                          const rocksdb::Snapshot* snapshot, std::size_t readahead_bytes,
                          OnUnreadable on_unreadable)
-    : inputs_(sets.size()), on_unreadable_(std::move(on_unreadable)) {
+    : db_(db), inputs_(sets.size()), on_unreadable_(std::move(on_unreadable)) {
   for (std::size_t i = 0; i < sets.size(); ++i) {
     Input& input = inputs_[i]; // Does not move any more: its iterator refers to its end.
     input.prefix = sets[i].prefix;
     input.end = next_prefix(input.prefix);
-    rocksdb::ReadOptions options;
+    input.family = sets[i].family;
+    rocksdb::ReadOptions& options = input.options;
     options.snapshot = snapshot;
     options.total_order_seek = true; // All devices.
     options.fill_cache = false;
@@ -42,7 +43,7 @@ BlockCursor::BlockCursor(rocksdb::DB& db, const std::vector<BlockSet>& sets,
       input.end_slice = input.end;
       options.iterate_upper_bound = &input.end_slice;
     }
-    input.at.reset(db.NewIterator(options, sets[i].family));
+    input.at.reset(db.NewIterator(options, input.family));
   }
 }
 
@@ -96,6 +97,8 @@ Result<void> BlockCursor::settle(Input& input) {
 bool BlockCursor::readable_from(Input& input, std::uint32_t device) {
   std::string target = input.prefix;
   append_block_key(target, {device, 0, BlockKind::main, INT64_MIN, 0});
+  // An iterator that met a damaged part answers later seeks into it, and near it, at random.
+  input.at.reset(db_.NewIterator(input.options, input.family));
   input.at->Seek(target);
   return input.at->status().ok();
 }
@@ -165,6 +168,9 @@ std::optional<std::int64_t> BlockCursor::last_main(std::uint32_t device, std::ui
           key.series == series && key.kind == BlockKind::main) {
         last = std::max(last.value_or(key.last_time_ns), key.last_time_ns);
       }
+    }
+    if (!input.at->status().ok()) { // As in readable_from().
+      input.at.reset(db_.NewIterator(input.options, input.family));
     }
     input.valid = false;
   }

@@ -59,6 +59,8 @@ private:
     std::string prefix;
     std::string end; ///< Of its keys; empty: the end of the family.
     rocksdb::Slice end_slice;
+    rocksdb::ColumnFamilyHandle* family = nullptr;
+    rocksdb::ReadOptions options; ///< Refer to end_slice.
     std::unique_ptr<rocksdb::Iterator> at;
     BlockKey key;
     bool valid = false;
@@ -70,6 +72,7 @@ private:
   bool readable_from(Input& input, std::uint32_t device);
   void choose();
 
+  rocksdb::DB& db_;
   std::vector<Input> inputs_;
   OnUnreadable on_unreadable_;
   Input* current_ = nullptr;

@@ -27,8 +27,6 @@ public:
   virtual rocksdb::ColumnFamilyHandle* runs_family() = 0;
   virtual rocksdb::ColumnFamilyHandle* catalog_family() = 0;
   virtual const rocksdb::ColumnFamilyOptions& generation_options() = 0;
-  virtual const rocksdb::ColumnFamilyOptions& runs_options() = 0;
-  virtual const rocksdb::ColumnFamilyOptions& catalog_options() = 0;
   virtual rocksdb::Env* env() = 0; ///< May be null.
   /// Of the database. Beside it lie `fold` (temporary files) and `quarantine`.
   [[nodiscard]] virtual const std::string& path() const = 0;

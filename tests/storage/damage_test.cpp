@@ -123,6 +123,7 @@ TEST_SUITE("damage") {
     LiveFixture f;
     f.open();
     auto make = f.maker();
+    const std::string second = "654435747";
     for (int i = 0; i < 4000; ++i) {
       // Numbers that can not be packed, so that each device has data blocks for itself.
       const std::string number = std::to_string(i * std::int64_t{2'654'435'761} % 1'000'000'007);
@@ -147,14 +148,14 @@ TEST_SUITE("damage") {
     }
     REQUIRE(damaged > 0);
     f.open();
-    make.message("a", f.now_ms).row(9000, "1").row(1001, "1");
+    make.message("a", f.now_ms).row(9000, "1").row(1001, second);
     CHECK(f.count(*f.commit(make), RowOutcome::stored) == 2); // The repeat can not be recognised.
     for (const bool descending : {false, true}) {
       const auto page = f.scan("a", descending);
       REQUIRE_FALSE(page);
       CHECK(page.error().code == Errc::storage_corrupt);
     }
-    make.message("b", f.now_ms).row(9000, "1").row(1001, "1");
+    make.message("b", f.now_ms).row(9000, "1").row(1001, second);
     CHECK(f.count(*f.commit(make), RowOutcome::duplicate) == 1);
     CHECK(f.all("b").records.size() == 4001);
   }

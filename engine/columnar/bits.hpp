@@ -1,0 +1,84 @@
+// Spate - integers of a fixed number of bits, one after the other, the lowest bit first.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+namespace spate::columnar {
+
+static_assert(std::endian::native == std::endian::little);
+
+/// Differences and sums wrap: what is written wraps back when it is read, whatever the bytes are.
+[[nodiscard]] constexpr std::int64_t wrapping_difference(std::int64_t a, std::int64_t b) noexcept {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+[[nodiscard]] constexpr std::int64_t wrapping_sum(std::int64_t a, std::int64_t b) noexcept {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
+[[nodiscard]] constexpr unsigned width_of(std::uint64_t value) noexcept {
+  return static_cast<unsigned>(std::bit_width(value));
+}
+[[nodiscard]] constexpr std::uint64_t mask_of(unsigned width) noexcept {
+  return width == 0 ? 0 : ~std::uint64_t{0} >> (64 - width);
+}
+[[nodiscard]] constexpr std::size_t packed_bytes(std::size_t count, unsigned width) noexcept {
+  return (count * width + 7) / 8;
+}
+
+/// Appends `count` values of `width` bits; `value(i)` gives them, below 2^width.
+template <class Value>
+void pack_bits(std::string& out, std::size_t count, unsigned width, Value value) {
+  const std::size_t bytes = packed_bytes(count, width);
+  const std::size_t begin = out.size();
+  out.resize(begin + bytes + 8); // Whole words are written, what is too much is cut.
+  char* at = out.data() + begin;
+  std::uint64_t word = 0;
+  unsigned used = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t v = value(i);
+    word |= v << used;
+    used += width;
+    if (used >= 64) {
+      std::memcpy(at, &word, sizeof word);
+      at += sizeof word;
+      used -= 64;
+      word = used == 0 ? 0 : v >> (width - used);
+    }
+  }
+  std::memcpy(at, &word, sizeof word);
+  out.resize(begin + bytes);
+}
+
+/// Calls `take(i, value)` for `count` values of `width` bits at `bytes`, which has
+/// packed_bytes(count, width) of them.
+template <class Take>
+void unpack_bits(const char* bytes, std::size_t count, unsigned width, Take take) {
+  const std::uint64_t mask = mask_of(width);
+  const std::size_t size = packed_bytes(count, width);
+  // Up to `quick` 8 bytes are readable at each value, and 57 bits are whole in any 8 bytes.
+  const std::size_t quick = width == 0 || width > 57 || size < 8 ? 0 : ((size - 8) * 8) / width + 1;
+  std::size_t i = 0;
+  std::size_t bit = 0;
+  for (; i < quick && i < count; ++i, bit += width) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes + bit / 8, sizeof word);
+    take(i, (word >> (bit % 8)) & mask);
+  }
+  for (; i < count; ++i, bit += width) {
+    std::uint64_t word[2] = {0, 0};
+    const std::size_t begin = bit / 8;
+    const std::size_t left = size - begin;
+    if (left != 0) { // The width may be 0.
+      std::memcpy(word, bytes + begin, left < sizeof word ? left : sizeof word);
+    }
+    const unsigned shift = bit % 8;
+    const std::uint64_t high = shift == 0 ? 0 : word[1] << (64 - shift);
+    take(i, ((word[0] >> shift) | high) & mask);
+  }
+}
+
+} // namespace spate::columnar

@@ -55,13 +55,16 @@ std::size_t text_bytes(const std::vector<FieldAggregate>& fields) {
 using Readers = std::vector<std::unique_ptr<SeriesReader>>;
 
 Readers readers_of(const AggregatedDevice& device, const AggregateRequest& request,
-                   const SeriesContext& context) {
+                   const SeriesContext& context, const WalkRange& whole) {
   Readers out;
   for (const AggregatedDevice::Series& series : device.series) {
     const std::vector<bool> wanted = request.selects
                                          ? request.selects(*series.shape)
                                          : std::vector<bool>(series.shape->fields().size(), true);
-    if (std::find(wanted.begin(), wanted.end(), true) == wanted.end()) {
+    WalkRange range = whole;
+    range.first_ns = std::max(range.first_ns, series.kept_from_ns);
+    if (range.first_ns > range.last_ns ||
+        std::find(wanted.begin(), wanted.end(), true) == wanted.end()) {
       continue;
     }
     std::vector<const TailRows*> tails;
@@ -72,7 +75,7 @@ Readers readers_of(const AggregatedDevice& device, const AggregateRequest& reque
     }
     const std::size_t index = context.out.add_series(series.number, *series.shape, wanted);
     out.push_back(
-        std::make_unique<SeriesReader>(context, series.number, *series.shape, index, tails));
+        std::make_unique<SeriesReader>(context, series.number, *series.shape, range, index, tails));
   }
   return out;
 }
@@ -108,9 +111,9 @@ Result<AggregatePage> aggregate_device(const AggregatedDevice& device,
   AggregateCounts uncounted;
   AggregateCounts& counted = counts != nullptr ? *counts : uncounted;
   Aggregator aggregator(request.functions, counted);
-  const SeriesContext context{device.blocks, device.erasures, request.cancelled,
-                              *range,        aggregator,      counted};
-  const Readers readers = readers_of(device, request, context);
+  const SeriesContext context{device.blocks, device.erasures, request.cancelled, aggregator,
+                              counted};
+  const Readers readers = readers_of(device, request, context, *range);
   for (const auto& reader : readers) {
     if (auto settled = reader->settle(); !settled) {
       return fail(std::move(settled.error()));

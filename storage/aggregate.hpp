@@ -19,6 +19,7 @@ struct AggregatedDevice {
   struct Series {
     std::uint32_t number = 0;
     const model::Shape* shape = nullptr;
+    std::int64_t kept_from_ns = INT64_MIN; ///< Older rows are past their retention: not shown.
   };
   WalkedDevice blocks;
   std::vector<Series> series;

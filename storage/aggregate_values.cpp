@@ -208,10 +208,17 @@ bool append_double(std::string& out, double value) {
   if (!std::isfinite(value)) {
     return false;
   }
+  if (value == 0) {
+    value = 0; // Not -0.
+  }
+  const double magnitude = std::fabs(value);
+  const bool plain = value == 0 || (magnitude >= 1e-6 && magnitude < 1e21);
   std::array<char, 32> text;
-  const auto end =
-      std::to_chars(text.data(), text.data() + text.size(), value == 0 ? 0.0 : value).ptr;
-  out.append(text.data(), end);
+  char* const begin = text.data();
+  char* const end = begin + text.size();
+  const auto done = plain ? std::to_chars(begin, end, value, std::chars_format::fixed)
+                          : std::to_chars(begin, end, value, std::chars_format::scientific);
+  out.append(begin, done.ptr);
   return true;
 }
 

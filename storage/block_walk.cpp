@@ -286,9 +286,8 @@ bool concerns(const Erasure& erasure, const FoundBlock& block) noexcept {
          sequence_of(block.key.order) <= erasure.sequence;
 }
 
-/// To the end of time includes its last moment.
 bool holds(const Erasure& erasure, std::int64_t time_ns) noexcept {
-  return time_ns >= erasure.from_ns && (time_ns < erasure.to_ns || erasure.to_ns == kTimeMax);
+  return time_ns >= erasure.from_ns && time_ns < erasure.to_ns;
 }
 
 } // namespace
@@ -297,7 +296,7 @@ Erased erased_of(const FoundBlock& block, const std::vector<Erasure>& erasures) 
   Erased erased = Erased::none;
   for (const Erasure& erasure : erasures) {
     if (!concerns(erasure, block) || erasure.from_ns > block.span.last_time_ns ||
-        (erasure.to_ns <= block.span.first_time_ns && erasure.to_ns != kTimeMax)) {
+        erasure.to_ns <= block.span.first_time_ns) {
       continue;
     }
     if (holds(erasure, block.span.first_time_ns) && holds(erasure, block.span.last_time_ns)) {

@@ -91,15 +91,15 @@ struct SeriesReader::OpenBlock {
 };
 
 SeriesReader::SeriesReader(const SeriesContext& context, std::uint32_t series,
-                           const model::Shape& shape, std::size_t index,
+                           const model::Shape& shape, const WalkRange& range, std::size_t index,
                            const std::vector<const TailRows*>& tails)
-    : context_(context), series_(series), shape_(shape), index_(index),
-      main_(context.device, series, context.range), open_(std::make_unique<OpenBlock>()) {
+    : context_(context), series_(series), shape_(shape), range_(range), index_(index),
+      main_(context.device, series, range), open_(std::make_unique<OpenBlock>()) {
   std::uint64_t rank = kTailRank;
   for (const TailRows* tail : tails) {
-    auto source = std::make_unique<RowSource>(rank++, context.range.descending);
+    auto source = std::make_unique<RowSource>(rank++, range.descending);
     for (const columnar::Row& row : tail->rows) {
-      if (row.time_ns >= context.range.first_ns && row.time_ns <= context.range.last_ns) {
+      if (row.time_ns >= range.first_ns && row.time_ns <= range.last_ns) {
         source->rows().push_back(row);
       }
     }
@@ -118,7 +118,7 @@ SeriesReader::~SeriesReader() = default;
 
 Result<void> SeriesReader::start() {
   started_ = true;
-  auto late = late_blocks(context_.device, series_, context_.range, context_.cancelled);
+  auto late = late_blocks(context_.device, series_, range_, context_.cancelled);
   if (!late) {
     return fail(std::move(late.error()));
   }
@@ -209,8 +209,7 @@ Result<void> SeriesReader::open_main() {
   open_->decoded = false;
   open_->begin = 0;
   open_->end = open_->reader->rows();
-  if (block.span.first_time_ns >= context_.range.first_ns &&
-      block.span.last_time_ns <= context_.range.last_ns) {
+  if (block.span.first_time_ns >= range_.first_ns && block.span.last_time_ns <= range_.last_ns) {
     return {};
   }
   if (auto decoded = decode_columns(); !decoded) {
@@ -218,8 +217,8 @@ Result<void> SeriesReader::open_main() {
   }
   const std::vector<std::int64_t>& times = open_->columns.times();
   const auto at = [&](auto found) { return static_cast<std::size_t>(found - times.begin()); };
-  open_->begin = at(std::lower_bound(times.begin(), times.end(), context_.range.first_ns));
-  open_->end = at(std::upper_bound(times.begin(), times.end(), context_.range.last_ns));
+  open_->begin = at(std::lower_bound(times.begin(), times.end(), range_.first_ns));
+  open_->end = at(std::upper_bound(times.begin(), times.end(), range_.last_ns));
   return open_->begin == open_->end ? next_main() : Result<void>();
 }
 
@@ -241,14 +240,14 @@ Result<void> SeriesReader::add_rows(const FoundBlock& block, std::string_view va
   if (!reader) {
     return damaged(block, reader.error());
   }
-  auto source = std::make_unique<RowSource>(rank, context_.range.descending);
+  auto source = std::make_unique<RowSource>(rank, range_.descending);
   auto& rows = source->rows();
   if (auto decoded = reader->all(rows, source->arena()); !decoded) {
     return damaged(block, decoded.error());
   }
   const bool erased = erased_of(block, context_.erasures) != Erased::none;
   std::erase_if(rows, [&](const columnar::Row& row) {
-    return row.time_ns < context_.range.first_ns || row.time_ns > context_.range.last_ns ||
+    return row.time_ns < range_.first_ns || row.time_ns > range_.last_ns ||
            (erased && erased_at(block, context_.erasures, row.time_ns));
   });
   source->begin();
@@ -261,7 +260,7 @@ Result<void> SeriesReader::add_rows(const FoundBlock& block, std::string_view va
 
 std::optional<std::int64_t> SeriesReader::next_time() const {
   if (open_->begin != open_->end) {
-    const bool descending = context_.range.descending;
+    const bool descending = range_.descending;
     if (!open_->decoded) {
       return descending ? open_->reader->last_time_ns() : open_->reader->first_time_ns();
     }
@@ -306,7 +305,7 @@ Result<void> SeriesReader::read_columns(const BucketSpan& bucket) {
   const auto end = times.begin() + static_cast<std::ptrdiff_t>(open.end);
   std::size_t from = open.begin;
   std::size_t to = open.end;
-  if (context_.range.descending) {
+  if (range_.descending) {
     from = static_cast<std::size_t>(std::lower_bound(begin, end, bucket.first_ns) - times.begin());
     open.end = from;
   } else {

@@ -30,7 +30,6 @@ struct SeriesContext {
   const WalkedDevice& device;
   const std::vector<Erasure>& erasures;
   const std::function<bool()>& cancelled; ///< May be null.
-  WalkRange range;
   Aggregator& out;
   AggregateCounts& counts;
 };
@@ -47,7 +46,8 @@ public:
   /// `index` is the aggregator's name for the series. `tails`: those of this series, the one of
   /// rows in order first.
   SeriesReader(const SeriesContext& context, std::uint32_t series, const model::Shape& shape,
-               std::size_t index, const std::vector<const TailRows*>& tails);
+               const WalkRange& range, std::size_t index,
+               const std::vector<const TailRows*>& tails);
   SeriesReader(const SeriesReader&) = delete;
   SeriesReader& operator=(const SeriesReader&) = delete;
   ~SeriesReader();
@@ -66,13 +66,13 @@ private:
 
   /// Ascends in reading order: a time, or for descending reads its mirror image.
   [[nodiscard]] std::int64_t place(std::int64_t time_ns) const noexcept {
-    return context_.range.descending ? ~time_ns : time_ns;
+    return range_.descending ? ~time_ns : time_ns;
   }
   [[nodiscard]] std::int64_t near_place(const columnar::BlockSpan& span) const noexcept {
-    return place(context_.range.descending ? span.last_time_ns : span.first_time_ns);
+    return place(range_.descending ? span.last_time_ns : span.first_time_ns);
   }
   [[nodiscard]] std::int64_t far_place(const columnar::BlockSpan& span) const noexcept {
-    return place(context_.range.descending ? span.first_time_ns : span.last_time_ns);
+    return place(range_.descending ? span.first_time_ns : span.last_time_ns);
   }
   [[nodiscard]] bool cancelled() const { return context_.cancelled && context_.cancelled(); }
 
@@ -89,6 +89,7 @@ private:
   const SeriesContext& context_;
   const std::uint32_t series_;
   const model::Shape& shape_;
+  const WalkRange range_;
   const std::size_t index_;
   MainBlockWalk main_;
   bool on_main_ = false; ///< main_ stands on a block that has not been given.

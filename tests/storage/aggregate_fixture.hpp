@@ -74,8 +74,8 @@ public:
     by_number_[number] = made;
     return *made;
   }
-  void series(std::uint32_t number) {
-    series_.push_back({number, by_number_.at(shape_of(number))});
+  void series(std::uint32_t number, std::int64_t kept_from_ns = INT64_MIN) {
+    series_.push_back({number, by_number_.at(shape_of(number)), kept_from_ns});
   }
   [[nodiscard]] const model::Shape& shape_of_series(std::uint32_t series) const {
     return *by_number_.at(shape_of(series));
@@ -86,7 +86,7 @@ public:
     Run run;
     run.number = static_cast<std::uint32_t>(runs_.size() + 1);
     run.retention_class = retention_class;
-    run.erased_through = erased_through;
+    run.erased_through = static_cast<decltype(run.erased_through)>(erased_through);
     run.first_time_ns = INT64_MAX;
     run.last_time_ns = INT64_MIN;
     runs_.push_back(run);

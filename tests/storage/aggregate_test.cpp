@@ -58,8 +58,11 @@ struct RandomDevice {
       runs[1].push_back(blocks.run(1, below(3)));
     }
     for (std::uint64_t number = 1; number <= below(4); ++number) {
-      Erasure erasure{number, BlocksFixture::kDevice, time(), 0, below(30)};
-      erasure.device -= chance(4) ? 1 : 0;
+      Erasure erasure;
+      erasure.number = static_cast<decltype(erasure.number)>(number);
+      erasure.device = BlocksFixture::kDevice - (chance(4) ? 1 : 0);
+      erasure.from_ns = time();
+      erasure.sequence = below(30);
       erasure.to_ns = erasure.from_ns + static_cast<std::int64_t>(below(kSpan / 3));
       erasures.push_back(erasure);
       blocks.erase(erasure);

@@ -82,7 +82,8 @@ bool decode_texts(ByteReader& bytes, std::size_t rows, NumberColumn& out) {
 
 } // namespace
 
-void encode_numbers(NumberValues& values, std::size_t rows, std::string& out) {
+void encode_numbers(IntegerEncoder& integers, NumberValues& values, std::size_t rows, Effort effort,
+                    std::string& out) {
   fill_text_rows(values, rows);
   const auto [least, most] =
       std::minmax_element(values.scales.begin(), values.scales.begin() + static_cast<long>(rows));
@@ -100,14 +101,14 @@ void encode_numbers(NumberValues& values, std::size_t rows, std::string& out) {
     begin(kEachScale);
     const std::vector<std::int64_t> scales(values.scales.begin(),
                                            values.scales.begin() + static_cast<long>(rows));
-    encode_integers(scales.data(), rows, out);
+    integers.encode(scales.data(), rows, effort, out);
   }
-  encode_integers(values.mantissas.data(), rows, out);
+  integers.encode(values.mantissas.data(), rows, effort, out);
   if (texts != 0) {
     put_varint(out, values.texts.size());
     const std::vector<std::int64_t> at(values.text_rows.begin(), values.text_rows.end());
-    encode_integers(at.data(), at.size(), out);
-    encode_strings(values.texts, out);
+    integers.encode(at.data(), at.size(), effort, out);
+    encode_strings(integers, values.texts, values.texts.size(), effort, out);
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "engine/base/bytes.hpp"
 #include "engine/columnar/block.hpp"
+#include "engine/columnar/integers.hpp"
 
 namespace spate::columnar {
 
@@ -21,7 +22,8 @@ struct NumberValues {
 };
 
 /// Appends the column of `rows` values; changes `values` on the way.
-void encode_numbers(NumberValues& values, std::size_t rows, std::string& out);
+void encode_numbers(IntegerEncoder& integers, NumberValues& values, std::size_t rows, Effort effort,
+                    std::string& out);
 
 /// False if the bytes make no sense.
 [[nodiscard]] bool decode_numbers(ByteReader& bytes, std::size_t rows, NumberColumn& out);

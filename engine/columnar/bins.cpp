@@ -1,0 +1,414 @@
+#include "engine/columnar/bins.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "engine/columnar/bits.hpp"
+
+namespace spate::columnar {
+
+namespace {
+
+constexpr unsigned kTableBitsMin = 5;
+constexpr unsigned kTableBitsMax = 10;
+constexpr std::size_t kGroupsMax = 96;
+constexpr std::size_t kBinsMax = 256; ///< What a byte can number.
+
+/// Values take turns in so many states, so that reading one does not wait for the one before.
+constexpr std::size_t kStates = 4;
+constexpr std::size_t kStatesFrom = 128; ///< Fewer values do with one state.
+constexpr std::size_t states_for(std::size_t count) {
+  return count < kStatesFrom ? 1 : kStates;
+}
+
+constexpr unsigned kRadixBits = 11;
+
+double log2_of(std::size_t value) {
+  static const auto table = [] {
+    std::array<float, 4096> logs{};
+    for (std::size_t i = 1; i < logs.size(); ++i) {
+      logs[i] = static_cast<float>(std::log2(static_cast<double>(i)));
+    }
+    return logs;
+  }();
+  return value < table.size() ? static_cast<double>(table[value])
+                              : std::log2(static_cast<double>(value));
+}
+
+/// Calls `put(position, bin)` for each entry of the table.
+template <class Weight, class Put>
+void spread(unsigned table_bits, std::size_t bins, Weight weight, Put put) {
+  const std::size_t size = std::size_t{1} << table_bits;
+  const std::size_t step = (size >> 1) + (size >> 3) + 3;
+  std::size_t position = 0;
+  for (std::size_t bin = 0; bin < bins; ++bin) {
+    for (std::size_t left = weight(bin); left > 0; --left) {
+      put(position, bin);
+      position = (position + step) & (size - 1);
+    }
+  }
+}
+
+/// How long a number is, then its bits without the highest.
+constexpr unsigned kLengthBits = 3;
+void put_number(BitWriter& bits, std::uint64_t value, unsigned length_bits) {
+  const unsigned width = width_of(value);
+  bits.put(width, length_bits);
+  if (width > 1) {
+    bits.put(value & mask_of(width - 1), width - 1);
+  }
+}
+std::uint64_t get_number(BitReader& bits, unsigned length_bits) {
+  const auto width = static_cast<unsigned>(bits.get(length_bits));
+  if (width == 0 || width > 64) {
+    return 0;
+  }
+  return std::uint64_t{1} << (width - 1) | bits.get_wide(width - 1);
+}
+
+} // namespace
+
+void BinPlan::sort(const std::uint64_t* values, std::size_t count, std::uint64_t most) {
+  distinct_.clear();
+  counts_.clear();
+  if (most < 4 * count + 1024) {
+    histogram_.assign(static_cast<std::size_t>(most) + 1, 0);
+    for (std::size_t i = 0; i < count; ++i) {
+      ++histogram_[values[i]];
+    }
+    for (std::size_t v = 0; v <= most; ++v) {
+      if (histogram_[v] != 0) {
+        distinct_.push_back(v);
+        counts_.push_back(histogram_[v]);
+      }
+    }
+    return;
+  }
+  sorted_.assign(values, values + count);
+  other_.resize(count);
+  for (unsigned shift = 0; shift < width_of(most); shift += kRadixBits) {
+    histogram_.assign((std::size_t{1} << kRadixBits) + 1, 0);
+    const auto digit = [shift](std::uint64_t v) { return (v >> shift) & mask_of(kRadixBits); };
+    for (const std::uint64_t v : sorted_) {
+      ++histogram_[digit(v) + 1];
+    }
+    for (std::size_t i = 1; i < histogram_.size(); ++i) {
+      histogram_[i] += histogram_[i - 1];
+    }
+    for (const std::uint64_t v : sorted_) {
+      other_[histogram_[digit(v)]++] = v;
+    }
+    sorted_.swap(other_);
+  }
+  for (const std::uint64_t v : sorted_) {
+    if (distinct_.empty() || distinct_.back() != v) {
+      distinct_.push_back(v);
+      counts_.push_back(0);
+    }
+    ++counts_.back();
+  }
+}
+
+void BinPlan::make_groups(std::size_t count) {
+  groups_.clear();
+  const std::size_t enough = distinct_.size() <= kGroupsMax ? 1 : count / (kGroupsMax / 2) + 1;
+  std::uint32_t before = 0;
+  std::size_t gathered = enough; // The first value opens a group.
+  for (std::size_t i = 0; i < distinct_.size(); ++i) {
+    if (gathered >= enough || counts_[i] >= enough) {
+      groups_.push_back({distinct_[i], distinct_[i], before});
+      gathered = 0;
+    }
+    groups_.back().high = distinct_[i];
+    gathered += counts_[i];
+    before += counts_[i];
+  }
+}
+
+void BinPlan::choose_bins(std::size_t count, std::uint64_t most) {
+  const std::size_t groups = groups_.size();
+  // What a bin costs in write_bins(), about.
+  const double bin_bits = 14.0 + width_of(most) / 2.0;
+  const double all = log2_of(count);
+  best_.assign(groups + 1, std::numeric_limits<double>::max());
+  from_.assign(groups + 1, 0);
+  best_[0] = 0;
+  const auto before = [&](std::size_t g) {
+    return g < groups ? groups_[g].before : static_cast<std::uint32_t>(count);
+  };
+  for (std::size_t end = 1; end <= groups; ++end) {
+    for (std::size_t begin = end; begin-- > 0;) {
+      const std::uint32_t hits = before(end) - before(begin);
+      const unsigned width = width_of(groups_[end - 1].high - groups_[begin].low);
+      const double bits = best_[begin] + bin_bits + hits * (all - log2_of(hits) + width);
+      if (bits < best_[end]) {
+        best_[end] = bits;
+        from_[end] = static_cast<std::uint32_t>(begin);
+      }
+    }
+  }
+  bins_.clear();
+  for (std::size_t end = groups; end > 0; end = from_[end]) {
+    const std::size_t begin = from_[end];
+    bins_.push_back({groups_[begin].low, before(end) - before(begin), 0,
+                     width_of(groups_[end - 1].high - groups_[begin].low)});
+  }
+  std::reverse(bins_.begin(), bins_.end());
+  bytes_ = static_cast<std::size_t>(best_[groups] / 8) + 5 + states_for(count) * table_bits_ / 8;
+}
+
+/// Weights in proportion to the hits, at least 1 each, 2^table_bits_ in all.
+void BinPlan::weigh(std::size_t count) {
+  const std::size_t size = std::size_t{1} << table_bits_;
+  std::size_t sum = 0;
+  for (Bin& bin : bins_) {
+    const auto share = (static_cast<std::uint64_t>(bin.count) * size + count / 2) / count;
+    bin.weight = static_cast<std::uint32_t>(std::max<std::uint64_t>(share, 1));
+    sum += bin.weight;
+  }
+  while (sum != size) { // Whoever has most loses or wins least by it.
+    const auto largest = std::max_element(
+        bins_.begin(), bins_.end(), [](const Bin& a, const Bin& b) { return a.weight < b.weight; });
+    if (sum < size) {
+      largest->weight += static_cast<std::uint32_t>(size - sum);
+      sum = size;
+    } else {
+      const std::size_t cut =
+          std::min<std::size_t>(sum - size, std::max<std::uint32_t>(largest->weight / 8, 1));
+      largest->weight -= static_cast<std::uint32_t>(cut);
+      sum -= cut;
+    }
+  }
+}
+
+void BinPlan::make(const std::uint64_t* values, std::size_t count) {
+  const std::uint64_t most = *std::max_element(values, values + count);
+  table_bits_ = std::clamp(width_of(count), kTableBitsMin, kTableBitsMax);
+  sort(values, count, most);
+  make_groups(count);
+  choose_bins(count, most);
+}
+
+void BinPlan::write_bins(std::string& out) const {
+  std::uint64_t gap_max = 0;
+  unsigned offset_max = 0;
+  for (std::size_t b = 0; b < bins_.size(); ++b) {
+    gap_max = std::max(gap_max, b == 0 ? 0 : bins_[b].low - bins_[b - 1].low);
+    offset_max = std::max(offset_max, bins_[b].offset_bits);
+  }
+  const unsigned gap_bits = width_of(width_of(gap_max));
+  const unsigned offset_bits = width_of(offset_max);
+  BitWriter bits(out);
+  bits.put(table_bits_ - kTableBitsMin, kLengthBits);
+  bits.put(bins_.size() - 1, 8);
+  bits.put(gap_bits, kLengthBits);
+  bits.put(offset_bits, kLengthBits);
+  for (std::size_t b = 0; b < bins_.size(); ++b) {
+    if (b != 0) {
+      put_number(bits, bins_[b].low - bins_[b - 1].low, gap_bits);
+    }
+    bits.put(bins_[b].offset_bits, offset_bits);
+    put_number(bits, bins_[b].weight, 4);
+  }
+  bits.finish();
+}
+
+void BinPlan::encode(const std::uint64_t* values, std::size_t count, std::string& out) {
+  weigh(count);
+  write_bins(out);
+  const std::size_t size = std::size_t{1} << table_bits_;
+  // Of each bin: the entries of the table that are its own, in their order.
+  starts_.clear();
+  std::uint32_t start = 0;
+  for (const Bin& bin : bins_) {
+    starts_.push_back(start);
+    start += bin.weight;
+  }
+  bin_of_.resize(std::max(size, count));
+  spread(
+      table_bits_, bins_.size(), [&](std::size_t b) { return bins_[b].weight; },
+      [&](std::size_t position, std::size_t b) {
+        bin_of_[position] = static_cast<std::uint8_t>(b);
+      });
+  states_.resize(size);
+  for (std::size_t position = 0; position < size; ++position) {
+    states_[starts_[bin_of_[position]]++] = static_cast<std::uint16_t>(position);
+  }
+  for (std::size_t b = 0; b < bins_.size(); ++b) {
+    starts_[b] -= bins_[b].weight;
+  }
+
+  // From the last value to the first: reading turns it round.
+  state_bits_.resize(count);
+  const std::size_t turns = states_for(count);
+  std::uint32_t state[kStates];
+  std::fill_n(state, kStates, static_cast<std::uint32_t>(size));
+  for (std::size_t i = count; i-- > 0;) {
+    const auto after =
+        std::upper_bound(bins_.begin(), bins_.end(), values[i],
+                         [](std::uint64_t value, const Bin& bin) { return value < bin.low; });
+    const auto b = static_cast<std::size_t>(after - bins_.begin()) - 1;
+    bin_of_[i] = static_cast<std::uint8_t>(b);
+    std::uint32_t& x = state[i % turns];
+    const std::uint32_t weight = bins_[b].weight;
+    unsigned width = width_of(x) - width_of(weight);
+    width -= (x >> width) < weight ? 1 : 0;
+    state_bits_[i] = (x & static_cast<std::uint32_t>(mask_of(width))) << 8 | width;
+    x = static_cast<std::uint32_t>(size) + states_[starts_[b] + (x >> width) - weight];
+  }
+  BitWriter bits(out);
+  for (std::size_t s = 0; s < turns; ++s) {
+    bits.put(state[s] - size, table_bits_);
+  }
+  for (const std::uint32_t taken : state_bits_) {
+    bits.put(taken >> 8, taken & 0xff);
+  }
+  bits.finish();
+  BitWriter offsets(out);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Bin& bin = bins_[bin_of_[i]];
+    offsets.put(values[i] - bin.low, bin.offset_bits);
+  }
+  offsets.finish();
+}
+
+namespace {
+
+struct TableEntry {
+  std::uint16_t next;
+  std::uint8_t bits;
+  std::uint8_t bin;
+};
+
+struct Bins {
+  unsigned table_bits = 0;
+  std::size_t count = 0;
+  std::uint64_t low[kBinsMax];
+  std::uint8_t offset_bits[kBinsMax];
+  std::uint16_t weight[kBinsMax];
+  unsigned offset_bits_max = 0;
+  TableEntry table[std::size_t{1} << kTableBitsMax];
+};
+
+bool read_bins(ByteReader& bytes, Bins& bins) {
+  BitReader bits(bytes.position(), bytes.left());
+  bins.table_bits = static_cast<unsigned>(bits.get(kLengthBits)) + kTableBitsMin;
+  bins.count = static_cast<std::size_t>(bits.get(8)) + 1;
+  const auto gap_bits = static_cast<unsigned>(bits.get(kLengthBits));
+  const auto offset_bits = static_cast<unsigned>(bits.get(kLengthBits));
+  const std::size_t size = std::size_t{1} << bins.table_bits;
+  std::uint64_t low = 0;
+  std::size_t weights = 0;
+  for (std::size_t b = 0; b < bins.count; ++b) {
+    low += b == 0 ? 0 : get_number(bits, gap_bits);
+    bins.low[b] = low;
+    bins.offset_bits[b] = static_cast<std::uint8_t>(bits.get(offset_bits));
+    bins.offset_bits_max = std::max<unsigned>(bins.offset_bits_max, bins.offset_bits[b]);
+    const std::uint64_t weight = get_number(bits, 4);
+    if (weight == 0 || weight > size) {
+      return false;
+    }
+    bins.weight[b] = static_cast<std::uint16_t>(weight);
+    weights += static_cast<std::size_t>(weight);
+  }
+  if (!bits.ok() || weights != size || bins.table_bits > kTableBitsMax ||
+      bins.offset_bits_max > 64) {
+    return false;
+  }
+  bytes.bytes(bits.bytes_taken());
+  return true;
+}
+
+void make_table(Bins& bins) {
+  spread(
+      bins.table_bits, bins.count, [&](std::size_t b) { return bins.weight[b]; },
+      [&](std::size_t position, std::size_t b) {
+        bins.table[position].bin = static_cast<std::uint8_t>(b);
+      });
+  std::uint16_t next[kBinsMax];
+  std::copy_n(bins.weight, bins.count, next);
+  const std::size_t size = std::size_t{1} << bins.table_bits;
+  for (std::size_t position = 0; position < size; ++position) {
+    TableEntry& entry = bins.table[position];
+    const std::uint32_t x = next[entry.bin]++;
+    const unsigned width = bins.table_bits + 1 - width_of(x);
+    entry.bits = static_cast<std::uint8_t>(width);
+    entry.next = static_cast<std::uint16_t>((x << width) - size);
+  }
+}
+
+/// The bin of each value, written over the place where the value will stand.
+bool decode_states(ByteReader& bytes, const Bins& bins, std::uint64_t* values, std::size_t count) {
+  BitReader bits(bytes.position(), bytes.left());
+  std::uint32_t state[kStates];
+  const std::size_t turns = states_for(count);
+  for (std::size_t s = 0; s < turns; ++s) {
+    state[s] = static_cast<std::uint32_t>(bits.get(bins.table_bits));
+  }
+  std::size_t i = 0;
+  if (turns == kStates) {
+    // Four steps take 40 bits at most, which one look gives.
+    static_assert(kStates * kTableBitsMax <= 57);
+    for (; i + kStates <= count; i += kStates) {
+      std::uint64_t word = bits.peek();
+      unsigned taken = 0;
+      for (std::size_t s = 0; s < kStates; ++s) {
+        const TableEntry entry = bins.table[state[s]];
+        values[i + s] = entry.bin;
+        state[s] = entry.next + static_cast<std::uint32_t>(word & ((1u << entry.bits) - 1));
+        word >>= entry.bits;
+        taken += entry.bits;
+      }
+      bits.skip(taken);
+    }
+  }
+  for (; i < count; ++i) {
+    std::uint32_t& x = state[i % turns];
+    const TableEntry entry = bins.table[x];
+    values[i] = entry.bin;
+    x = entry.next + static_cast<std::uint32_t>(bits.get(entry.bits));
+  }
+  if (!bits.ok()) {
+    return false;
+  }
+  bytes.bytes(bits.bytes_taken());
+  return true;
+}
+
+} // namespace
+
+bool decode_bins(ByteReader& bytes, std::uint64_t* values, std::size_t count) {
+  Bins bins;
+  if (!bytes.ok() || !read_bins(bytes, bins)) {
+    return false;
+  }
+  make_table(bins);
+  if (!decode_states(bytes, bins, values, count)) {
+    return false;
+  }
+  BitReader bits(bytes.position(), bytes.left());
+  if (bins.offset_bits_max == 0) {
+    for (std::size_t i = 0; i < count; ++i) {
+      values[i] = bins.low[values[i]];
+    }
+  } else if (bins.offset_bits_max <= 57) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t bin = static_cast<std::uint8_t>(values[i]);
+      values[i] = bins.low[bin] + bits.get(bins.offset_bits[bin]);
+    }
+  } else {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t bin = static_cast<std::uint8_t>(values[i]);
+      values[i] = bins.low[bin] + bits.get_wide(bins.offset_bits[bin]);
+    }
+  }
+  if (!bits.ok()) {
+    return false;
+  }
+  bytes.bytes(bits.bytes_taken());
+  return true;
+}
+
+} // namespace spate::columnar

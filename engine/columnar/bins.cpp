@@ -17,10 +17,9 @@ constexpr std::size_t kGroupsMax = 96;
 constexpr std::size_t kBinsMax = 256; ///< What a byte can number.
 
 /// Values take turns in so many states, so that reading one does not wait for the one before.
-constexpr std::size_t kStates = 4;
-constexpr std::size_t kStatesFrom = 128; ///< Fewer values do with one state.
+constexpr std::size_t kStates = 8;
 constexpr std::size_t states_for(std::size_t count) {
-  return count < kStatesFrom ? 1 : kStates;
+  return count < 128 ? 1 : count < 512 ? kStates / 2 : kStates;
 }
 
 constexpr unsigned kRadixBits = 11;
@@ -282,13 +281,18 @@ struct TableEntry {
   std::uint8_t bin;
 };
 
+struct DecodedBin {
+  std::uint64_t low;
+  std::uint64_t mask; ///< Of its offsets.
+  unsigned offset_bits;
+  std::uint32_t weight;
+};
+
 struct Bins {
   unsigned table_bits = 0;
   std::size_t count = 0;
-  std::uint64_t low[kBinsMax];
-  std::uint8_t offset_bits[kBinsMax];
-  std::uint16_t weight[kBinsMax];
   unsigned offset_bits_max = 0;
+  DecodedBin bins[kBinsMax];
   TableEntry table[std::size_t{1} << kTableBitsMax];
 };
 
@@ -303,14 +307,13 @@ bool read_bins(ByteReader& bytes, Bins& bins) {
   std::size_t weights = 0;
   for (std::size_t b = 0; b < bins.count; ++b) {
     low += b == 0 ? 0 : get_number(bits, gap_bits);
-    bins.low[b] = low;
-    bins.offset_bits[b] = static_cast<std::uint8_t>(bits.get(offset_bits));
-    bins.offset_bits_max = std::max<unsigned>(bins.offset_bits_max, bins.offset_bits[b]);
+    const auto offset = static_cast<unsigned>(bits.get(offset_bits));
     const std::uint64_t weight = get_number(bits, 4);
     if (weight == 0 || weight > size) {
       return false;
     }
-    bins.weight[b] = static_cast<std::uint16_t>(weight);
+    bins.bins[b] = {low, mask_of(offset), offset, static_cast<std::uint32_t>(weight)};
+    bins.offset_bits_max = std::max(bins.offset_bits_max, offset);
     weights += static_cast<std::size_t>(weight);
   }
   if (!bits.ok() || weights != size || bins.table_bits > kTableBitsMax ||
@@ -323,12 +326,14 @@ bool read_bins(ByteReader& bytes, Bins& bins) {
 
 void make_table(Bins& bins) {
   spread(
-      bins.table_bits, bins.count, [&](std::size_t b) { return bins.weight[b]; },
+      bins.table_bits, bins.count, [&](std::size_t b) { return bins.bins[b].weight; },
       [&](std::size_t position, std::size_t b) {
         bins.table[position].bin = static_cast<std::uint8_t>(b);
       });
-  std::uint16_t next[kBinsMax];
-  std::copy_n(bins.weight, bins.count, next);
+  std::uint32_t next[kBinsMax];
+  for (std::size_t b = 0; b < bins.count; ++b) {
+    next[b] = bins.bins[b].weight;
+  }
   const std::size_t size = std::size_t{1} << bins.table_bits;
   for (std::size_t position = 0; position < size; ++position) {
     TableEntry& entry = bins.table[position];
@@ -339,22 +344,22 @@ void make_table(Bins& bins) {
   }
 }
 
-/// The bin of each value, written over the place where the value will stand.
-bool decode_states(ByteReader& bytes, const Bins& bins, std::uint64_t* values, std::size_t count) {
-  BitReader bits(bytes.position(), bytes.left());
-  std::uint32_t state[kStates];
-  const std::size_t turns = states_for(count);
-  for (std::size_t s = 0; s < turns; ++s) {
-    state[s] = static_cast<std::uint32_t>(bits.get(bins.table_bits));
+/// The bin of each value, written where the value will stand.
+template <std::size_t kTurns>
+void walk_states(BitReader& bits, const Bins& bins, std::uint64_t* values, std::size_t count) {
+  // Four steps take 40 bits at most, which one look gives.
+  constexpr std::size_t kLook = 4;
+  static_assert(kLook * kTableBitsMax <= 57 && (kTurns == 1 || kTurns % kLook == 0));
+  std::uint32_t state[kTurns];
+  for (std::uint32_t& x : state) {
+    x = static_cast<std::uint32_t>(bits.get(bins.table_bits));
   }
   std::size_t i = 0;
-  if (turns == kStates) {
-    // Four steps take 40 bits at most, which one look gives.
-    static_assert(kStates * kTableBitsMax <= 57);
-    for (; i + kStates <= count; i += kStates) {
+  for (; kTurns > 1 && i + kTurns <= count; i += kTurns) {
+    for (std::size_t look = 0; look < kTurns; look += kLook) {
       std::uint64_t word = bits.peek();
       unsigned taken = 0;
-      for (std::size_t s = 0; s < kStates; ++s) {
+      for (std::size_t s = look; s < look + kLook && s < kTurns; ++s) {
         const TableEntry entry = bins.table[state[s]];
         values[i + s] = entry.bin;
         state[s] = entry.next + static_cast<std::uint32_t>(word & ((1u << entry.bits) - 1));
@@ -365,10 +370,67 @@ bool decode_states(ByteReader& bytes, const Bins& bins, std::uint64_t* values, s
     }
   }
   for (; i < count; ++i) {
-    std::uint32_t& x = state[i % turns];
+    std::uint32_t& x = state[i % kTurns];
     const TableEntry entry = bins.table[x];
     values[i] = entry.bin;
     x = entry.next + static_cast<std::uint32_t>(bits.get(entry.bits));
+  }
+}
+
+bool decode_states(ByteReader& bytes, const Bins& bins, std::uint64_t* values, std::size_t count) {
+  BitReader bits(bytes.position(), bytes.left());
+  switch (states_for(count)) {
+  case kStates:
+    walk_states<kStates>(bits, bins, values, count);
+    break;
+  case kStates / 2:
+    walk_states<kStates / 2>(bits, bins, values, count);
+    break;
+  default:
+    walk_states<1>(bits, bins, values, count);
+    break;
+  }
+  if (!bits.ok()) {
+    return false;
+  }
+  bytes.bytes(bits.bytes_taken());
+  return true;
+}
+
+/// From bins to values, by the offsets that follow.
+bool decode_offsets(ByteReader& bytes, const Bins& bins, std::uint64_t* values,
+                    std::size_t count) {
+  const auto bin_of = [&](std::size_t i) -> const DecodedBin& {
+    return bins.bins[static_cast<std::uint8_t>(values[i])];
+  };
+  if (bins.offset_bits_max == 0) {
+    for (std::size_t i = 0; i < count; ++i) {
+      values[i] = bin_of(i).low;
+    }
+    return true;
+  }
+  const char* const begin = bytes.position();
+  const std::size_t size = bytes.left();
+  std::size_t bit = 0;
+  std::size_t i = 0;
+  constexpr std::size_t kStride = 64;
+  if (bins.offset_bits_max <= 57) {
+    // As long as a stride can not leave the bytes nothing is checked.
+    while (i + kStride <= count &&
+           (bit + kStride * bins.offset_bits_max) / 8 + sizeof(std::uint64_t) <= size) {
+      for (const std::size_t end = i + kStride; i < end; ++i) {
+        const DecodedBin& bin = bin_of(i);
+        std::uint64_t word = 0;
+        std::memcpy(&word, begin + bit / 8, sizeof word);
+        values[i] = bin.low + ((word >> (bit % 8)) & bin.mask);
+        bit += bin.offset_bits;
+      }
+    }
+  }
+  BitReader bits(begin, size, bit);
+  for (; i < count; ++i) {
+    const DecodedBin& bin = bin_of(i);
+    values[i] = bin.low + bits.get_wide(bin.offset_bits);
   }
   if (!bits.ok()) {
     return false;
@@ -385,30 +447,7 @@ bool decode_bins(ByteReader& bytes, std::uint64_t* values, std::size_t count) {
     return false;
   }
   make_table(bins);
-  if (!decode_states(bytes, bins, values, count)) {
-    return false;
-  }
-  BitReader bits(bytes.position(), bytes.left());
-  if (bins.offset_bits_max == 0) {
-    for (std::size_t i = 0; i < count; ++i) {
-      values[i] = bins.low[values[i]];
-    }
-  } else if (bins.offset_bits_max <= 57) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t bin = static_cast<std::uint8_t>(values[i]);
-      values[i] = bins.low[bin] + bits.get(bins.offset_bits[bin]);
-    }
-  } else {
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t bin = static_cast<std::uint8_t>(values[i]);
-      values[i] = bins.low[bin] + bits.get_wide(bins.offset_bits[bin]);
-    }
-  }
-  if (!bits.ok()) {
-    return false;
-  }
-  bytes.bytes(bits.bytes_taken());
-  return true;
+  return decode_states(bytes, bins, values, count) && decode_offsets(bytes, bins, values, count);
 }
 
 } // namespace spate::columnar

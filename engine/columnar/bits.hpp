@@ -118,17 +118,19 @@ private:
 /// Reads them; behind the end it reads zeros, and ok() is false.
 class BitReader {
 public:
-  BitReader(const char* bytes, std::size_t size) noexcept : bytes_(bytes), size_(size) {}
+  BitReader(const char* bytes, std::size_t size, std::size_t bit = 0) noexcept
+      : bytes_(bytes), size_(size), bit_(bit) {}
 
   [[nodiscard]] bool ok() const noexcept { return bit_ <= size_ * 8; }
   [[nodiscard]] std::size_t bytes_taken() const noexcept { return (bit_ + 7) / 8; }
 
-  /// The next 57 bits at least. Steps on by `width`, which is not above 57.
+  /// The next `width` bits, 57 at most.
   std::uint64_t get(unsigned width) noexcept {
     const std::uint64_t value = peek() & mask_of(width);
     bit_ += width;
     return value;
   }
+  /// The same of up to 64.
   std::uint64_t get_wide(unsigned width) noexcept {
     if (width <= 32) {
       return get(width);
@@ -148,12 +150,11 @@ public:
     return word >> (bit_ % 8);
   }
   void skip(unsigned width) noexcept { bit_ += width; }
-  void align() noexcept { bit_ = (bit_ + 7) / 8 * 8; }
 
 private:
   const char* bytes_;
   std::size_t size_;
-  std::size_t bit_ = 0;
+  std::size_t bit_;
 };
 
 } // namespace spate::columnar

@@ -72,7 +72,8 @@ std::uint64_t get_number(BitReader& bits, unsigned length_bits) {
 void BinPlan::sort(const std::uint64_t* values, std::size_t count, std::uint64_t most) {
   distinct_.clear();
   counts_.clear();
-  if (most < 4 * count + 1024) {
+  by_value_ = most < 4 * count + 1024;
+  if (by_value_) {
     histogram_.assign(static_cast<std::size_t>(most) + 1, 0);
     for (std::size_t i = 0; i < count; ++i) {
       ++histogram_[values[i]];
@@ -184,7 +185,8 @@ void BinPlan::weigh(std::size_t count) {
 
 void BinPlan::make(const std::uint64_t* values, std::size_t count) {
   const std::uint64_t most = *std::max_element(values, values + count);
-  table_bits_ = std::clamp(width_of(count), kTableBitsMin, kTableBitsMax);
+  table_bits_ = count > 4096 ? kTableBitsMax
+                             : std::clamp(width_of(count), kTableBitsMin, kTableBitsMax - 1);
   sort(values, count, most);
   make_groups(count);
   choose_bins(count, most);
@@ -199,7 +201,8 @@ void BinPlan::write_bins(std::string& out) const {
   }
   const unsigned gap_bits = width_of(width_of(gap_max));
   const unsigned offset_bits = width_of(offset_max);
-  BitWriter bits(out);
+  constexpr std::size_t kBinBitsMax = 3 * 64;
+  BitWriter bits(out, (bins_.size() + 1) * kBinBitsMax);
   bits.put(table_bits_ - kTableBitsMin, kLengthBits);
   bits.put(bins_.size() - 1, 8);
   bits.put(gap_bits, kLengthBits);
@@ -212,6 +215,31 @@ void BinPlan::write_bins(std::string& out) const {
     put_number(bits, bins_[b].weight, 4);
   }
   bits.finish();
+}
+
+/// Fills bin_of_.
+void BinPlan::find_bins(const std::uint64_t* values, std::size_t count) {
+  if (by_value_) {
+    const std::size_t end = histogram_.size(); // Of no use any more: now the bin of each value.
+    for (std::size_t b = 0; b < bins_.size(); ++b) {
+      const std::size_t next = b + 1 < bins_.size() ? bins_[b + 1].low : end;
+      std::fill(histogram_.begin() + static_cast<long>(bins_[b].low),
+                histogram_.begin() + static_cast<long>(next), static_cast<std::uint32_t>(b));
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      bin_of_[i] = static_cast<std::uint8_t>(histogram_[values[i]]);
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    std::size_t b = 0; // Halves without branches: where a value lies can not be foreseen.
+    for (std::size_t left = bins_.size(); left > 1;) {
+      const std::size_t half = left / 2;
+      b += bins_[b + half].low <= values[i] ? half : 0;
+      left -= half;
+    }
+    bin_of_[i] = static_cast<std::uint8_t>(b);
+  }
 }
 
 void BinPlan::encode(const std::uint64_t* values, std::size_t count, std::string& out) {
@@ -244,12 +272,11 @@ void BinPlan::encode(const std::uint64_t* values, std::size_t count, std::string
   const std::size_t turns = states_for(count);
   std::uint32_t state[kStates];
   std::fill_n(state, kStates, static_cast<std::uint32_t>(size));
+  find_bins(values, count);
+  std::size_t offsets_bits = 0;
   for (std::size_t i = count; i-- > 0;) {
-    const auto after =
-        std::upper_bound(bins_.begin(), bins_.end(), values[i],
-                         [](std::uint64_t value, const Bin& bin) { return value < bin.low; });
-    const auto b = static_cast<std::size_t>(after - bins_.begin()) - 1;
-    bin_of_[i] = static_cast<std::uint8_t>(b);
+    const std::size_t b = bin_of_[i];
+    offsets_bits += bins_[b].offset_bits;
     std::uint32_t& x = state[i % turns];
     const std::uint32_t weight = bins_[b].weight;
     unsigned width = width_of(x) - width_of(weight);
@@ -257,7 +284,7 @@ void BinPlan::encode(const std::uint64_t* values, std::size_t count, std::string
     state_bits_[i] = (x & static_cast<std::uint32_t>(mask_of(width))) << 8 | width;
     x = static_cast<std::uint32_t>(size) + states_[starts_[b] + (x >> width) - weight];
   }
-  BitWriter bits(out);
+  BitWriter bits(out, (turns + count) * table_bits_);
   for (std::size_t s = 0; s < turns; ++s) {
     bits.put(state[s] - size, table_bits_);
   }
@@ -265,7 +292,7 @@ void BinPlan::encode(const std::uint64_t* values, std::size_t count, std::string
     bits.put(taken >> 8, taken & 0xff);
   }
   bits.finish();
-  BitWriter offsets(out);
+  BitWriter offsets(out, offsets_bits);
   for (std::size_t i = 0; i < count; ++i) {
     const Bin& bin = bins_[bin_of_[i]];
     offsets.put(values[i] - bin.low, bin.offset_bits);

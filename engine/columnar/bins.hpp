@@ -41,8 +41,10 @@ private:
   void choose_bins(std::size_t count, std::uint64_t most);
   void weigh(std::size_t count);
   void write_bins(std::string& out) const;
+  void find_bins(const std::uint64_t* values, std::size_t count);
 
   unsigned table_bits_ = 0;
+  bool by_value_ = false; ///< histogram_ has an entry for each value.
   std::size_t bytes_ = 0;
   std::vector<Bin> bins_;
   std::vector<Group> groups_;

@@ -84,33 +84,33 @@ void unpack_bits(const char* bytes, std::size_t count, unsigned width, Take take
 /// Appends values of any widths, one after the other.
 class BitWriter {
 public:
-  explicit BitWriter(std::string& out) noexcept : out_(out) {}
+  /// At most `bits_max` bits will be put.
+  BitWriter(std::string& out, std::size_t bits_max) : out_(out) {
+    const std::size_t begin = out.size();
+    out.resize(begin + bits_max / 8 + 2 * sizeof word_);
+    at_ = out.data() + begin;
+  }
 
   /// `value` is below 2^width.
   void put(std::uint64_t value, unsigned width) {
     word_ |= value << used_;
     used_ += width;
     if (used_ >= 64) {
-      flush(sizeof word_);
+      std::memcpy(at_, &word_, sizeof word_);
+      at_ += sizeof word_;
       used_ -= 64;
       word_ = used_ == 0 ? 0 : value >> (width - used_);
     }
   }
   /// Fills the last byte up.
   void finish() {
-    flush((used_ + 7) / 8);
-    word_ = 0;
-    used_ = 0;
+    std::memcpy(at_, &word_, sizeof word_);
+    out_.resize(static_cast<std::size_t>(at_ - out_.data()) + (used_ + 7) / 8);
   }
 
 private:
-  void flush(std::size_t bytes) {
-    char buffer[sizeof word_];
-    std::memcpy(buffer, &word_, sizeof word_);
-    out_.append(buffer, bytes);
-  }
-
   std::string& out_;
+  char* at_;
   std::uint64_t word_ = 0;
   unsigned used_ = 0;
 };

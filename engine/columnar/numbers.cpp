@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/columnar/decimal.hpp"
+#include "engine/columnar/floats.hpp"
 #include "engine/columnar/integers.hpp"
 #include "engine/columnar/strings.hpp"
 
@@ -17,7 +18,12 @@ constexpr unsigned kUniform = 0;   ///< All rows have that scale.
 constexpr unsigned kShortest = 1;  ///< All are at that scale, and shown without zeros at the end,
                                    ///< but with at least as many decimals as the next byte says.
 constexpr unsigned kEachScale = 2; ///< Scales follow, one a row.
+constexpr unsigned kFloats = 3;    ///< All are widened floats, with at least as many decimals as the
+                                   ///< next byte says; the short ones are at that scale.
 constexpr unsigned kTexts = 4;
+
+/// Shorter numbers gain nothing by being floats.
+constexpr unsigned kFloatScaleMin = 9;
 
 /// Rows without a mantissa get the one before, so that they cost nothing.
 void fill_text_rows(NumberValues& values, std::size_t rows) {
@@ -49,6 +55,44 @@ bool bring_to_scale(NumberValues& values, std::size_t rows, unsigned least, unsi
   }
   for (std::size_t i = 0; i < rows; ++i) {
     values.mantissas[i] *= kPowers[scale - values.scales[i]];
+  }
+  return true;
+}
+
+/// The floats that all values were, at one scale.
+bool shorten_floats(const NumberValues& values, std::size_t rows, unsigned least,
+                    std::vector<std::int64_t>& out, unsigned& scale) {
+  WidenedFloats floats(least);
+  std::vector<std::uint8_t> scales(rows);
+  out.resize(rows);
+  scale = 0;
+  for (std::size_t i = 0; i < rows; ++i) {
+    model::Decimal value{values.mantissas[i], values.scales[i]};
+    if (!floats.shorten(value, value)) {
+      return false;
+    }
+    out[i] = value.mantissa;
+    scales[i] = value.scale;
+    scale = std::max<unsigned>(scale, value.scale);
+  }
+  for (std::size_t i = 0; i < rows; ++i) {
+    if (scale - scales[i] > kPowerMax ||
+        __builtin_mul_overflow(out[i], kPowers[scale - scales[i]], &out[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool widen_floats(std::size_t rows, unsigned least, NumberColumn& out) {
+  WidenedFloats floats(least);
+  for (std::size_t i = 0; i < rows; ++i) {
+    model::Decimal value{out.mantissas[i], out.scales[i]};
+    if (!floats.widen(value, value)) {
+      return false;
+    }
+    out.mantissas[i] = value.mantissa;
+    out.scales[i] = value.scale;
   }
   return true;
 }
@@ -87,16 +131,25 @@ void encode_numbers(IntegerEncoder& integers, NumberValues& values, std::size_t 
   fill_text_rows(values, rows);
   const auto [least, most] =
       std::minmax_element(values.scales.begin(), values.scales.begin() + static_cast<long>(rows));
-  const unsigned scale = *most;
+  const unsigned decimals = *least;
+  unsigned scale = *most;
   const unsigned texts = values.texts.empty() ? 0 : kTexts;
   const auto begin = [&](unsigned form) {
     out.push_back(static_cast<char>(scale | (form | texts) << kScaleBits));
   };
-  if (*least == scale) {
+  unsigned float_scale = 0;
+  std::vector<std::int64_t> floats;
+  if (effort == Effort::thorough && scale >= kFloatScaleMin &&
+      shorten_floats(values, rows, decimals, floats, float_scale)) {
+    scale = float_scale;
+    begin(kFloats);
+    out.push_back(static_cast<char>(decimals));
+    values.mantissas.swap(floats);
+  } else if (decimals == scale) {
     begin(kUniform);
-  } else if (bring_to_scale(values, rows, *least, scale)) {
+  } else if (bring_to_scale(values, rows, decimals, scale)) {
     begin(kShortest);
-    out.push_back(static_cast<char>(*least));
+    out.push_back(static_cast<char>(decimals));
   } else {
     begin(kEachScale);
     const std::vector<std::int64_t> scales(values.scales.begin(),
@@ -117,13 +170,14 @@ bool decode_numbers(ByteReader& bytes, std::size_t rows, NumberColumn& out) {
   const auto head = bytes.be<std::uint8_t>();
   const auto scale = static_cast<std::uint8_t>(head & ((1u << kScaleBits) - 1));
   const unsigned form = (head >> kScaleBits) & (kTexts - 1);
-  if (!bytes.ok() || scale > model::kScaleMax || form > kEachScale) {
+  if (!bytes.ok() || scale > model::kScaleMax || form > kFloats) {
     return false;
   }
   out.mantissas.resize(rows);
   out.scales.assign(form == kUniform ? 1 : rows, scale);
-  const unsigned least = form == kShortest ? bytes.be<std::uint8_t>() : 0;
-  if (least > scale) {
+  const unsigned least =
+      form == kShortest || form == kFloats ? bytes.be<std::uint8_t>() : 0;
+  if (least > (form == kFloats ? model::kScaleMax : scale)) {
     return false;
   }
   if (form == kEachScale) {
@@ -150,6 +204,9 @@ bool decode_numbers(ByteReader& bytes, std::size_t rows, NumberColumn& out) {
       out.mantissas[i] = mantissa;
       out.scales[i] = static_cast<std::uint8_t>(shown);
     }
+  }
+  if (form == kFloats && !widen_floats(rows, least, out)) {
+    return false;
   }
   return (head >> kScaleBits & kTexts) == 0 || decode_texts(bytes, rows, out);
 }

@@ -18,12 +18,20 @@ constexpr unsigned kUniform = 0;   ///< All rows have that scale.
 constexpr unsigned kShortest = 1;  ///< All are at that scale, and shown without zeros at the end,
                                    ///< but with at least as many decimals as the next byte says.
 constexpr unsigned kEachScale = 2; ///< Scales follow, one a row.
-constexpr unsigned kFloats = 3;    ///< All are widened floats, with at least as many decimals as the
-                                   ///< next byte says; the short ones are at that scale.
+constexpr unsigned kFloats = 3;    ///< As kShortest; then which of them are widened floats.
 constexpr unsigned kTexts = 4;
 
 /// Shorter numbers gain nothing by being floats.
 constexpr unsigned kFloatScaleMin = 9;
+
+/// A number without zeros at its end, but with `least` decimals.
+model::Decimal shown(model::Decimal value, unsigned least) {
+  while (value.scale > least && value.mantissa % 10 == 0) {
+    value.mantissa /= 10;
+    --value.scale;
+  }
+  return value;
+}
 
 /// Rows without a mantissa get the one before, so that they cost nothing.
 void fill_text_rows(NumberValues& values, std::size_t rows) {
@@ -59,36 +67,51 @@ bool bring_to_scale(NumberValues& values, std::size_t rows, unsigned least, unsi
   return true;
 }
 
-/// The floats that all values were, at one scale.
+/// Values of which some are widened floats, all short and at one scale.
+struct ShortNumbers {
+  std::vector<std::int64_t> mantissas;
+  std::vector<std::int64_t> widened; ///< Whether each was; 0 or 1.
+  std::vector<std::uint8_t> scales;
+  unsigned scale = 0;
+};
+
+/// False where a value is long and no float.
 bool shorten_floats(const NumberValues& values, std::size_t rows, unsigned least,
-                    std::vector<std::int64_t>& out, unsigned& scale) {
+                    ShortNumbers& out) {
   WidenedFloats floats(least);
-  std::vector<std::uint8_t> scales(rows);
-  out.resize(rows);
-  scale = 0;
+  out.mantissas.resize(rows);
+  out.widened.resize(rows);
+  out.scales.resize(rows);
   for (std::size_t i = 0; i < rows; ++i) {
-    model::Decimal value{values.mantissas[i], values.scales[i]};
-    if (!floats.shorten(value, value)) {
+    const model::Decimal value{values.mantissas[i], values.scales[i]};
+    model::Decimal small = value;
+    if (floats.shorten(value, small)) {
+      out.widened[i] = 1;
+    } else if (value.scale < kFloatScaleMin && (value.scale == least || value.mantissa % 10 != 0)) {
+      out.widened[i] = 0;
+    } else {
       return false;
     }
-    out[i] = value.mantissa;
-    scales[i] = value.scale;
-    scale = std::max<unsigned>(scale, value.scale);
+    out.mantissas[i] = small.mantissa;
+    out.scales[i] = small.scale;
+    out.scale = std::max<unsigned>(out.scale, small.scale);
   }
   for (std::size_t i = 0; i < rows; ++i) {
-    if (scale - scales[i] > kPowerMax ||
-        __builtin_mul_overflow(out[i], kPowers[scale - scales[i]], &out[i])) {
+    const unsigned more = out.scale - out.scales[i];
+    if (more > kPowerMax ||
+        __builtin_mul_overflow(out.mantissas[i], kPowers[more], &out.mantissas[i])) {
       return false;
     }
   }
   return true;
 }
 
-bool widen_floats(std::size_t rows, unsigned least, NumberColumn& out) {
+/// Back to what shorten_floats() got.
+bool widen_floats(const std::vector<std::int64_t>& widened, unsigned least, NumberColumn& out) {
   WidenedFloats floats(least);
-  for (std::size_t i = 0; i < rows; ++i) {
-    model::Decimal value{out.mantissas[i], out.scales[i]};
-    if (!floats.widen(value, value)) {
+  for (std::size_t i = 0; i < widened.size(); ++i) {
+    model::Decimal value = shown({out.mantissas[i], out.scales[i]}, least);
+    if (widened[i] != 0 && !floats.widen(value, value)) {
       return false;
     }
     out.mantissas[i] = value.mantissa;
@@ -137,14 +160,14 @@ void encode_numbers(IntegerEncoder& integers, NumberValues& values, std::size_t 
   const auto begin = [&](unsigned form) {
     out.push_back(static_cast<char>(scale | (form | texts) << kScaleBits));
   };
-  unsigned float_scale = 0;
-  std::vector<std::int64_t> floats;
+  ShortNumbers small;
   if (effort == Effort::thorough && scale >= kFloatScaleMin &&
-      shorten_floats(values, rows, decimals, floats, float_scale)) {
-    scale = float_scale;
+      shorten_floats(values, rows, decimals, small)) {
+    scale = small.scale;
     begin(kFloats);
     out.push_back(static_cast<char>(decimals));
-    values.mantissas.swap(floats);
+    integers.encode(small.widened.data(), rows, effort, out);
+    values.mantissas.swap(small.mantissas);
   } else if (decimals == scale) {
     begin(kUniform);
   } else if (bring_to_scale(values, rows, decimals, scale)) {
@@ -180,6 +203,10 @@ bool decode_numbers(ByteReader& bytes, std::size_t rows, NumberColumn& out) {
   if (least > (form == kFloats ? model::kScaleMax : scale)) {
     return false;
   }
+  std::vector<std::int64_t> widened(form == kFloats ? rows : 0);
+  if (!decode_integers(bytes, widened.data(), widened.size())) {
+    return false;
+  }
   if (form == kEachScale) {
     if (!decode_integers(bytes, out.mantissas.data(), rows)) {
       return false;
@@ -196,16 +223,12 @@ bool decode_numbers(ByteReader& bytes, std::size_t rows, NumberColumn& out) {
   }
   if (form == kShortest) {
     for (std::size_t i = 0; i < rows; ++i) {
-      unsigned shown = scale;
-      std::int64_t mantissa = out.mantissas[i];
-      for (; shown > least && mantissa % 10 == 0; --shown) {
-        mantissa /= 10;
-      }
-      out.mantissas[i] = mantissa;
-      out.scales[i] = static_cast<std::uint8_t>(shown);
+      const model::Decimal value = shown({out.mantissas[i], scale}, least);
+      out.mantissas[i] = value.mantissa;
+      out.scales[i] = value.scale;
     }
   }
-  if (form == kFloats && !widen_floats(rows, least, out)) {
+  if (form == kFloats && !widen_floats(widened, least, out)) {
     return false;
   }
   return (head >> kScaleBits & kTexts) == 0 || decode_texts(bytes, rows, out);

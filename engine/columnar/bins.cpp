@@ -185,8 +185,8 @@ void BinPlan::weigh(std::size_t count) {
 
 void BinPlan::make(const std::uint64_t* values, std::size_t count) {
   const std::uint64_t most = *std::max_element(values, values + count);
-  table_bits_ = count > 4096 ? kTableBitsMax
-                             : std::clamp(width_of(count), kTableBitsMin, kTableBitsMax - 1);
+  table_bits_ =
+      count > 4096 ? kTableBitsMax : std::clamp(width_of(count), kTableBitsMin, kTableBitsMax - 1);
   sort(values, count, most);
   make_groups(count);
   choose_bins(count, most);
@@ -425,8 +425,7 @@ bool decode_states(ByteReader& bytes, const Bins& bins, std::uint64_t* values, s
 }
 
 /// From bins to values, by the offsets that follow.
-bool decode_offsets(ByteReader& bytes, const Bins& bins, std::uint64_t* values,
-                    std::size_t count) {
+bool decode_offsets(ByteReader& bytes, const Bins& bins, std::uint64_t* values, std::size_t count) {
   const auto bin_of = [&](std::size_t i) -> const DecodedBin& {
     return bins.bins[static_cast<std::uint8_t>(values[i])];
   };

@@ -37,6 +37,7 @@ struct BlockEncoder::Buffers {
   std::vector<FieldValues> fields;
   std::vector<std::int64_t> integers;
   IntegerEncoder encoder;
+  SharedIndexes shared;
   std::string columns;
   std::string heads;
   std::vector<std::size_t> column_bytes;
@@ -124,6 +125,7 @@ void BlockEncoder::encode(const model::Shape& shape, const std::vector<Row>& row
   }
 
   b.columns.clear();
+  b.shared.clear();
   b.heads.clear();
   b.column_bytes.clear();
   b.head_bytes.clear();
@@ -174,7 +176,7 @@ void BlockEncoder::encode(const model::Shape& shape, const std::vector<Row>& row
     b.head_bytes.push_back(b.heads.size() - head_begin);
     switch (kind) {
     case model::ValueClass::number:
-      encode_numbers(b.encoder, field.numbers, count, effort, b.columns);
+      encode_numbers(b.encoder, b.shared, f, field.numbers, count, effort, b.columns);
       break;
     case model::ValueClass::boolean:
       encode_booleans(b.encoder, field.booleans, count, b.integers, effort, b.columns);

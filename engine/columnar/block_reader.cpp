@@ -242,7 +242,9 @@ Result<void> BlockReader::times(std::vector<std::int64_t>& out) const {
 Result<void> BlockReader::numbers(std::size_t field, NumberColumn& out) const {
   assert(shape_->fields()[field].value_class == model::ValueClass::number);
   ByteReader bytes(columns_[kFieldColumns + field]);
-  if (!decode_numbers(bytes, rows_, out) || !bytes.empty()) {
+  if (!decode_numbers(bytes, rows_, columns_.data() + kFieldColumns, shape_->fields().size(),
+                      out) ||
+      !bytes.empty()) {
     return corrupt("a column of numbers makes no sense");
   }
   return {};

@@ -83,8 +83,8 @@ bool WidenedFloats::widen(model::Decimal value, model::Decimal& out) {
   Known& known = place(widened_, value.mantissa);
   if (!known.used || !same(known.from, value)) {
     float narrow = 0;
-    known.used = real_of(value, narrow) &&
-                 shortest_of(static_cast<double>(narrow), decimals_, known.to);
+    known.used =
+        real_of(value, narrow) && shortest_of(static_cast<double>(narrow), decimals_, known.to);
     known.from = value;
     if (!known.used) {
       return false;

@@ -141,11 +141,22 @@ bool IntegerEncoder::encode_dictionary(const std::int64_t* values, std::size_t c
   for (std::size_t i = 0; i < count; ++i) {
     indexes[i] = std::lower_bound(words.begin(), words.end(), values[i]) - words.begin();
   }
+  const std::size_t begin = out.size();
   out.push_back(static_cast<char>(kDictionary));
   put_varint(out, words.size());
   encode(words.data(), words.size(), Effort::thorough, out, depth + 1);
+  if (depth == 0) {
+    words_bytes_ = out.size() - begin;
+  }
   encode(indexes.data(), count, Effort::thorough, out, depth + 1);
   return true;
+}
+
+void IntegerEncoder::share(std::uint64_t other, std::string& out) const {
+  const std::size_t begin = out.size() - best_bytes_;
+  out[begin] = static_cast<char>(kShared);
+  out.resize(begin + words_bytes_);
+  put_varint(out, other);
 }
 
 /// Fills changes_[order].
@@ -273,6 +284,8 @@ void IntegerEncoder::encode_thorough(const std::int64_t* values, std::size_t cou
   }
   if (!level.best.empty() && level.best.size() <= best) {
     out.append(level.best);
+    best_bytes_ = level.best.size();
+    shareable_ = depth == 0 && static_cast<unsigned char>(level.best[0]) == kDictionary;
     return;
   }
   if (!binned) {

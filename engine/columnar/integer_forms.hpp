@@ -13,6 +13,8 @@ inline constexpr unsigned kDictionary = 197; ///< How many words, they, then the
 inline constexpr unsigned kBins = 198;       ///< Smallest value; what is above it, as bins.
 inline constexpr unsigned kBinsDelta = 199;  ///< First value; the same of the differences.
 inline constexpr unsigned kBinsDelta2 = 200; ///< First, its difference; the same of the changes.
+inline constexpr unsigned kShared = 201; ///< As kDictionary, but instead of the word of each value:
+                                         ///< which other sequence tells it. Only at the top.
 
 /// Sequences within a sequence, at most.
 inline constexpr unsigned kDepthMax = 5;

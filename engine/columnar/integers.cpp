@@ -86,13 +86,17 @@ bool decode_runs(ByteReader& bytes, std::int64_t* values, std::size_t count, uns
   return at == count;
 }
 
-bool decode_dictionary(ByteReader& bytes, std::int64_t* values, std::size_t count, unsigned depth) {
+/// `shared`: who knows the indexes, if they do not follow.
+bool decode_dictionary(ByteReader& bytes, std::int64_t* values, std::size_t count, unsigned depth,
+                       const IndexSource* shared) {
   const std::uint64_t size = bytes.varint();
   if (!bytes.ok() || size == 0 || size > count) {
     return false;
   }
   std::vector<std::int64_t> words(size);
-  if (!decode(bytes, words.data(), size, depth + 1) || !decode(bytes, values, count, depth + 1)) {
+  if (!decode(bytes, words.data(), size, depth + 1) ||
+      !(shared != nullptr ? shared->indexes(bytes.varint(), values, count)
+                          : decode(bytes, values, count, depth + 1))) {
     return false;
   }
   for (std::size_t i = 0; i < count; ++i) {
@@ -153,7 +157,7 @@ bool decode(ByteReader& bytes, std::int64_t* values, std::size_t count, unsigned
   case kRuns:
     return decode_runs(bytes, values, count, depth);
   case kDictionary:
-    return decode_dictionary(bytes, values, count, depth);
+    return decode_dictionary(bytes, values, count, depth, nullptr);
   case kBins:
   case kBinsDelta:
   case kBinsDelta2:
@@ -177,8 +181,24 @@ bool decode(ByteReader& bytes, std::int64_t* values, std::size_t count, unsigned
 
 } // namespace
 
-bool decode_integers(ByteReader& bytes, std::int64_t* values, std::size_t count) {
+bool decode_integers(ByteReader& bytes, std::int64_t* values, std::size_t count,
+                     const IndexSource* shared) {
+  if (shared != nullptr && bytes.left() != 0 &&
+      static_cast<unsigned char>(*bytes.position()) == kShared) {
+    bytes.be<std::uint8_t>();
+    return decode_dictionary(bytes, values, count, 0, shared);
+  }
   return decode(bytes, values, count, 0);
+}
+
+bool decode_indexes(ByteReader& bytes, std::int64_t* out, std::size_t count) {
+  const auto form = bytes.be<std::uint8_t>();
+  const std::uint64_t size = bytes.varint();
+  if (!bytes.ok() || form != kDictionary || size == 0 || size > count) {
+    return false;
+  }
+  std::vector<std::int64_t> words(size);
+  return decode(bytes, words.data(), size, 1) && decode(bytes, out, count, 1);
 }
 
 } // namespace spate::columnar

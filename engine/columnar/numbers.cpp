@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/base/hash.hpp"
 #include "engine/columnar/decimal.hpp"
 #include "engine/columnar/floats.hpp"
 #include "engine/columnar/integers.hpp"
@@ -149,8 +150,27 @@ bool decode_texts(ByteReader& bytes, std::size_t rows, NumberColumn& out) {
 
 } // namespace
 
-void encode_numbers(IntegerEncoder& integers, NumberValues& values, std::size_t rows, Effort effort,
-                    std::string& out) {
+std::optional<std::uint64_t> SharedIndexes::find_or_add(const std::vector<std::int64_t>& indexes,
+                                                        std::uint64_t field) {
+  const std::uint64_t hash = hash_bytes(
+      {reinterpret_cast<const char*>(indexes.data()), indexes.size() * sizeof(std::int64_t)});
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (known_[i].hash == hash && known_[i].indexes == indexes) {
+      return known_[i].field;
+    }
+  }
+  if (count_ == known_.size()) {
+    known_.emplace_back();
+  }
+  known_[count_].hash = hash;
+  known_[count_].field = field;
+  known_[count_].indexes = indexes;
+  ++count_;
+  return std::nullopt;
+}
+
+void encode_numbers(IntegerEncoder& integers, SharedIndexes& shared, std::uint64_t field,
+                    NumberValues& values, std::size_t rows, Effort effort, std::string& out) {
   fill_text_rows(values, rows);
   const auto [least, most] =
       std::minmax_element(values.scales.begin(), values.scales.begin() + static_cast<long>(rows));
@@ -180,6 +200,11 @@ void encode_numbers(IntegerEncoder& integers, NumberValues& values, std::size_t 
     integers.encode(scales.data(), rows, effort, out);
   }
   integers.encode(values.mantissas.data(), rows, effort, out);
+  if (!integers.indexes().empty()) {
+    if (const auto other = shared.find_or_add(integers.indexes(), field)) {
+      integers.share(*other, out);
+    }
+  }
   if (texts != 0) {
     put_varint(out, values.texts.size());
     const std::vector<std::int64_t> at(values.text_rows.begin(), values.text_rows.end());
@@ -188,7 +213,41 @@ void encode_numbers(IntegerEncoder& integers, NumberValues& values, std::size_t 
   }
 }
 
-bool decode_numbers(ByteReader& bytes, std::size_t rows, NumberColumn& out) {
+namespace {
+
+/// Indexes in the columns of other fields.
+class FieldIndexes final : public IndexSource {
+public:
+  FieldIndexes(const std::string_view* fields, std::size_t count)
+      : fields_(fields), count_(count) {}
+
+  bool indexes(std::uint64_t field, std::int64_t* out, std::size_t rows) const override {
+    if (field >= count_) {
+      return false;
+    }
+    ByteReader bytes(fields_[field]);
+    const unsigned form = bytes.be<std::uint8_t>() >> kScaleBits & (kTexts - 1);
+    if (form == kShortest || form == kFloats) {
+      bytes.be<std::uint8_t>();
+    }
+    if (form == kEachScale || form == kFloats) {
+      std::vector<std::int64_t> ignored(rows);
+      if (!decode_integers(bytes, ignored.data(), rows)) {
+        return false;
+      }
+    }
+    return decode_indexes(bytes, out, rows);
+  }
+
+private:
+  const std::string_view* fields_;
+  std::size_t count_;
+};
+
+} // namespace
+
+bool decode_numbers(ByteReader& bytes, std::size_t rows, const std::string_view* fields,
+                    std::size_t field_count, NumberColumn& out) {
   out.texts.clear();
   const auto head = bytes.be<std::uint8_t>();
   const auto scale = static_cast<std::uint8_t>(head & ((1u << kScaleBits) - 1));
@@ -198,8 +257,7 @@ bool decode_numbers(ByteReader& bytes, std::size_t rows, NumberColumn& out) {
   }
   out.mantissas.resize(rows);
   out.scales.assign(form == kUniform ? 1 : rows, scale);
-  const unsigned least =
-      form == kShortest || form == kFloats ? bytes.be<std::uint8_t>() : 0;
+  const unsigned least = form == kShortest || form == kFloats ? bytes.be<std::uint8_t>() : 0;
   if (least > (form == kFloats ? model::kScaleMax : scale)) {
     return false;
   }
@@ -218,7 +276,8 @@ bool decode_numbers(ByteReader& bytes, std::size_t rows, NumberColumn& out) {
       out.scales[i] = static_cast<std::uint8_t>(out.mantissas[i]);
     }
   }
-  if (!decode_integers(bytes, out.mantissas.data(), rows)) {
+  const FieldIndexes shared(fields, field_count);
+  if (!decode_integers(bytes, out.mantissas.data(), rows, &shared)) {
     return false;
   }
   if (form == kShortest) {

@@ -81,4 +81,80 @@ void unpack_bits(const char* bytes, std::size_t count, unsigned width, Take take
   }
 }
 
+/// Appends values of any widths, one after the other.
+class BitWriter {
+public:
+  /// At most `bits_max` bits will be put.
+  BitWriter(std::string& out, std::size_t bits_max) : out_(out) {
+    const std::size_t begin = out.size();
+    out.resize(begin + bits_max / 8 + 2 * sizeof word_);
+    at_ = out.data() + begin;
+  }
+
+  /// `value` is below 2^width.
+  void put(std::uint64_t value, unsigned width) {
+    word_ |= value << used_;
+    used_ += width;
+    if (used_ >= 64) {
+      std::memcpy(at_, &word_, sizeof word_);
+      at_ += sizeof word_;
+      used_ -= 64;
+      word_ = used_ == 0 ? 0 : value >> (width - used_);
+    }
+  }
+  /// Fills the last byte up.
+  void finish() {
+    std::memcpy(at_, &word_, sizeof word_);
+    out_.resize(static_cast<std::size_t>(at_ - out_.data()) + (used_ + 7) / 8);
+  }
+
+private:
+  std::string& out_;
+  char* at_;
+  std::uint64_t word_ = 0;
+  unsigned used_ = 0;
+};
+
+/// Reads them; behind the end it reads zeros, and ok() is false.
+class BitReader {
+public:
+  BitReader(const char* bytes, std::size_t size, std::size_t bit = 0) noexcept
+      : bytes_(bytes), size_(size), bit_(bit) {}
+
+  [[nodiscard]] bool ok() const noexcept { return bit_ <= size_ * 8; }
+  [[nodiscard]] std::size_t bytes_taken() const noexcept { return (bit_ + 7) / 8; }
+
+  /// The next `width` bits, 57 at most.
+  std::uint64_t get(unsigned width) noexcept {
+    const std::uint64_t value = peek() & mask_of(width);
+    bit_ += width;
+    return value;
+  }
+  /// The same of up to 64.
+  std::uint64_t get_wide(unsigned width) noexcept {
+    if (width <= 32) {
+      return get(width);
+    }
+    const std::uint64_t low = get(32);
+    return low | get(width - 32) << 32;
+  }
+  /// The bits from here on, 57 at least.
+  [[nodiscard]] std::uint64_t peek() const noexcept {
+    const std::size_t begin = bit_ / 8;
+    std::uint64_t word = 0;
+    if (begin + sizeof word <= size_) {
+      std::memcpy(&word, bytes_ + begin, sizeof word);
+    } else if (begin < size_) {
+      std::memcpy(&word, bytes_ + begin, size_ - begin);
+    }
+    return word >> (bit_ % 8);
+  }
+  void skip(unsigned width) noexcept { bit_ += width; }
+
+private:
+  const char* bytes_;
+  std::size_t size_;
+  std::size_t bit_;
+};
+
 } // namespace spate::columnar

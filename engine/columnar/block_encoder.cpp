@@ -36,6 +36,8 @@ void clear(FieldValues& field, std::size_t rows) {
 struct BlockEncoder::Buffers {
   std::vector<FieldValues> fields;
   std::vector<std::int64_t> integers;
+  IntegerEncoder encoder;
+  SharedIndexes shared;
   std::string columns;
   std::string heads;
   std::vector<std::size_t> column_bytes;
@@ -75,8 +77,24 @@ void take_row(const model::Shape& shape, std::string_view values, std::size_t ro
   assert(bytes.ok() && bytes.empty());
 }
 
-void encode_booleans(const std::vector<std::uint8_t>& values, std::size_t rows,
-                     std::vector<std::int64_t>& scratch, std::string& out) {
+/// Times are mostly whole milliseconds, seconds or minutes.
+void encode_times(IntegerEncoder& encoder, const std::vector<std::int64_t>& since_first,
+                  Effort effort, std::string& out) {
+  const auto multiples_of = [&](auto unit) {
+    return std::all_of(since_first.begin(), since_first.end(),
+                       [&](std::int64_t time) { return time % unit() == 0; });
+  };
+  if (effort == Effort::quick && since_first.back() >= kNsPerMs &&
+      multiples_of([] { return kNsPerMs; })) {
+    encoder.encode_multiples(since_first.data(), since_first.size(), kNsPerMs, effort, out);
+    return;
+  }
+  encoder.encode(since_first.data(), since_first.size(), effort, out);
+}
+
+void encode_booleans(IntegerEncoder& encoder, const std::vector<std::uint8_t>& values,
+                     std::size_t rows, std::vector<std::int64_t>& scratch, Effort effort,
+                     std::string& out) {
   const auto trues = std::count(values.begin(), values.begin() + static_cast<long>(rows), 1);
   if (trues == 0 || trues == static_cast<long>(rows)) {
     out.push_back(static_cast<char>(trues == 0 ? kAllFalse : kAllTrue));
@@ -84,7 +102,7 @@ void encode_booleans(const std::vector<std::uint8_t>& values, std::size_t rows,
   }
   out.push_back(static_cast<char>(kBooleanIntegers));
   scratch.assign(values.begin(), values.begin() + static_cast<long>(rows));
-  encode_integers(scratch.data(), rows, out);
+  encoder.encode(scratch.data(), rows, effort, out);
 }
 
 } // namespace
@@ -93,6 +111,7 @@ void BlockEncoder::encode(const model::Shape& shape, const std::vector<Row>& row
                           std::string& out) {
   assert(!rows.empty() && rows.size() <= kBlockRowsMax);
   Buffers& b = *buffers_;
+  const Effort effort = heads == Heads::with ? Effort::thorough : Effort::quick;
   const std::size_t count = rows.size();
   const std::size_t fields = shape.fields().size();
   if (b.fields.size() < fields) {
@@ -106,6 +125,7 @@ void BlockEncoder::encode(const model::Shape& shape, const std::vector<Row>& row
   }
 
   b.columns.clear();
+  b.shared.clear();
   b.heads.clear();
   b.column_bytes.clear();
   b.head_bytes.clear();
@@ -119,14 +139,14 @@ void BlockEncoder::encode(const model::Shape& shape, const std::vector<Row>& row
   for (std::size_t i = 0; i < count; ++i) {
     b.integers[i] = wrapping_difference(rows[i].time_ns, rows[0].time_ns);
   }
-  encode_integers(b.integers.data(), count, b.columns);
+  encode_times(b.encoder, b.integers, effort, b.columns);
   column_done();
 
   for (std::size_t i = 0; i < count; ++i) {
     b.integers[i] = wrapping_difference(rows[i].received_ms, rows[i].time_ns / kNsPerMs);
   }
   b.columns.push_back(static_cast<char>(kReceivedToTime));
-  encode_integers(b.integers.data(), count, b.columns);
+  b.encoder.encode(b.integers.data(), count, effort, b.columns);
   column_done();
 
   const auto same_source = [&](const Row& row) { return row.source == rows[0].source; };
@@ -134,10 +154,11 @@ void BlockEncoder::encode(const model::Shape& shape, const std::vector<Row>& row
     for (std::size_t i = 0; i < count; ++i) {
       b.integers[i] = static_cast<std::int64_t>(rows[i].source);
     }
-    encode_integers(b.integers.data(), count, b.columns);
+    b.encoder.encode(b.integers.data(), count, effort, b.columns);
   } else if (rows[0].source != model::TsSource::device) {
     const auto source = static_cast<std::int64_t>(rows[0].source);
-    encode_integers(&source, 1, b.columns); // All the same is the same for any number of rows.
+    b.encoder.encode(&source, 1, effort,
+                     b.columns); // All the same is the same for any number of rows.
   }
   column_done();
 
@@ -155,13 +176,13 @@ void BlockEncoder::encode(const model::Shape& shape, const std::vector<Row>& row
     b.head_bytes.push_back(b.heads.size() - head_begin);
     switch (kind) {
     case model::ValueClass::number:
-      encode_numbers(field.numbers, count, b.columns);
+      encode_numbers(b.encoder, b.shared, f, field.numbers, count, effort, b.columns);
       break;
     case model::ValueClass::boolean:
-      encode_booleans(field.booleans, count, b.integers, b.columns);
+      encode_booleans(b.encoder, field.booleans, count, b.integers, effort, b.columns);
       break;
     case model::ValueClass::string:
-      encode_strings(field.strings, b.columns);
+      encode_strings(b.encoder, field.strings, count, effort, b.columns);
       break;
     }
     column_done();

@@ -72,10 +72,88 @@ bool decode_sources(std::string_view column, std::size_t rows, std::vector<std::
 /// One decoded field, by its class.
 struct DecodedField {
   NumberColumn numbers;
-  std::size_t next_text = 0;
   std::vector<std::uint8_t> booleans;
   std::vector<std::string_view> strings;
+  std::size_t next_text = 0;
+  std::uint32_t text_row = 0; ///< Of that text; none if it is no row.
+
+  void find_text_row() {
+    text_row = next_text < numbers.texts.size() ? numbers.texts[next_text].row
+                                                : static_cast<std::uint32_t>(kBlockRowsMax);
+  }
 };
+
+/// Bytes that a row takes at most beside its strings and texts. The last number may overwrite some.
+constexpr std::size_t kSlackBytes = 16;
+std::size_t plain_bytes_max(const model::Shape& shape) {
+  return shape.fields().size() * model::kDecimalBytesMax + kSlackBytes;
+}
+std::size_t text_bytes(const model::Shape& shape, const std::vector<DecodedField>& decoded,
+                       std::size_t row) {
+  std::size_t bytes = 0;
+  for (std::size_t f = 0; f < decoded.size(); ++f) {
+    const DecodedField& field = decoded[f];
+    if (shape.fields()[f].value_class == model::ValueClass::string) {
+      bytes += field.strings[row].size() + model::kTextHeadBytesMax;
+    } else if (field.text_row == row) {
+      bytes += field.numbers.texts[field.next_text].text.size() + model::kTextHeadBytesMax;
+    }
+  }
+  return bytes;
+}
+
+char* write_values(const model::Shape& shape, std::vector<DecodedField>& decoded, std::size_t row,
+                   char* at) {
+  const auto& fields = shape.fields();
+  for (std::size_t f = 0; f < fields.size(); ++f) {
+    DecodedField& field = decoded[f];
+    if (fields[f].value_class == model::ValueClass::number) {
+      const NumberColumn& column = field.numbers;
+      if (field.text_row != row) {
+        at = model::write_decimal(
+            at, {column.mantissas[row], column.scales[column.scales.size() == 1 ? 0 : row]});
+        continue;
+      }
+      at = model::write_number_text(at, column.texts[field.next_text++].text);
+      field.find_text_row();
+    } else if (fields[f].value_class == model::ValueClass::boolean) {
+      at = model::write_boolean(at, field.booleans[row] != 0);
+    } else {
+      at = model::write_string(at, field.strings[row]);
+    }
+  }
+  return at;
+}
+
+/// Appends the row bytes of all rows. False if they are too many.
+bool append_values(const model::Shape& shape, std::vector<DecodedField>& decoded,
+                   std::string& arena, std::vector<std::size_t>& ends) {
+  const std::size_t begin = arena.size();
+  const std::size_t plain = plain_bytes_max(shape);
+  bool texts = false;
+  for (std::size_t f = 0; f < decoded.size(); ++f) {
+    decoded[f].find_text_row();
+    texts = texts || !decoded[f].strings.empty() || !decoded[f].numbers.texts.empty();
+  }
+  // Room is made for some rows at once, and what they did not need is given to the next.
+  constexpr std::size_t kStride = 64;
+  std::size_t used = begin;
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const std::size_t needed = plain + (texts ? text_bytes(shape, decoded, i) : 0);
+    if (arena.size() - used < needed) {
+      arena.resize(used + needed + kStride * plain);
+    }
+    used = static_cast<std::size_t>(write_values(shape, decoded, i, arena.data() + used) -
+                                    arena.data());
+    ends[i] = used;
+    if (used - begin > kBlockValueBytesMax) {
+      arena.resize(begin);
+      return false;
+    }
+  }
+  arena.resize(used);
+  return true;
+}
 
 } // namespace
 
@@ -164,7 +242,9 @@ Result<void> BlockReader::times(std::vector<std::int64_t>& out) const {
 Result<void> BlockReader::numbers(std::size_t field, NumberColumn& out) const {
   assert(shape_->fields()[field].value_class == model::ValueClass::number);
   ByteReader bytes(columns_[kFieldColumns + field]);
-  if (!decode_numbers(bytes, rows_, out) || !bytes.empty()) {
+  if (!decode_numbers(bytes, rows_, columns_.data() + kFieldColumns, shape_->fields().size(),
+                      out) ||
+      !bytes.empty()) {
     return corrupt("a column of numbers makes no sense");
   }
   return {};
@@ -224,42 +304,18 @@ Result<void> BlockReader::all(std::vector<Row>& out, std::string& arena) const {
       return done;
     }
   }
-  const std::size_t begin = arena.size();
+  std::size_t begin = arena.size();
   std::vector<std::size_t> ends(rows_);
-  for (std::size_t i = 0; i < rows_; ++i) {
-    for (std::size_t f = 0; f < fields.size(); ++f) {
-      DecodedField& field = decoded[f];
-      switch (fields[f].value_class) {
-      case model::ValueClass::boolean:
-        model::append_boolean(arena, field.booleans[i] != 0);
-        break;
-      case model::ValueClass::string:
-        model::append_string(arena, field.strings[i]);
-        break;
-      case model::ValueClass::number: {
-        const NumberColumn& column = field.numbers;
-        if (field.next_text < column.texts.size() && column.texts[field.next_text].row == i) {
-          model::append_number_text(arena, column.texts[field.next_text++].text);
-        } else {
-          model::append_decimal(
-              arena, {column.mantissas[i], column.scales[column.scales.size() == 1 ? 0 : i]});
-        }
-        break;
-      }
-      }
-    }
-    ends[i] = arena.size();
-    if (ends[i] - begin > kBlockValueBytesMax) {
-      return corrupt("the rows of a block take more bytes than they may");
-    }
+  if (!append_values(*shape_, decoded, arena, ends)) {
+    return corrupt("the rows of a block take more bytes than they may");
   }
-  std::size_t at = begin;
+  out.reserve(out.size() + rows_);
   for (std::size_t i = 0; i < rows_; ++i) {
     const std::int64_t base = to == kReceivedToTime ? times_ns[i] / kNsPerMs : 0;
     out.push_back({times_ns[i], wrapping_sum(received[i], base),
                    static_cast<model::TsSource>(sources[i]),
-                   std::string_view(arena).substr(at, ends[i] - at)});
-    at = ends[i];
+                   std::string_view(arena).substr(begin, ends[i] - begin)});
+    begin = ends[i];
   }
   return {};
 }

@@ -8,17 +8,18 @@ namespace spate::columnar {
 
 namespace {
 
-constexpr std::uint8_t kPlain = 0;      ///< All lengths, all bytes.
-constexpr std::uint8_t kDictionary = 1; ///< How many words; lengths, bytes; the word of each row.
+constexpr std::uint8_t kAllPlain = 0; ///< All lengths, all bytes.
+constexpr std::uint8_t kWords = 1;    ///< How many words; lengths, bytes; the word of each row.
 
-void put_words(const std::vector<std::string_view>& words, std::string& out) {
-  std::vector<std::int64_t> lengths;
-  for (const std::string_view word : words) {
-    lengths.push_back(static_cast<std::int64_t>(word.size()));
+void put_words(IntegerEncoder& integers, const std::string_view* words, std::size_t count,
+               Effort effort, std::string& out) {
+  std::vector<std::int64_t> lengths(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    lengths[i] = static_cast<std::int64_t>(words[i].size());
   }
-  encode_integers(lengths.data(), lengths.size(), out);
-  for (const std::string_view word : words) {
-    out.append(word);
+  integers.encode(lengths.data(), count, effort, out);
+  for (std::size_t i = 0; i < count; ++i) {
+    out.append(words[i]);
   }
 }
 
@@ -36,35 +37,36 @@ bool read_words(ByteReader& bytes, std::size_t count, std::vector<std::string_vi
 
 } // namespace
 
-void encode_strings(const std::vector<std::string_view>& values, std::string& out) {
+void encode_strings(IntegerEncoder& integers, const std::vector<std::string_view>& values,
+                    std::size_t count, Effort effort, std::string& out) {
   std::unordered_map<std::string_view, std::int64_t> known;
   std::vector<std::string_view> words;
-  std::vector<std::int64_t> indexes;
-  for (const std::string_view value : values) {
-    const auto [it, added] = known.try_emplace(value, static_cast<std::int64_t>(words.size()));
+  std::vector<std::int64_t> indexes(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto [it, added] = known.try_emplace(values[i], static_cast<std::int64_t>(words.size()));
     if (added) {
-      words.push_back(value);
+      words.push_back(values[i]);
     }
-    indexes.push_back(it->second);
+    indexes[i] = it->second;
   }
-  if (words.size() * 2 > values.size() + 1) {
-    out.push_back(static_cast<char>(kPlain));
-    put_words(values, out);
+  if (words.size() * 2 > count + 1) {
+    out.push_back(static_cast<char>(kAllPlain));
+    put_words(integers, values.data(), count, effort, out);
     return;
   }
-  out.push_back(static_cast<char>(kDictionary));
+  out.push_back(static_cast<char>(kWords));
   put_varint(out, words.size());
-  put_words(words, out);
-  encode_integers(indexes.data(), indexes.size(), out);
+  put_words(integers, words.data(), words.size(), effort, out);
+  integers.encode(indexes.data(), count, effort, out);
 }
 
 bool decode_strings(ByteReader& bytes, std::size_t count, std::vector<std::string_view>& out) {
   const auto form = bytes.be<std::uint8_t>();
-  if (form == kPlain) {
+  if (form == kAllPlain) {
     return read_words(bytes, count, out);
   }
   const std::uint64_t size = bytes.varint();
-  if (!bytes.ok() || form != kDictionary || size == 0 || size > count) {
+  if (!bytes.ok() || form != kWords || size == 0 || size > count) {
     return false;
   }
   std::vector<std::string_view> words;

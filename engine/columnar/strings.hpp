@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "engine/base/bytes.hpp"
+#include "engine/columnar/integers.hpp"
 
 namespace spate::columnar {
 
-/// Appends `values`, at least one. Their number is not written: the reader knows it.
-void encode_strings(const std::vector<std::string_view>& values, std::string& out);
+/// Appends the first `count` of `values`. Their number is not written: the reader knows it.
+void encode_strings(IntegerEncoder& integers, const std::vector<std::string_view>& values,
+                    std::size_t count, Effort effort, std::string& out);
 
 /// Reads `count` strings, which borrow `bytes`. False if they make no sense.
 [[nodiscard]] bool decode_strings(ByteReader& bytes, std::size_t count,

@@ -204,25 +204,6 @@ TEST_CASE("rows are appended to what the caller already has") {
   CHECK(arena == "used\1x");
 }
 
-TEST_CASE("rows that never change take almost nothing, however many they are") {
-  model::ShapeTable shapes;
-  const auto* shape = shapes.intern({{"a", ValueClass::number},
-                                     {"b", ValueClass::boolean},
-                                     {"c", ValueClass::string},
-                                     {"d", ValueClass::number}});
-  AnyRows any;
-  for (int i = 0; i < 2048; ++i) {
-    any.values.push_back(number_bytes("22.50") + '\1' + "\4calm" + number_bytes("0"));
-    any.rows.push_back({1'600'000'000'000'000'000 + i * 60'000'000'000,
-                        1'600'000'000'000 + i * 60'000,
-                        model::TsSource::device,
-                        {}});
-  }
-  any.finish();
-  CHECK(encoded(*shape, any.rows).size() < 80);
-  CHECK(first_difference(*shape, any.rows, encoded(*shape, any.rows)) == 2048);
-}
-
 TEST_CASE("the span of a block is known without its shape") {
   model::ShapeTable shapes;
   const auto* shape = shapes.intern({{"v", ValueClass::boolean}});

@@ -10,18 +10,18 @@ namespace spate::columnar {
 namespace {
 
 void check_back(const std::vector<std::int64_t>& values) {
-  std::string bytes;
-  encode_integers(values.data(), values.size(), bytes);
-  std::vector<std::int64_t> back(values.size(), 77);
-  ByteReader reader(bytes);
-  REQUIRE(decode_integers(reader, back.data(), back.size()));
-  CHECK(reader.empty());
-  REQUIRE(back == values);
-  if (bytes.empty()) {
-    return;
+  static IntegerEncoder encoder;
+  for (const Effort effort : {Effort::quick, Effort::thorough}) {
+    std::string bytes;
+    encoder.encode(values.data(), values.size(), effort, bytes);
+    std::vector<std::int64_t> back(values.size(), 77);
+    ByteReader reader(bytes);
+    REQUIRE(decode_integers(reader, back.data(), back.size()));
+    CHECK(reader.empty());
+    REQUIRE(back == values);
+    ByteReader cut(std::string_view(bytes).substr(0, bytes.size() - 1));
+    CHECK_FALSE(decode_integers(cut, back.data(), back.size()));
   }
-  ByteReader cut(std::string_view(bytes).substr(0, bytes.size() - 1));
-  CHECK_FALSE(decode_integers(cut, back.data(), back.size()));
 }
 
 } // namespace

@@ -4,6 +4,8 @@
 #include <charconv>
 
 #include "engine/base/clock.hpp"
+#include "engine/base/log.hpp"
+#include "storage/manifest_check.hpp"
 
 namespace spate::storage {
 
@@ -93,6 +95,13 @@ LiveDirectory::open(const LiveOptions& options, model::ShapeTable& shapes,
 
 Result<void> LiveDirectory::open_database(RocksOptions& options, std::vector<std::uint64_t>& ids,
                                           std::vector<rocksdb::ColumnFamilyHandle*>& handles) {
+  if (auto sound = check_manifest(options_.path); !sound) {
+    return sound;
+  }
+  for (const std::string& place : find_cut_logs(options_.path)) {
+    log::warn("log-cut", "a record of the write-ahead log is damaged; what came behind it is lost",
+              {{"data_dir", std::string_view(options_.name)}, {"reason", std::string_view(place)}});
+  }
   std::vector<std::string> names;
   const auto listed = rocksdb::DB::ListColumnFamilies(options.db, options_.path, &names);
   if (!listed.ok() && !listed.IsPathNotFound() && !listed.IsNotFound() && !listed.IsIOError()) {

@@ -195,6 +195,11 @@ struct ShardHealth {
   std::string detail; ///< Why it is not.
 };
 
+/// Called with an open database and the directory that it lies in. `closing`: somebody waits to
+/// close it, because it failed or the node stops: give up soon. Any thread may ask it.
+using DatabaseUser = std::function<Result<void>(const std::string& path, rocksdb::DB& db,
+                                                const std::function<bool()>& closing)>;
+
 /// Sums over all data directories, since the process started unless said otherwise.
 struct StoreStats {
   std::uint64_t commits = 0;
@@ -305,10 +310,9 @@ public:
   /// Newest first.
   virtual Result<OperationPage> operations(const OperationQuery& query) = 0;
 
-  /// Runs `use` with each data directory's path and open database, for backups; none of them is
-  /// closed meanwhile. Waits for the disk.
-  virtual Result<void> with_databases(
-      const std::function<Result<void>(const std::string& path, rocksdb::DB& db)>& use) = 0;
+  /// Runs `use` with each data directory's database in turn, for backups; it is not closed
+  /// meanwhile. Waits for the disk. Ends at the first error: use()'s, or storage_unavailable.
+  virtual Result<void> with_databases(const DatabaseUser& use) = 0;
 
   /// Commits and answers what was submitted, then closes. submit() afterwards answers
   /// `unavailable`.

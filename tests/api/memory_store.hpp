@@ -141,10 +141,7 @@ public:
   Result<storage::OperationPage> operations(const storage::OperationQuery&) override {
     return unused();
   }
-  Result<void>
-  with_databases(const std::function<Result<void>(const std::string&, rocksdb::DB&)>&) override {
-    return unused();
-  }
+  Result<void> with_databases(const storage::DatabaseUser&) override { return unused(); }
   Result<storage::DevicePage> devices(const std::string& after, std::size_t limit) override {
     const std::scoped_lock lock(mutex_);
     storage::DevicePage page;

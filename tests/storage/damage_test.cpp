@@ -1,7 +1,6 @@
 // Bytes that changed on the disk: reported or harmless, never wrong data.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <random>
@@ -11,6 +10,7 @@
 #include <rocksdb/metadata.h>
 
 #include "storage/manifest_check.hpp"
+#include "tests/storage/fault_times.hpp"
 #include "tests/storage/live_fixture.hpp"
 
 using namespace spate;
@@ -136,25 +136,16 @@ std::vector<std::size_t> headers_of(const std::string& path) {
   return out;
 }
 
-/// Times as often in the long form.
-int rounds(int few) {
-  const char* const times = std::getenv("SPATE_FAULTS_TIMES");
-  return few * (times != nullptr ? std::max(1, std::atoi(times)) : 1);
-}
-
 /// A filled directory that is copied, changed in one bit, opened and read.
 struct Flips {
   TempDir original;
   TempDir pristine;
   std::vector<std::string> files;
-  std::mt19937 random{seed()};
+  const unsigned seed = seed_or(11);
+  std::mt19937 random{seed};
   int reported = 0;
   int harmless = 0;
 
-  static unsigned seed() {
-    const char* const given = std::getenv("SPATE_FAULTS_SEED");
-    return given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : 11;
-  }
   Flips() {
     LiveFixture f;
     fill(f);
@@ -193,9 +184,9 @@ struct Flips {
     harmless += told ? 0 : 1;
   }
   void say(const std::string& where) const {
-    if (std::getenv("SPATE_FAULTS_TIMES") != nullptr) {
+    if (is_long_form()) {
       MESSAGE(where, ": ", reported + harmless, " flips, ", reported, " reported, ", harmless,
-              " harmless, seed ", seed());
+              " harmless, seed ", seed);
     }
   }
 };

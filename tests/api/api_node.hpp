@@ -102,6 +102,11 @@ public:
     }
     return std::exchange(left_, {});
   }
+  /// What comes next, at most 64 KiB; 0 at the end.
+  std::size_t receive_some() {
+    more();
+    return std::exchange(left_, {}).size();
+  }
   /// As a client that is killed.
   void reset() {
     const linger hard{1, 0};
@@ -224,5 +229,11 @@ struct ApiNode {
     return ask("POST", target, "Content-Type: " + std::string(type) + "\r\n", body);
   }
 };
+
+/// Empty on the last page.
+inline std::string next_of(const Answer& answer) {
+  const auto next = answer.json()["next_cursor"];
+  return next.is_null() ? "" : next.get<std::string>();
+}
 
 } // namespace spate::api

@@ -24,9 +24,9 @@ public:
   std::atomic<std::size_t> queued{0};
   std::atomic<bool> reads_fail{false};
   std::atomic<std::size_t> scan_limit_max{0}; ///< The most records that one scan() asked for.
-  std::atomic<bool> damaged{false};           ///< scan() finds a corrupt block behind a page.
   std::atomic<bool> endless{false};           ///< Reads go on until they are cancelled.
   std::atomic<int> scans{0};
+  std::atomic<int> fail_after{0}; ///< The so manieth scan from now finds a corrupt block.
   storage::StoreStats more_stats; ///< Set before the store is shared.
   std::atomic<bool> refuse_rows{false};       ///< As the store does beyond its limit of devices.
 
@@ -100,7 +100,7 @@ public:
     if (device == devices_.end()) {
       return fail(Errc::device_unknown);
     }
-    if (damaged && request.after) {
+    if (fail_after > 0 && --fail_after == 0) {
       return fail(Errc::storage_corrupt, "block checksum mismatch");
     }
     storage::ScanPage page;

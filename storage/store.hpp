@@ -69,6 +69,8 @@ struct ScanRequest {
   bool descending = false;
   std::optional<ScanPosition> after; ///< Continue behind this record.
   std::size_t limit = 1000;
+  /// The page ends, with `more`, when its records' values pass this; it holds at least one.
+  std::size_t bytes_max = SIZE_MAX;
   /// If set, only records whose shape it accepts (the `fields=` filter).
   std::function<bool(const model::Shape&)> accepts;
   /// If set, asked before each block that is read; true ends the scan with storage_unavailable.

@@ -67,7 +67,8 @@ struct Services {
   /// Null: the doors of commands answer `not-ready`. Its hooks are called from the server's.
   actors::Commands* commands = nullptr;
 
-  /// Counts of the whole node, those of Server::ledger() included. Any thread.
+  /// Counts of the whole node, those of Server::ledger() included, as commits made them: repeats
+  /// that a fold found are among the stored ones. Any thread.
   std::function<model::LedgerCounts()> ledger{};
   /// Any thread.
   std::function<Phase()> phase{};

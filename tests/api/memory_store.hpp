@@ -27,6 +27,9 @@ public:
   /// What the last block said of its last message, for the store's own rejections and limits.
   std::atomic<model::Protocol> last_protocol{model::Protocol::mqtt311};
   std::atomic<std::uint64_t> last_origin{0};
+  std::atomic<std::uint32_t> last_retention_s{0};
+
+  storage::StoreStats more_stats; ///< What stats() says beside its own. Set before it is asked.
 
   model::ShardId shard_of(std::string_view device) const noexcept override {
     return static_cast<model::ShardId>(hash_bytes(device) % 2);
@@ -61,7 +64,7 @@ public:
   }
   storage::StoreStats stats() const override {
     const std::scoped_lock lock(mutex_);
-    storage::StoreStats stats;
+    storage::StoreStats stats = more_stats;
     stats.commits = commits_;
     stats.devices = devices_.size();
     stats.sync_us.record(120, commits_);
@@ -196,6 +199,7 @@ private:
       block->status = status;
       last_protocol = block->messages.back().protocol;
       last_origin = block->origin;
+      last_retention_s = block->messages.back().retention_s;
       if (block->status == model::CommitStatus::committed) {
         commit(*block);
       } else {

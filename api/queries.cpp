@@ -35,8 +35,7 @@ void finish_page(json::Writer& out, http::Response& response, const PageContext&
   response.headers.emplace_back("Link", next_link(page.link_base, cursor));
 }
 
-http::Response read_problem(const Error& error, const PageContext& page,
-                            std::string_view device) {
+http::Response read_problem(const Error& error, const PageContext& page, std::string_view device) {
   if (error.code == Errc::storage_unavailable && page.limit->over()) {
     return problem_response(page.limit->problem(), page.problem);
   }
@@ -107,7 +106,8 @@ http::Response read_rejections(const Services& services, const RejectionsQuery& 
 }
 
 http::Response read_ledger(const Services& services) {
-  const model::LedgerCounts counts = services.ledger();
+  model::LedgerCounts counts = services.ledger();
+  counts.move_to_duplicate(services.store.stats().fold_duplicates);
   http::Response response = json_response();
   json::Writer out(response.body);
   out.begin_object().member("since_ts", services.started_ms).key("records").begin_object();

@@ -77,6 +77,10 @@ void Server::get(const http::Request& request, const Routed& routed, http::Respo
     return get_export(request, routed.name, responder);
   case Resource::lasts:
     return get_lasts(request, responder);
+  case Resource::backups:
+    return get_backups(request, responder);
+  case Resource::backup:
+    return get_backup(request, routed.name, responder);
   case Resource::operations:
     return get_operations(request, responder);
   case Resource::operation:
@@ -130,9 +134,8 @@ void Server::get(const http::Request& request, const Routed& routed, http::Respo
 void Server::get_telemetry(const http::Request& request, std::string_view device,
                            http::Responder responder) {
   const auto& given = request.query();
-  const bool buckets = std::any_of(given.begin(), given.end(), [](const auto& parameter) {
-    return parameter.first == "agg";
-  });
+  const bool buckets = std::any_of(given.begin(), given.end(),
+                                   [](const auto& parameter) { return parameter.first == "agg"; });
   buckets ? get_buckets(request, device, responder) : get_records(request, device, responder);
 }
 

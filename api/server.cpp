@@ -200,6 +200,8 @@ void Server::on_request(const http::Request& request, http::Responder responder)
         : commands_.get(request, routed.name, routed.command, responder);
   } else if (request.method == Method::del) {
     erase_telemetry(request, routed.name, responder);
+  } else if (routed.resource == Resource::backups && request.method == Method::post) {
+    post_backup(request, responder);
   } else if (routed.resource == Resource::store_compact) {
     compact_store(request, responder);
   } else if (request.method == Method::post) {
@@ -236,7 +238,8 @@ void Server::in_background(const ProblemContext& context, http::Responder respon
         {"overloaded", "Too many reads wait for their answer.", {}, kRetryAfterS}, context);
   };
   auto job = [this, responder, overloaded, queue, read = std::move(read)] {
-    const bool refused = queue == Background::Queue::normal && buffers_full_.load(std::memory_order_relaxed);
+    const bool refused =
+        queue == Background::Queue::normal && buffers_full_.load(std::memory_order_relaxed);
     // std::function wants copies; the answer is large, so it travels behind a pointer.
     auto answer = std::make_shared<Response>(refused ? overloaded() : read());
     loop_.post([responder, answer] { responder.respond(std::move(*answer)); });

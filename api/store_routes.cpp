@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/backups.hpp"
 #include "api/bucket_reader.hpp"
 #include "api/cursor.hpp"
 #include "api/export.hpp"
@@ -64,10 +65,9 @@ std::optional<Kind> one_of(Parameters& parameters, std::string_view name, const 
                            Parse&& parse, std::string_view all) {
   const std::optional<Kind> kind = parse(word);
   if (!kind) {
-    parameters.refuse(name,
-                      "'" + word.substr(0, 64) + "' is not known; there are " + std::string(all) +
-                          ".",
-                      "unknown");
+    parameters.refuse(
+        name, "'" + word.substr(0, 64) + "' is not known; there are " + std::string(all) + ".",
+        "unknown");
   }
   return kind;
 }
@@ -107,9 +107,8 @@ void Server::get_buckets(const http::Request& request, std::string_view device,
     }
   }
   const ProblemContext context = query.page.problem;
-  in_background(context, responder, [this, query = std::move(query)] {
-    return read_buckets(services_, query);
-  });
+  in_background(context, responder,
+                [this, query = std::move(query)] { return read_buckets(services_, query); });
 }
 
 /// Asks the background thread for one part after the other.
@@ -149,8 +148,8 @@ void Server::get_export(const http::Request& request, std::string_view device,
   ExportQuery query;
   query.page = page_context(request, responder);
   query.buckets = buckets_of(parameters, device);
-  query.format =
-      parameters.choice("format", {"csv", "ndjson"}) == 0 ? ExportFormat::csv : ExportFormat::ndjson;
+  query.format = parameters.choice("format", {"csv", "ndjson"}) == 0 ? ExportFormat::csv
+                                                                     : ExportFormat::ndjson;
   query.names = query.buckets.names;
   query.fields = query.buckets.fields;
   query.scan.device = device;
@@ -165,12 +164,12 @@ void Server::get_export(const http::Request& request, std::string_view device,
   }
   const ProblemContext context = query.page.problem;
   if (*exports_ >= services_.limits.exports_max) {
-    responder.respond(problem_response({"overloaded",
-                                        std::to_string(*exports_) +
-                                            " exports are under way, which is the limit.",
-                                        {},
-                                        kRetryAfterS},
-                                       context));
+    responder.respond(
+        problem_response({"overloaded",
+                          std::to_string(*exports_) + " exports are under way, which is the limit.",
+                          {},
+                          kRetryAfterS},
+                         context));
     return;
   }
   ++*exports_;
@@ -266,9 +265,9 @@ void Server::get_operations(const http::Request& request, http::Responder respon
   OperationsQuery query;
   query.page = page_context(request, responder);
   for (const std::string& word : parameters.words("state")) {
-    const auto state = one_of<storage::OperationState>(
-        parameters, "state", word, storage::operation_state,
-        "QUEUED, RUNNING, SUCCEEDED, FAILED and CANCELED");
+    const auto state =
+        one_of<storage::OperationState>(parameters, "state", word, storage::operation_state,
+                                        "QUEUED, RUNNING, SUCCEEDED, FAILED and CANCELED");
     if (!state) {
       break;
     }
@@ -347,7 +346,10 @@ void Server::wait_for_operation(std::shared_ptr<OperationWait> wait) {
     waited->responder.respond(std::move(response));
   };
   auto look = [this, wait, answer] {
-    auto found = services_.store.operation(wait->id);
+    auto made = services_.backups != nullptr ? services_.backups->operation(wait->id)
+                                             : std::optional<storage::Operation>();
+    auto found = made ? Result<std::optional<storage::Operation>>(std::move(made))
+                      : services_.store.operation(wait->id);
     const bool ended = !found || !*found || (*found)->ended();
     auto response = std::make_shared<Response>(
         !found    ? read_problem(found.error(), wait->page, {})
@@ -363,9 +365,9 @@ void Server::wait_for_operation(std::shared_ptr<OperationWait> wait) {
     });
   };
   if (!background_.submit(std::move(look))) {
-    answer(wait, problem_response({"overloaded", "Too many reads wait for their answer.", {},
-                                   kRetryAfterS},
-                                  wait->page.problem));
+    answer(wait, problem_response(
+                     {"overloaded", "Too many reads wait for their answer.", {}, kRetryAfterS},
+                     wait->page.problem));
   }
 }
 

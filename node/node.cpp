@@ -34,12 +34,13 @@ bool is_stuck(const net::Loop& loop) {
 }
 
 /// HTTP has no topics. Its bodies keep `auto`, since arrays are batches there, but the fleet's
-/// times are those of its first route.
+/// times are those of its first route, and its records are kept as long.
 telemetry::Route http_route(const std::vector<telemetry::Route>& routes) {
   telemetry::Route route;
   route.time_field = routes.front().time_field;
   route.time_unit = routes.front().time_unit;
   route.future_max_ms = routes.front().future_max_ms;
+  route.retention_s = routes.front().retention_s;
   return route;
 }
 

@@ -26,13 +26,16 @@ public:
   std::atomic<std::size_t> scan_limit_max{0}; ///< The most records that one scan() asked for.
   std::atomic<bool> endless{false};           ///< Reads go on until they are cancelled.
   std::atomic<int> scans{0};
-  std::atomic<int> fail_after{0}; ///< The so manieth scan from now finds a corrupt block.
-  storage::StoreStats more_stats; ///< Set before the store is shared.
-  std::atomic<bool> refuse_rows{false};       ///< As the store does beyond its limit of devices.
+  std::atomic<int> fail_after{0};       ///< The so manieth scan from now finds a corrupt block.
+  storage::StoreStats more_stats;       ///< Set before the store is shared.
+  std::atomic<bool> refuse_rows{false}; ///< As the store does beyond its limit of devices.
 
   /// What the last block said of its last message, for the store's own rejections and limits.
   std::atomic<model::Protocol> last_protocol{model::Protocol::mqtt311};
   std::atomic<std::uint64_t> last_origin{0};
+  std::atomic<std::uint32_t> last_retention_s{0};
+
+  storage::StoreStats more_stats; ///< What stats() says beside its own. Set before it is asked.
 
   model::ShardId shard_of(std::string_view device) const noexcept override {
     return static_cast<model::ShardId>(hash_bytes(device) % 2);
@@ -259,9 +262,8 @@ public:
     const std::scoped_lock lock(mutex_);
     storage::OperationPage page;
     for (auto at = operations_.rbegin(); at != operations_.rend(); ++at) {
-      const bool state = query.states.empty() ||
-                         std::find(query.states.begin(), query.states.end(), at->state) !=
-                             query.states.end();
+      const bool state = query.states.empty() || std::find(query.states.begin(), query.states.end(),
+                                                           at->state) != query.states.end();
       if (!state || (query.type && at->type != *query.type) ||
           (query.before && !(at->id < *query.before))) {
         continue;
@@ -343,6 +345,7 @@ private:
       block->status = status;
       last_protocol = block->messages.back().protocol;
       last_origin = block->origin;
+      last_retention_s = block->messages.back().retention_s;
       if (block->status == model::CommitStatus::committed) {
         commit(*block);
       } else {

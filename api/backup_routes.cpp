@@ -25,7 +25,7 @@ void Server::post_backup(const http::Request& request, http::Responder responder
   std::optional<Problem> problem = read_key(request, order.idempotency_key);
   if (parameters.failed()) {
     problem = parameters.problem();
-  } else if (services_.backups == nullptr) {
+  } else if (services_.backups == nullptr || !services_.backups->allowed()) {
     problem = no_backups();
   } else if (!problem) {
     problem = services_.backups->read_order(request.body(), order);
@@ -56,7 +56,7 @@ void Server::get_backups(const http::Request& request, http::Responder responder
   std::optional<Uuid> before;
   if (parameters.failed()) {
     problem = parameters.problem();
-  } else if (services_.backups == nullptr) {
+  } else if (services_.backups == nullptr || !services_.backups->allowed()) {
     problem = no_backups();
   } else if (cursor) {
     const auto position = read_cursor(page.list, *cursor);
@@ -80,7 +80,7 @@ void Server::get_backup(const http::Request& request, std::string_view id,
   Parameters parameters(request, wall_ms());
   parameters.allow({});
   const ProblemContext context = problem_context(request);
-  if (parameters.failed() || services_.backups == nullptr) {
+  if (parameters.failed() || services_.backups == nullptr || !services_.backups->allowed()) {
     responder.respond(
         problem_response(parameters.failed() ? parameters.problem() : no_backups(), context));
     return;

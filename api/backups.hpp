@@ -47,6 +47,7 @@ public:
   Backups(const Backups&) = delete;
   Backups& operator=(const Backups&) = delete;
 
+  [[nodiscard]] bool allowed() const noexcept { return !options_.directory.empty(); }
   /// Reads the body of a POST. An absolute `destination` must lie in the directory that the
   /// configuration allows, a relative one is taken from there. API loop.
   std::optional<Problem> read_order(std::string_view body, BackupOrder& out);

@@ -141,6 +141,15 @@ Result<void> Node::open_mqtt() {
 }
 
 Result<void> Node::open_http() {
+  storage::BackupDatabases databases;
+  databases.telemetry = [this](const storage::DatabaseUser& use) {
+    return store_->with_databases(use);
+  };
+  databases.commands = [this](const storage::DatabaseUser& use) {
+    return commands_->log().with_database(use);
+  };
+  backups_ = std::make_unique<api::Backups>(api::BackupOptions{
+      config_.backup_directory, std::string(version()), std::move(databases), {}});
   api_ = std::make_unique<api::Server>(api_loop_, services());
   if (auto opened = api_->open(config_.http); !opened) {
     return fail(std::move(opened.error()));
@@ -159,6 +168,7 @@ api::Services Node::services() {
           .shapes = shapes_,
           .route = http_route(config_.routes),
           .durability = name_of(config_.store.durability),
+          .backups = backups_.get(),
           .commands = commands_.get(),
           .ledger = [this] { return ledger(); },
           .phase = [this] { return phase_.load(); },
@@ -232,6 +242,7 @@ bool Node::stop(std::chrono::milliseconds patience) {
     answered = in_time(drain_api()) && answered;
   }
   if (api_) {
+    backups_->stop();   // It holds the databases open.
     api_->stop_reads(); // Drained, it may still read for clients that have hung up.
   }
   if (commands_) {
@@ -250,6 +261,7 @@ bool Node::stop(std::chrono::milliseconds patience) {
   }
   device_loops_.clear();
   api_.reset();
+  backups_.reset();
   commands_.reset();
   caf_.reset();
   return answered;

@@ -6,7 +6,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/backup.hpp"
 #include "cli/commands.hpp"
+#include "node/backup_work.hpp"
 #include "node/version.hpp"
 
 namespace spate::node {
@@ -224,6 +226,7 @@ Result<Options> read_options(int argc, char** argv) {
   check->add_option("file", overrides.config_file, "TOML file")->required()->type_name("FILE");
   Options options;
   cli::add_command_verbs(app, options.run);
+  cli::add_backup_verbs(app, options.run, backup_work());
 
   try {
     app.parse(argc, argv);

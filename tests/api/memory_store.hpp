@@ -35,8 +35,6 @@ public:
   std::atomic<std::uint64_t> last_origin{0};
   std::atomic<std::uint32_t> last_retention_s{0};
 
-  storage::StoreStats more_stats; ///< What stats() says beside its own. Set before it is asked.
-
   model::ShardId shard_of(std::string_view device) const noexcept override {
     return static_cast<model::ShardId>(hash_bytes(device) % 2);
   }

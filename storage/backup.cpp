@@ -108,7 +108,8 @@ public:
     part.files = made.number_files;
     part.bytes = made.size;
     const std::uint64_t after = bytes_in(directory);
-    info_.new_bytes += after - std::min(before, after);
+    // Without what the engine notes beside the files.
+    info_.new_bytes += std::min(part.bytes, after - std::min(before, after));
     info_.parts.push_back(std::move(part));
     tell("copy " + name, total, total);
     return {};

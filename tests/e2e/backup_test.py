@@ -70,7 +70,7 @@ class Backup(unittest.TestCase):
             target = directory / "backups" / "nightly"
             node = self.start(directory, target)
             code, _, said = spate("backup", "create", "--to", directory / "elsewhere", "--url", node.url)
-            self.assertEqual(code, 1)
+            self.assertEqual(code, 2)
             self.assertIn("is not below", said)
             code, _, said = spate("backup", "create", "--to", target, "--data-dir", node.data_dir)
             self.assertEqual(code, 1)

@@ -138,6 +138,78 @@ TEST_SUITE("faults") {
     CHECK(f.times(device[0]).count(1) == 1);
   }
 
+  TEST_CASE("a flush in the background that fails closes its directory only, until it works") {
+    for (const auto fault : {PowerFs::Fault::write_eio, PowerFs::Fault::write_enospc}) {
+      FaultyFixture f;
+      f.options.data_dirs.push_back(f.dir.sub("b"));
+      f.options.shards = 2;
+      f.options.log_bytes_max = 2u << 10;
+      f.internals.window_bytes = 512;
+      f.internals.block_buffer_bytes = 64u << 10;
+      f.open();
+      std::string device[2];
+      for (int i = 0; device[0].empty() || device[1].empty(); ++i) {
+        const std::string name = "d" + std::to_string(i);
+        device[static_cast<std::size_t>(f.store->shard_of(name))] = name;
+      }
+      std::set<std::int64_t> acknowledged;
+      f.put(device[1], 1, "1");
+      // Tables only: the log goes on, so that no commit fails by itself.
+      f.fs->fail(fault, ".sst");
+      auto status = model::CommitStatus::committed;
+      for (std::int64_t time = 1; status == model::CommitStatus::committed; ++time) {
+        REQUIRE(time < 100'000);
+        status = f.try_put(device[0], time)->status;
+        if (status == model::CommitStatus::committed) {
+          acknowledged.insert(time);
+        }
+      }
+      CHECK(status == (fault == PowerFs::Fault::write_enospc ? model::CommitStatus::full
+                                                             : model::CommitStatus::unavailable));
+      // Opening needs tables too, so it stays closed: for readers with a reason, and at once.
+      ScanRequest request;
+      request.device = device[0];
+      const auto page = f.store->scan(request);
+      REQUIRE_FALSE(page);
+      CHECK(page.error().code == Errc::storage_unavailable);
+      CHECK_FALSE(f.store->health()[0].ok);
+      CHECK(f.store->with_databases([](auto&&...) { return Result<void>(); }).error().code ==
+            Errc::storage_unavailable);
+      CHECK(f.put(device[1], 2, "2") == model::RowOutcome::stored);
+      CHECK(f.times(device[1]) == std::set<std::int64_t>{1, 2});
+      f.fs->clear();
+      f.put_until_stored(device[0], 1'000'000);
+      const auto times = f.times(device[0]);
+      for (const std::int64_t time : acknowledged) {
+        CHECK_MESSAGE(times.count(time) == 1, "lost: ", time);
+      }
+      CHECK(f.store->stats().reopens >= 1);
+    }
+  }
+
+  TEST_CASE("a backup keeps nobody from closing a database that failed") {
+    FaultyFixture f;
+    f.open();
+    f.put("d", 1, "1");
+    bool told = false;
+    std::thread backup([&] {
+      const auto used = f.store->with_databases(
+          [&](const std::string&, rocksdb::DB&, const std::function<bool()>& closing) {
+            f.fs->fail_next_of_wal(PowerFs::Fault::sync_eio);
+            CHECK(f.try_put("d", 2)->status == model::CommitStatus::unavailable);
+            while (!closing()) {
+              std::this_thread::yield();
+            }
+            told = true;
+            return Result<void>();
+          });
+      CHECK(used);
+    });
+    backup.join();
+    CHECK(told);
+    f.put_until_stored("d", 3);
+  }
+
   TEST_CASE("device numbers keep their meaning when the commit that made them failed") {
     FaultyFixture f;
     f.open();

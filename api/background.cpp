@@ -21,25 +21,33 @@ Background::~Background() {
 
 void Background::stop() {
   std::deque<std::function<void()>> dropped; // Jobs own things: destroyed without the lock.
+  std::deque<std::function<void()>> dropped_parts;
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
     dropped.swap(jobs_);
+    dropped_parts.swap(parts_);
   }
   dropped.clear();
+  dropped_parts.clear();
   wake_.notify_one();
   if (thread_.joinable()) {
     thread_.join();
   }
 }
 
-bool Background::submit(std::function<void()> job, bool urgent) {
+bool Background::submit(std::function<void()> job, Queue queue) {
   {
     const std::scoped_lock lock(mutex_);
-    if (stopping_ || jobs_.size() >= waiting_max_ + (urgent ? kUrgentExtra : 0)) {
+    const bool urgent = queue == Queue::urgent;
+    if (stopping_) {
       return false;
     }
-    if (urgent) {
+    if (queue == Queue::part) {
+      parts_.push_back(std::move(job));
+    } else if (jobs_.size() >= waiting_max_ + (urgent ? kUrgentExtra : 0)) {
+      return false;
+    } else if (urgent) {
       jobs_.push_front(std::move(job));
     } else {
       jobs_.push_back(std::move(job));
@@ -49,19 +57,27 @@ bool Background::submit(std::function<void()> job, bool urgent) {
   return true;
 }
 
+std::function<void()> Background::take() {
+  auto& from = jobs_.empty() || (part_is_next_ && !parts_.empty()) ? parts_ : jobs_;
+  part_is_next_ = &from == &jobs_;
+  std::function<void()> job = std::move(from.front());
+  from.pop_front();
+  return job;
+}
+
 void Background::run() {
   // On Linux priority is a thread's own. Telemetry and commands go before queries.
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty() || !parts_.empty(); });
     if (stopping_) {
       return;
     }
-    const std::function<void()> job = std::move(jobs_.front());
-    jobs_.pop_front();
+    std::function<void()> job = take();
     lock.unlock();
     job();
+    job = nullptr; // What it owns goes without the lock.
     lock.lock();
   }
 }

@@ -7,6 +7,7 @@
 #include "api/command_answers.hpp"
 #include "api/command_body.hpp"
 #include "api/parameters.hpp"
+#include "api/request_parts.hpp"
 #include "api/router.hpp"
 #include "engine/base/clock.hpp"
 #include "engine/base/hash.hpp"
@@ -17,40 +18,8 @@ namespace {
 
 constexpr std::int64_t kTtlMs = 60'000;           ///< Of a command that fails when offline.
 constexpr std::int64_t kQueuedTtlMs = 86'400'000; ///< Of one that waits for its device.
-constexpr std::size_t kIdempotencyKeyBytesMax = 128;
 constexpr std::uint32_t kRetryAfterS = 2;
 constexpr std::uint32_t kRepairRetryAfterS = 5;
-
-Problem bad_header(std::string name, std::string detail) {
-  Problem problem{"invalid-parameter", detail, {}, {}};
-  problem.errors.push_back({{}, {}, std::move(name), "invalid-parameter", std::move(detail)});
-  return problem;
-}
-
-std::optional<Problem> read_prefer(const http::Request& request, Prefer& out) {
-  const auto prefer = parse_prefer(request.header_list("prefer"));
-  if (!prefer) {
-    return bad_header("Prefer", "Prefer: wait takes a whole number of seconds, at most 60: wait=5");
-  }
-  out = *prefer;
-  return std::nullopt;
-}
-
-std::optional<Problem> read_key(const http::Request& request, std::string& out) {
-  const std::size_t count = request.header_count("idempotency-key");
-  if (count == 0) {
-    return std::nullopt;
-  }
-  const std::string_view key = *request.header("idempotency-key");
-  const bool visible =
-      std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-  if (count > 1 || key.empty() || key.size() > kIdempotencyKeyBytesMax || !visible) {
-    return bad_header("Idempotency-Key",
-                      "Idempotency-Key is given once, as 1 to 128 visible ASCII characters.");
-  }
-  out = key;
-  return std::nullopt;
-}
 
 /// What must be the same when a key is used again. Not the wait: a retry may be more patient.
 std::uint64_t hash_of_request(std::string_view device, std::string_view body) {

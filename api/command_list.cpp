@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "api/command_json.hpp"
@@ -40,7 +39,7 @@ http::Response read_commands(const Services& services, CommandsQuery query) {
         part->more = true;
       }
     }
-    full = full || std::chrono::steady_clock::now() > query.page.deadline;
+    full = full || query.page.limit->over();
     more = part->more && last && !full;
     query.query.before = last;
     position = part->more && last ? std::optional<std::string>(last->view()) : std::nullopt;

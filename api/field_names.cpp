@@ -97,4 +97,32 @@ std::vector<bool> FieldFilter::select(const std::vector<std::string_view>& paths
   return selected;
 }
 
+std::vector<std::string> FieldFilter::columns() const {
+  std::vector<std::string> out;
+  const auto add = [&](std::string_view name) {
+    if (!name.empty() && std::find(out.begin(), out.end(), name) == out.end()) {
+      out.emplace_back(name);
+    }
+  };
+  for (const std::string& value : given_) {
+    whole_ ? add(value) : for_each_part(value, add);
+  }
+  return out;
+}
+
+std::optional<std::size_t> field_of_column(std::string_view column,
+                                           const std::vector<std::string_view>& paths,
+                                           const std::vector<std::string>& names) {
+  std::optional<std::size_t> by_raw_name;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (paths[i] == column || names[i] == column) {
+      return i;
+    }
+    if (!by_raw_name && raw_name(paths[i]) == column) {
+      by_raw_name = i;
+    }
+  }
+  return by_raw_name;
+}
+
 } // namespace spate::api

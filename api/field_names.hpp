@@ -1,6 +1,8 @@
 // Spate - how fields are named to people: `PM2.5` (raw) or `PM2\.5` (path).
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +21,12 @@ enum class Names : std::uint8_t { raw, path };
 [[nodiscard]] std::vector<std::string> field_names(const std::vector<std::string_view>& paths,
                                                    Names names);
 
+/// Which of `paths` (shown as `names`) fills the column that is called `column`: its path or name
+/// first, then its raw name. Nothing if there is none.
+[[nodiscard]] std::optional<std::size_t> field_of_column(std::string_view column,
+                                                         const std::vector<std::string_view>& paths,
+                                                         const std::vector<std::string>& names);
+
 /// `fields=`: names or paths, separated by commas; repeated where a name holds a comma. With an
 /// empty one among them no comma separates.
 class FieldFilter {
@@ -27,6 +35,10 @@ public:
   void add(std::string_view value);
   /// One flag for each of `paths`: is it asked for? All, if the filter is empty.
   [[nodiscard]] std::vector<bool> select(const std::vector<std::string_view>& paths) const;
+  [[nodiscard]] bool empty() const noexcept { return given_.empty(); }
+  /// What is asked for, each once, as columns of a table that is begun before any field is seen: so
+  /// commas separate unless there is an empty one.
+  [[nodiscard]] std::vector<std::string> columns() const;
 
 private:
   std::vector<std::string> given_; ///< As they came, without empty ones.

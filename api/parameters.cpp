@@ -176,6 +176,55 @@ bool Parameters::flag(std::string_view name) {
   return true;
 }
 
+std::optional<std::int64_t> Parameters::span_ns(std::string_view name, bool may_be_negative) {
+  const auto value = text(name);
+  if (!value) {
+    return std::nullopt;
+  }
+  std::string_view rest = *value;
+  const bool negative = may_be_negative && rest.starts_with('-');
+  rest.remove_prefix(negative ? 1 : 0);
+  const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+  const auto unit = unit_ms(rest.substr(digits));
+  std::int64_t count = 0;
+  const auto read = std::from_chars(rest.data(), rest.data() + digits, count);
+  const bool known = digits != 0 && unit && read.ec == std::errc{};
+  if (!known || (count == 0 && !may_be_negative)) {
+    refuse(name,
+           std::string(name) + " is '" + shown(*value) + "'; give a number of ms, s, m, h, d or w" +
+               (may_be_negative ? ", like -8h." : ", like 15m."),
+           "not a time span");
+    return std::nullopt;
+  }
+  constexpr std::int64_t kMsMax = kSpanDaysMax * 86'400'000;
+  if (count > kMsMax / *unit) {
+    refuse(name,
+           std::string(name) + " is '" + shown(*value) + "'; the maximum is " +
+               std::to_string(kSpanDaysMax) + "d.",
+           "too long");
+    return std::nullopt;
+  }
+  return (negative ? -1 : 1) * count * *unit * kNsPerMs;
+}
+
+std::vector<std::string> Parameters::words(std::string_view name) {
+  std::vector<std::string> out;
+  for (const auto& [key, value] : request_.query()) {
+    for (std::string_view rest = value; key == name;) {
+      const std::size_t comma = rest.find(',');
+      const std::string_view word = rest.substr(0, comma);
+      if (std::find(out.begin(), out.end(), word) == out.end()) {
+        out.emplace_back(word);
+      }
+      if (comma == std::string_view::npos) {
+        break;
+      }
+      rest.remove_prefix(comma + 1);
+    }
+  }
+  return out;
+}
+
 std::size_t Parameters::limit(std::size_t default_value) {
   const auto value = text("limit");
   if (!value) {

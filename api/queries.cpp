@@ -1,6 +1,5 @@
 #include "api/queries.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "api/cursor.hpp"
@@ -36,82 +35,11 @@ void finish_page(json::Writer& out, http::Response& response, const PageContext&
   response.headers.emplace_back("Link", next_link(page.link_base, cursor));
 }
 
-namespace {
-
-/// There is one value a field, so there are no pages: another question is the way out.
-http::Response too_large(const LastQuery& query, std::size_t bytes_max) {
-  return problem_response({"validation-failed",
-                           "The answer would be larger than " + std::to_string(bytes_max) +
-                               " bytes; ask for some of the fields, with fields=.",
-                           {},
-                           {}},
-                          query.page.problem);
-}
-
-std::uint64_t ms_of(std::int64_t time_ns) noexcept {
-  return static_cast<std::uint64_t>(time_ns / 1'000'000);
-}
-
-} // namespace
-
-http::Response read_last(const Services& services, const LastQuery& query) {
-  auto records = services.store.last(query.device);
-  if (!records) {
-    return store_problem(records.error(), query.page.problem, query.device);
+http::Response read_problem(const Error& error, const PageContext& page, std::string_view device) {
+  if (error.code == Errc::storage_unavailable && page.limit->over()) {
+    return problem_response(page.limit->problem(), page.problem);
   }
-  struct Newest {
-    std::string_view path;
-    const storage::StoredRecord* record;
-    model::Value value;
-  };
-  std::vector<Newest> newest;
-  for (const storage::StoredRecord& record : records->records) {
-    model::RowReader reader(*record.shape, record.values);
-    model::Value value;
-    while (reader.next(value)) {
-      newest.push_back({record.shape->fields()[reader.field()].path, &record, value});
-    }
-    if (reader.corrupt()) {
-      return store_problem({Errc::storage_corrupt, "a row does not fit its shape"},
-                           query.page.problem, query.device);
-    }
-  }
-  std::sort(newest.begin(), newest.end(), [](const Newest& a, const Newest& b) {
-    if (a.path != b.path) {
-      return a.path < b.path;
-    }
-    return std::pair(a.record->time_ns, a.record->tie) >
-           std::pair(b.record->time_ns, b.record->tie);
-  });
-  newest.erase(std::unique(newest.begin(), newest.end(),
-                           [](const Newest& a, const Newest& b) { return a.path == b.path; }),
-               newest.end());
-  std::vector<std::string_view> paths;
-  for (const Newest& field : newest) {
-    paths.push_back(field.path);
-  }
-  const std::vector<std::string> names = field_names(paths, query.names);
-  const std::vector<bool> selected = query.fields.select(paths);
-
-  http::Response response = json_response();
-  std::string scratch;
-  json::Writer out(response.body);
-  out.begin_object().member("device", query.device).key("values").begin_object();
-  for (std::size_t i = 0; i < newest.size(); ++i) {
-    if (selected[i]) {
-      out.key(names[i]).begin_object();
-      out.member("ts", ms_of(newest[i].record->time_ns));
-      out.member("received_ts", newest[i].record->received_ms);
-      out.key("value");
-      write_value(out, newest[i].value, false, scratch);
-      out.end_object();
-      if (out.size() > services.limits.page_bytes_max) {
-        return too_large(query, services.limits.page_bytes_max);
-      }
-    }
-  }
-  out.end_object().end_object();
-  return response;
+  return store_problem(error, page.problem, device);
 }
 
 http::Response read_devices(const Services& services, const DevicesQuery& query) {
@@ -178,7 +106,8 @@ http::Response read_rejections(const Services& services, const RejectionsQuery& 
 }
 
 http::Response read_ledger(const Services& services) {
-  const model::LedgerCounts counts = services.ledger();
+  model::LedgerCounts counts = services.ledger();
+  counts.move_to_duplicate(services.store.stats().fold_duplicates);
   http::Response response = json_response();
   json::Writer out(response.body);
   out.begin_object().member("since_ts", services.started_ms).key("records").begin_object();

@@ -14,7 +14,7 @@ struct Entry {
   Resource resource;
 };
 
-constexpr std::array<Entry, 12> kEntries = {{
+constexpr std::array<Entry, 20> kEntries = {{
     {{"livez"}, Resource::livez},
     {{"readyz"}, Resource::readyz},
     {{"version"}, Resource::version},
@@ -24,7 +24,15 @@ constexpr std::array<Entry, 12> kEntries = {{
     {{"api", "v1", "problems", "*"}, Resource::problem},
     {{"api", "v1", "devices"}, Resource::devices},
     {{"api", "v1", "devices", "*", "telemetry"}, Resource::telemetry},
+    {{"api", "v1", "devices", "*", "telemetry:export"}, Resource::telemetry_export},
     {{"api", "v1", "devices", "*", "commands"}, Resource::commands},
+    {{"api", "v1", "telemetry", "last"}, Resource::lasts},
+    {{"api", "v1", "operations"}, Resource::operations},
+    {{"api", "v1", "operations", "*"}, Resource::operation},
+    {{"api", "v1", "store"}, Resource::store},
+    {{"api", "v1", "store:compact"}, Resource::store_compact},
+    {{"api", "v1", "backups"}, Resource::backups},
+    {{"api", "v1", "backups", "*"}, Resource::backup},
     {{"api", "v1", "ledger"}, Resource::ledger},
     {{"api", "v1", "rejections"}, Resource::rejections},
 }};
@@ -92,8 +100,12 @@ std::string_view allowed_methods(Resource resource) noexcept {
   case Resource::server:
     return "GET, HEAD, POST, DELETE, OPTIONS";
   case Resource::telemetry:
+    return "GET, HEAD, POST, DELETE, OPTIONS";
   case Resource::commands:
+  case Resource::backups:
     return "GET, HEAD, POST, OPTIONS";
+  case Resource::store_compact:
+    return "POST, OPTIONS";
   case Resource::command:
     return "GET, HEAD, DELETE, OPTIONS";
   default:
@@ -107,11 +119,12 @@ bool takes(Resource resource, http::Method method) noexcept {
     return true;
   case http::Method::get:
   case http::Method::head:
-    return resource != Resource::server;
+    return resource != Resource::server && resource != Resource::store_compact;
   case http::Method::post:
-    return resource == Resource::telemetry || resource == Resource::commands;
+    return resource == Resource::telemetry || resource == Resource::commands ||
+           resource == Resource::store_compact || resource == Resource::backups;
   case http::Method::del:
-    return resource == Resource::command;
+    return resource == Resource::command || resource == Resource::telemetry;
   default:
     return false;
   }

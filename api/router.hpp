@@ -21,16 +21,25 @@ enum class Resource : std::uint8_t {
   problem,
   devices,
   telemetry,
+  telemetry_export,
   last,
+  lasts,
   ledger,
   rejections,
   commands,
   command,
+  operations,
+  operation,
+  store,
+  store_compact,
+  backups,
+  backup,
 };
 
 struct Routed {
   Resource resource = Resource::none;
-  std::string_view name;    ///< The decoded {device_id} or {code}; borrows the request.
+  std::string_view
+      name; ///< The decoded {device_id}, {code} or {operation_id}; borrows the request.
   std::string_view command; ///< The decoded {command_id}.
 };
 [[nodiscard]] Routed route(const http::Request& request) noexcept;

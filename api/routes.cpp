@@ -6,8 +6,10 @@
 #include "api/cursor.hpp"
 #include "api/health.hpp"
 #include "api/metrics.hpp"
+#include "api/operations.hpp"
 #include "api/parameters.hpp"
 #include "api/queries.hpp"
+#include "api/request_parts.hpp"
 #include "api/server.hpp"
 #include "engine/base/clock.hpp"
 #include "engine/model/device_id.hpp"
@@ -21,48 +23,20 @@ using http::Response;
 constexpr std::size_t kTelemetryLimit = 1000;
 constexpr std::size_t kListLimit = 100;
 
-PageContext page_context(const http::Request& request, const Services& services) {
-  return {problem_context(request), list_key(request), next_link_base(request),
-          std::chrono::steady_clock::now() + services.limits.query_time_max};
-}
-
-Problem invalid_cursor() {
-  return {"invalid-cursor",
-          "This cursor is not from this list, or belongs to other parameters; start again without "
-          "it.",
-          {},
-          {}};
-}
-
-Names names_of(Parameters& parameters) {
-  return parameters.choice("names", {"raw", "path"}) == 0 ? Names::raw : Names::path;
-}
-
 /// `state=QUEUED,SENT`, which may also be repeated.
-std::vector<model::CommandState> states_of(const http::Request& request, Parameters& parameters) {
+std::vector<model::CommandState> states_of(Parameters& parameters) {
   std::vector<model::CommandState> states;
-  for (const auto& [name, value] : request.query()) {
-    for (std::string_view rest = value; name == "state";) {
-      const std::size_t comma = rest.find(',');
-      const std::string_view word = rest.substr(0, comma);
-      const auto state = model::command_state(word);
-      if (!state) {
-        parameters.refuse("state",
-                          "'" + std::string(word.substr(0, 64)) +
-                              "' is no state of a command; there are QUEUED, SENT, "
-                              "DELIVERED, SUCCEEDED, FAILED, REJECTED, TIMED_OUT, EXPIRED "
-                              "and CANCELED.",
-                          "unknown");
-        break;
-      }
-      if (std::find(states.begin(), states.end(), *state) == states.end()) {
-        states.push_back(*state);
-      }
-      if (comma == std::string_view::npos) {
-        break;
-      }
-      rest.remove_prefix(comma + 1);
+  for (const std::string& word : parameters.words("state")) {
+    if (const auto state = model::command_state(word)) {
+      states.push_back(*state);
+      continue;
     }
+    parameters.refuse("state",
+                      "'" + word.substr(0, 64) +
+                          "' is no state of a command; there are QUEUED, SENT, DELIVERED, "
+                          "SUCCEEDED, FAILED, REJECTED, TIMED_OUT, EXPIRED and CANCELED.",
+                      "unknown");
+    break;
   }
   return states;
 }
@@ -72,6 +46,14 @@ std::int64_t ms_up(std::int64_t time_ns) {
 }
 
 } // namespace
+
+PageContext Server::page_context(const http::Request& request,
+                                 const http::Responder& responder) const {
+  return {problem_context(request), list_key(request), next_link_base(request),
+          std::make_shared<ReadLimit>(std::chrono::steady_clock::now() +
+                                          services_.limits.query_time_max,
+                                      responder.peer(), read_stop_)};
+}
 
 void Server::post_telemetry(const http::Request& request, std::string_view device,
                             http::Responder responder) {
@@ -91,6 +73,18 @@ void Server::get(const http::Request& request, const Routed& routed, http::Respo
   switch (routed.resource) {
   case Resource::telemetry:
     return get_telemetry(request, routed.name, responder);
+  case Resource::telemetry_export:
+    return get_export(request, routed.name, responder);
+  case Resource::lasts:
+    return get_lasts(request, responder);
+  case Resource::backups:
+    return get_backups(request, responder);
+  case Resource::backup:
+    return get_backup(request, routed.name, responder);
+  case Resource::operations:
+    return get_operations(request, responder);
+  case Resource::operation:
+    return get_operation(request, routed.name, responder);
   case Resource::last:
     return get_last(request, routed.name, responder);
   case Resource::devices:
@@ -124,23 +118,40 @@ void Server::get(const http::Request& request, const Routed& routed, http::Respo
     return responder.respond(problems());
   case Resource::problem:
     return responder.respond(problem(routed.name, context));
+  case Resource::store:
+    return in_background(
+        context, responder, [this] { return read_store(services_); }, Background::Queue::urgent);
   case Resource::ledger:
     return in_background(context, responder, [this] { return read_ledger(services_); });
   default:
     // Urgent: an overloaded node is the one whose metrics are wanted.
     return in_background(
         context, responder, [this, counts = counts()] { return read_metrics(services_, counts); },
-        true);
+        Background::Queue::urgent);
   }
 }
 
 void Server::get_telemetry(const http::Request& request, std::string_view device,
                            http::Responder responder) {
+  const auto& given = request.query();
+  const bool buckets = std::any_of(given.begin(), given.end(),
+                                   [](const auto& parameter) { return parameter.first == "agg"; });
+  buckets ? get_buckets(request, device, responder) : get_records(request, device, responder);
+}
+
+void Server::get_records(const http::Request& request, std::string_view device,
+                         http::Responder responder) {
   Parameters parameters(request, wall_ms());
-  parameters.allow({"from", "to", "fields", "order", "limit", "cursor", "names", "numbers"},
-                   {"agg", "step", "offset", "fill"});
+  parameters.allow({"from", "to", "fields", "order", "limit", "cursor", "names", "numbers", "step",
+                    "offset", "fill"});
+  for (const std::string_view name : {"step", "offset", "fill"}) {
+    if (parameters.text(name)) {
+      parameters.refuse(name, std::string(name) + " is of buckets; say with agg= what they hold.",
+                        "only with agg");
+    }
+  }
   TelemetryQuery query;
-  query.page = page_context(request, services_);
+  query.page = page_context(request, responder);
   query.scan.device = device;
   query.scan.from_ns = parameters.instant_ns("from").value_or(0);
   query.scan.to_ns = parameters.instant_ns("to").value_or(INT64_MAX);
@@ -170,7 +181,7 @@ void Server::get_last(const http::Request& request, std::string_view device,
                       http::Responder responder) {
   Parameters parameters(request, wall_ms());
   parameters.allow({"fields", "names"});
-  LastQuery query{page_context(request, services_), std::string(device), parameters.fields(),
+  LastQuery query{page_context(request, responder), std::string(device), parameters.fields(),
                   names_of(parameters)};
   if (parameters.failed()) {
     responder.respond(problem_response(parameters.problem(), query.page.problem));
@@ -184,7 +195,7 @@ void Server::get_last(const http::Request& request, std::string_view device,
 void Server::get_devices(const http::Request& request, http::Responder responder) {
   Parameters parameters(request, wall_ms());
   parameters.allow({"limit", "cursor"}, {"filter", "sort", "fields", "count"});
-  DevicesQuery query{page_context(request, services_), {}, parameters.limit(kListLimit)};
+  DevicesQuery query{page_context(request, responder), {}, parameters.limit(kListLimit)};
   const auto cursor = parameters.text("cursor");
   if (parameters.failed()) {
     responder.respond(problem_response(parameters.problem(), query.page.problem));
@@ -207,7 +218,7 @@ void Server::get_rejections(const http::Request& request, http::Responder respon
   Parameters parameters(request, wall_ms());
   parameters.allow({"device", "reason", "from", "to", "limit", "cursor"});
   RejectionsQuery query;
-  query.page = page_context(request, services_);
+  query.page = page_context(request, responder);
   query.query.device = parameters.text("device");
   if (const auto reason = parameters.text("reason")) {
     query.query.reason = model::reject_reason(*reason);
@@ -246,9 +257,9 @@ void Server::get_commands(const http::Request& request, std::string_view device,
   Parameters parameters(request, wall_ms());
   parameters.allow({"state", "limit", "cursor"});
   CommandsQuery query;
-  query.page = page_context(request, services_);
+  query.page = page_context(request, responder);
   query.query.device = device;
-  query.query.states = states_of(request, parameters);
+  query.query.states = states_of(parameters);
   query.query.limit = parameters.limit(kListLimit);
   const auto cursor = parameters.text("cursor");
   if (parameters.failed()) {

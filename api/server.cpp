@@ -1,5 +1,6 @@
 #include "api/server.hpp"
 
+#include <random>
 #include <utility>
 
 #include "api/health.hpp"
@@ -59,7 +60,7 @@ std::string_view code_of(http::Refused why) noexcept {
 
 Server::Server(net::Loop& loop, Services services)
     : loop_(loop), services_(std::move(services)), http_(loop, *this, services_.limits.http),
-      ingest_(loop, services_), commands_(services_),
+      ingest_(loop, services_), commands_(services_), operation_ids_(std::random_device{}()),
       background_(services_.limits.reads_waiting_max) {
   loop_.set_hooks(*this);
 }
@@ -89,6 +90,7 @@ void Server::between_reads() {
 }
 
 void Server::drain() {
+  read_stop_.set(std::chrono::steady_clock::now() + kDrainReads);
   http_.drain(); // First: then the answers that follow say that the connection closes.
   if (services_.commands != nullptr) {
     services_.commands->drain();
@@ -132,7 +134,8 @@ std::optional<Response> Server::on_head(const http::Request& request) {
   }
   const bool of_commands =
       routed.resource == Resource::commands || routed.resource == Resource::command;
-  if (of_commands || routed.resource == Resource::telemetry || routed.resource == Resource::last) {
+  if (of_commands || routed.resource == Resource::telemetry || routed.resource == Resource::last ||
+      routed.resource == Resource::telemetry_export) {
     if (const char* fault = model::device_id_fault(routed.name)) {
       return problem_for(
           request, {"invalid-device-id", std::string("The device id ") + fault + ".", {}, {}});
@@ -142,21 +145,25 @@ std::optional<Response> Server::on_head(const http::Request& request) {
   if (of_commands) {
     problem = commands_.refuse(request);
   } else if (request.method == Method::post) {
-    problem = refuse_post(request, routed.name);
+    problem = refuse_post(request, routed);
+  } else if (request.method == Method::del) {
+    problem = refuse_phase();
   }
   return problem ? std::optional(problem_for(request, *problem)) : std::nullopt;
 }
 
 std::optional<Problem> Server::refuse_post(const http::Request& request,
-                                           std::string_view device) const {
+                                           const Routed& routed) const {
+  // Asked for even where no body is needed: a page of another origin can not send it unasked.
   const std::string_view type = media_type(request.header("content-type").value_or(""));
+  const bool lines = routed.resource == Resource::telemetry;
   if (!http::same_token(type, "application/json") &&
-      !http::same_token(type, "application/x-ndjson")) {
+      !(lines && http::same_token(type, "application/x-ndjson"))) {
     return Problem{"unsupported-media-type",
                    (type.empty() ? std::string("A body without Content-Type")
                                  : std::string(type).substr(0, 100)) +
-                       " is not taken; send application/json (curl --json does) or "
-                       "application/x-ndjson.",
+                       " is not taken; send application/json (curl --json does)" +
+                       (lines ? " or application/x-ndjson." : "."),
                    {},
                    {}};
   }
@@ -168,12 +175,19 @@ std::optional<Problem> Server::refuse_post(const http::Request& request,
                    {},
                    {}};
   }
+  if (auto problem = refuse_phase()) {
+    return problem;
+  }
+  if (lines && ingest_.over_limit(routed.name)) {
+    return Problem{"overloaded", "The commit queue is full.", {}, kRetryAfterS};
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> Server::refuse_phase() const {
   const Phase phase = services_.phase();
   if (phase != Phase::running) {
     return Problem{phase == Phase::starting ? "not-ready" : "draining", {}, {}, kRetryAfterS};
-  }
-  if (ingest_.over_limit(device)) {
-    return Problem{"overloaded", "The commit queue is full.", {}, kRetryAfterS};
   }
   return std::nullopt;
 }
@@ -184,6 +198,12 @@ void Server::on_request(const http::Request& request, http::Responder responder)
     request.method == Method::del
         ? commands_.cancel(request, routed.name, routed.command, responder)
         : commands_.get(request, routed.name, routed.command, responder);
+  } else if (request.method == Method::del) {
+    erase_telemetry(request, routed.name, responder);
+  } else if (routed.resource == Resource::backups && request.method == Method::post) {
+    post_backup(request, responder);
+  } else if (routed.resource == Resource::store_compact) {
+    compact_store(request, responder);
   } else if (request.method == Method::post) {
     routed.resource == Resource::commands ? commands_.send(request, routed.name, responder)
                                           : post_telemetry(request, routed.name, responder);
@@ -212,18 +232,19 @@ Response Server::on_refusal(const http::Refusal& refusal, const http::Request& r
 }
 
 void Server::in_background(const ProblemContext& context, http::Responder responder,
-                           std::function<Response()> read, bool urgent) {
+                           std::function<Response()> read, Background::Queue queue) {
   const auto overloaded = [context] {
     return problem_response(
         {"overloaded", "Too many reads wait for their answer.", {}, kRetryAfterS}, context);
   };
-  auto job = [this, responder, overloaded, urgent, read = std::move(read)] {
-    const bool refused = !urgent && buffers_full_.load(std::memory_order_relaxed);
+  auto job = [this, responder, overloaded, queue, read = std::move(read)] {
+    const bool refused =
+        queue == Background::Queue::normal && buffers_full_.load(std::memory_order_relaxed);
     // std::function wants copies; the answer is large, so it travels behind a pointer.
     auto answer = std::make_shared<Response>(refused ? overloaded() : read());
     loop_.post([responder, answer] { responder.respond(std::move(*answer)); });
   };
-  if (!background_.submit(std::move(job), urgent)) {
+  if (!background_.submit(std::move(job), queue)) {
     responder.respond(overloaded());
   }
 }

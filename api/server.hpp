@@ -11,10 +11,12 @@
 #include "api/command_doors.hpp"
 #include "api/ingest.hpp"
 #include "api/problems.hpp"
+#include "api/queries.hpp"
 #include "api/router.hpp"
 #include "api/services.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/result.hpp"
+#include "engine/base/uuid.hpp"
 #include "engine/http/server.hpp"
 #include "engine/net/listener.hpp"
 #include "engine/net/loop.hpp"
@@ -49,9 +51,14 @@ public:
   /// All connections are closed, all records answered, and no command is on its way to the log.
   [[nodiscard]] bool drained() const noexcept;
 
-  /// Drops the reads of clients that have hung up, and waits for the one at hand. Not the loop's
+  /// Ends the reads of clients that have hung up, and waits for the one at hand. Not the loop's
   /// thread.
-  void stop_reads() { background_.stop(); }
+  void stop_reads() {
+    read_stop_.set(std::chrono::steady_clock::now());
+    background_.stop();
+  }
+  /// What reads that are under way have when drain() is called.
+  static constexpr std::chrono::milliseconds kDrainReads{2000};
 
   /// The records that came in here; part of Services::ledger().
   [[nodiscard]] const model::LedgerCell& ledger() const noexcept { return ingest_.ledger(); }
@@ -66,21 +73,44 @@ private:
   void after_poll() override;
   void between_reads() override;
 
-  std::optional<Problem> refuse_post(const http::Request& request, std::string_view device) const;
+  std::optional<Problem> refuse_post(const http::Request& request, const Routed& routed) const;
+  std::optional<Problem> refuse_phase() const;
   void post_telemetry(const http::Request& request, std::string_view device,
                       http::Responder responder);
   void get(const http::Request& request, const Routed& routed, http::Responder responder);
   void get_telemetry(const http::Request& request, std::string_view device,
                      http::Responder responder);
+  void get_records(const http::Request& request, std::string_view device,
+                   http::Responder responder);
+  void get_buckets(const http::Request& request, std::string_view device,
+                   http::Responder responder);
+  void get_export(const http::Request& request, std::string_view device, http::Responder responder);
+  void get_lasts(const http::Request& request, http::Responder responder);
+  void get_operations(const http::Request& request, http::Responder responder);
+  // In backup_routes.cpp.
+  void post_backup(const http::Request& request, http::Responder responder);
+  void get_backups(const http::Request& request, http::Responder responder);
+  void get_backup(const http::Request& request, std::string_view id, http::Responder responder);
+  void get_operation(const http::Request& request, std::string_view id, http::Responder responder);
+  void erase_telemetry(const http::Request& request, std::string_view device,
+                       http::Responder responder);
+  void compact_store(const http::Request& request, http::Responder responder);
   void get_last(const http::Request& request, std::string_view device, http::Responder responder);
   void get_devices(const http::Request& request, http::Responder responder);
   void get_rejections(const http::Request& request, http::Responder responder);
   void get_commands(const http::Request& request, std::string_view device,
                     http::Responder responder);
 
+  [[nodiscard]] PageContext page_context(const http::Request& request,
+                                         const http::Responder& responder) const;
   /// Runs `read` on the background thread and answers with what it returns.
   void in_background(const ProblemContext& context, http::Responder responder,
-                     std::function<http::Response()> read, bool urgent = false);
+                     std::function<http::Response()> read,
+                     Background::Queue queue = Background::Queue::normal);
+  /// Asks for the operation until it has ended or the wait is over.
+  struct OperationWait;
+  void wait_for_operation(std::shared_ptr<OperationWait> wait);
+  class ExportSource;
 
   net::Loop& loop_;
   const Services services_;
@@ -88,6 +118,11 @@ private:
   Ingest ingest_;
   CommandDoors commands_;
   log::RateLimit refusals_logged_;
+  UuidSource operation_ids_;
+  std::shared_ptr<std::atomic<std::size_t>> exports_ =
+      std::make_shared<std::atomic<std::size_t>>(0); ///< Under way.
+  std::size_t operation_waits_ = 0;
+  ReadStop read_stop_;
   std::atomic<bool> buffers_full_{false}; ///< For reads that were queued before: they are refused.
   Background background_;                 ///< Last: its thread ends before what it uses.
 };

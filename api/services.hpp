@@ -24,6 +24,8 @@
 
 namespace spate::api {
 
+class Backups;
+
 struct VersionInfo {
   std::string version;
   std::string commit;                   ///< Empty: unknown.
@@ -55,6 +57,8 @@ struct ServiceLimits {
   std::size_t reads_waiting_max = 64;            ///< For the background thread; more are 503.
   std::size_t page_bytes_max = 8u << 20;         ///< A page ends early when its JSON passes this.
   std::chrono::milliseconds query_time_max{30'000}; ///< Then 504.
+  std::size_t exports_max = 16;                     ///< Under way; more are 503.
+  std::size_t operation_waits_max = 64;             ///< Prefer: wait; more are answered at once.
 };
 
 /// Borrowed for as long as api::Server lives. Functions marked *any thread* must be thread-safe.
@@ -64,10 +68,14 @@ struct Services {
   telemetry::Route route{}; ///< How HTTP bodies are read; `names_are_paths` follows ?names=.
   std::string_view durability = "fsync"; ///< As answers name it: a literal.
 
+  /// Null: the doors of backups answer 422.
+  Backups* backups = nullptr;
+
   /// Null: the doors of commands answer `not-ready`. Its hooks are called from the server's.
   actors::Commands* commands = nullptr;
 
-  /// Counts of the whole node, those of Server::ledger() included. Any thread.
+  /// Counts of the whole node, those of Server::ledger() included, as commits made them: repeats
+  /// that a fold found are among the stored ones. Any thread.
   std::function<model::LedgerCounts()> ledger{};
   /// Any thread.
   std::function<Phase()> phase{};

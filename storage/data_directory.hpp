@@ -62,6 +62,8 @@ public:
   [[nodiscard]] std::string fault() const;
   void add_to(StoreStats& stats) const;
 
+  /// As Store::with_databases().
+  Result<void> with_database(const DatabaseUser& use);
   Result<ScanPage> scan(const ScanRequest& request);
   Result<ScanPage> last(const std::string& device);
   /// As LiveDirectory::lasts().

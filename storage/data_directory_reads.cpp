@@ -46,6 +46,12 @@ Result<bool> DataDirectory::knows(std::string_view device) const {
   return live_->knows(device);
 }
 
+Result<void> DataDirectory::with_database(const DatabaseUser& use) {
+  return with_live<void>([&](LiveDirectory& live) {
+    return use(options_.path, live.database(), [this] { return closing(); });
+  });
+}
+
 Result<ScanPage> DataDirectory::scan(const ScanRequest& request) {
   return with_live<ScanPage>([&](LiveDirectory& live) -> Result<ScanPage> {
     const auto view = live.view(request.device);

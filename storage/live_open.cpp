@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/base/log.hpp"
 #include "storage/live_directory.hpp"
+#include "storage/manifest_check.hpp"
 
 namespace spate::storage {
 
@@ -50,6 +52,13 @@ LiveDirectory::open(const LiveOptions& options, model::ShapeTable& shapes,
 }
 
 Result<LiveDirectory::Opened> LiveDirectory::open_database(const RocksOptions& options) {
+  if (auto sound = check_manifest(options_.path); !sound) {
+    return fail(std::move(sound.error()));
+  }
+  for (const std::string& place : find_cut_logs(options_.path)) {
+    log::warn("log-cut", "a record of the write-ahead log is damaged; what came behind it is lost",
+              {{"data_dir", std::string_view(options_.name)}, {"reason", std::string_view(place)}});
+  }
   std::vector<std::string> names;
   const auto listed = rocksdb::DB::ListColumnFamilies(options.db, options_.path, &names);
   if (!listed.ok() && !listed.IsPathNotFound() && !listed.IsNotFound() && !listed.IsIOError()) {

@@ -93,8 +93,6 @@ public:
   rocksdb::ColumnFamilyHandle* runs_family() override { return runs_; }
   rocksdb::ColumnFamilyHandle* catalog_family() override { return catalog_; }
   const rocksdb::ColumnFamilyOptions& generation_options() override { return options_.generation; }
-  const rocksdb::ColumnFamilyOptions& runs_options() override { return options_.runs; }
-  const rocksdb::ColumnFamilyOptions& catalog_options() override { return options_.catalog; }
   rocksdb::Env* env() override { return options_.env; }
   [[nodiscard]] const std::string& path() const override { return options_.path; }
   [[nodiscard]] const std::string& name() const override { return options_.name; }

@@ -69,9 +69,13 @@ public:
   Result<Operation> compact(const Uuid&) override { return later(); }
   Result<std::optional<Operation>> operation(const Uuid&) override { return later(); }
   Result<OperationPage> operations(const OperationQuery&) override { return later(); }
-  Result<void>
-  with_databases(const std::function<Result<void>(const std::string&, rocksdb::DB&)>&) override {
-    return later();
+  Result<void> with_databases(const DatabaseUser& use) override {
+    for (const auto& each : directories_) {
+      if (auto used = each->with_database(use); !used) {
+        return used;
+      }
+    }
+    return {};
   }
   Result<DevicePage> devices(const std::string& after, std::size_t limit) override;
   Result<RejectionPage> rejections(const RejectionQuery& query) override;

@@ -20,6 +20,9 @@ Exchange::Exchange(Exchanges& table, Transport& transport)
 Exchange::~Exchange() {
   table_.counts_.bytes_buffered -= accounted_bytes_;
   table_.leave(slot_);
+  if (peer_) {
+    peer_->gone = true;
+  }
 }
 
 std::size_t Exchange::on_bytes(std::string_view bytes) {
@@ -60,6 +63,10 @@ void Exchange::on_end() {
     return;
   }
   no_more_ = true;
+  input_ended_ = true;
+  if (peer_) {
+    peer_->ended = true;
+  }
   if (pending_.empty()) {
     end();
   } else {
@@ -136,21 +143,29 @@ void Exchange::answer(std::uint64_t sequence, Response response) {
 
 /// Writes the answers that are due. The order of requests is the order of answers.
 void Exchange::flush() {
-  std::size_t written = 0;
+  bool written = false;
   bool close = false;
-  while (written < pending_.size() && pending_[written].response && !close) {
-    Pending& next = pending_[written];
-    if (table_.draining_ && written + 1 == pending_.size() && reader_.idle()) {
+  while (!parts_ && !pending_.empty() && pending_.front().response && !close) {
+    Pending& next = pending_.front();
+    if (table_.draining_ && pending_.size() == 1 && reader_.idle()) {
       next.framing.close = true;
+    }
+    const bool in_parts = next.response->parts != nullptr;
+    if (in_parts && !next.framing.chunked()) {
+      next.framing.close = true; // Its end is that of the body.
     }
     append_response(transport_.output(), *next.response, next.framing, table_.date_);
     ++table_.counts_.responses[next.response->status];
+    written = true;
+    if (in_parts && !next.framing.head_only) {
+      begin_parts(std::move(next.response->parts)); // Stays the first until its end.
+      break;
+    }
     close = next.framing.close;
-    ++written;
+    pending_.erase(pending_.begin());
+    ++first_sequence_;
   }
-  if (written != 0) {
-    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(written));
-    first_sequence_ += written;
+  if (written) {
     if (pending_.empty() && reader_.idle()) {
       since_ms_ = table_.now_ms_;
     }
@@ -158,6 +173,10 @@ void Exchange::flush() {
   }
   if (close) {
     end();
+    return;
+  }
+  if (parts_) {
+    pull_parts();
     return;
   }
   if (continue_wanted_ && pending_.empty()) {
@@ -171,7 +190,7 @@ void Exchange::flush() {
 
 /// Answers that are written at once never wait, but the peer may not take them.
 bool Exchange::full() const {
-  return pending_.size() >= table_.limits_.pipelined_max ||
+  return parts_.has_value() || pending_.size() >= table_.limits_.pipelined_max ||
          transport_.unsent_bytes() > table_.limits_.unsent_bytes_max;
 }
 
@@ -186,6 +205,9 @@ void Exchange::resume() {
 void Exchange::end() {
   ended_ = true;
   pending_.clear();
+  if (peer_) {
+    peer_->gone = true;
+  }
   transport_.close();
 }
 
@@ -207,6 +229,10 @@ void Exchange::on_tick() {
   const std::uint64_t now = table_.now_ms_;
   const std::uint64_t age = now - since_ms_;
   account();
+  if (parts_) {
+    tick_parts();
+    return;
+  }
   if (!pending_.empty() && now - pending_.front().since_ms > limits.answer_ms_max) {
     const Refusal late{Refused::overloaded, "the answer took too long; what was asked may still "
                                             "be done, and sending telemetry again is harmless"};
@@ -253,6 +279,21 @@ void Responder::respond(Response response) const {
   }
 }
 
+std::shared_ptr<const Peer> Responder::peer() const {
+  Exchange* exchange = table_ == nullptr ? nullptr : table_->find(slot_, generation_);
+  if (exchange == nullptr) {
+    auto gone = std::make_shared<Peer>();
+    gone->gone = true;
+    return gone;
+  }
+  if (!exchange->peer_) {
+    exchange->peer_ = std::make_shared<Peer>();
+    exchange->peer_->ended = exchange->input_ended_;
+    exchange->peer_->gone = exchange->ended_;
+  }
+  return exchange->peer_;
+}
+
 void Exchanges::set_now(std::uint64_t now_ms, std::int64_t wall_ms) {
   now_ms_ = now_ms;
   if (wall_ms / 1000 != date_second_) {
@@ -272,6 +313,7 @@ void Exchanges::tick() {
 
 void Exchanges::drain() {
   draining_ = true;
+  draining_since_ms_ = now_ms_;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (slots_[i].exchange != nullptr) {
       slots_[i].exchange->drain();

@@ -2,6 +2,7 @@
 // routes.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -17,15 +18,14 @@
 
 namespace spate::http {
 
-class Exchange;
-class Exchanges;
-
 struct Limits {
   RequestLimits request;
   std::size_t connections_max = 4096;
   std::size_t pipelined_max = 16; ///< Requests of one connection that wait for their answer.
   /// Of one connection; no further request of it is begun until the peer has taken them.
   std::size_t unsent_bytes_max = 256u << 10;
+  /// The next part of a body is asked for when no more than this of it is not taken.
+  std::size_t part_unsent_bytes_max = 64u << 10;
   std::size_t buffered_bytes_max = 128u
                                    << 20; ///< Bodies and answers held, all connections together.
   std::uint64_t head_ms_max = 10'000;     ///< From a request's first byte to the end of its header.
@@ -35,6 +35,18 @@ struct Limits {
   /// A handler that takes longer is answered for (503). Above the 60 s that a client may wait for
   /// the end of a command.
   std::uint64_t answer_ms_max = 75'000;
+  /// While a body in parts waits for its reader, that one has this, and 1 ms a
+  /// part_bytes_per_ms_min bytes: then the connection is cut, since its maker is needed for others.
+  std::uint64_t part_grace_ms = 60'000;
+  std::size_t part_bytes_per_ms_min = 1;   ///< 1 KB/s.
+  std::uint64_t part_drain_ms_max = 2'000; ///< A stop cuts bodies in parts after this.
+};
+
+/// What is known of the peer of a connection, for work in its name on another thread.
+struct Peer {
+  /// It sends no more. It may still read, or be gone: only writing to it would tell.
+  std::atomic<bool> ended{false};
+  std::atomic<bool> gone{false}; ///< Nobody hears an answer any more.
 };
 
 /// Answers one request, now or later, on the loop's thread. Copyable; may outlive its connection,
@@ -44,6 +56,8 @@ public:
   Responder() = default;
   /// The first answer counts; further ones are ignored.
   void respond(Response response) const;
+  /// Of its connection; to be read on any thread. Never null, also if the connection is gone.
+  [[nodiscard]] std::shared_ptr<const Peer> peer() const;
 
 private:
   friend class Exchange;
@@ -79,6 +93,8 @@ public:
   virtual void pause_reading(bool paused) = 0;
   /// Writes what is left, then closes; on_bytes is not called any more.
   virtual void close() = 0;
+  /// Drops what is left and closes so that the peer can not take it for a regular end.
+  virtual void abort() = 0;
   [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
 };
 
@@ -117,6 +133,7 @@ public:
 private:
   friend class Exchange;
   friend class Responder;
+  friend class PartWriter;
   struct Slot {
     Exchange* exchange = nullptr;
     std::uint32_t generation = 0;
@@ -136,11 +153,13 @@ private:
   std::int64_t date_second_ = -1;
   std::string date_;
   bool draining_ = false;
+  std::uint64_t draining_since_ms_ = 0;
 };
 
 /// Flow:   on_bytes -> RequestReader -> Handler -> Responder -> answers in the order of their
 /// requests Limits: pipelined_max requests wait or unsent_bytes_max are not taken, then reading
-/// pauses; all buffers are counted in Exchanges. End:    what can not be read is answered as a
+/// pauses; all buffers are counted in Exchanges. A body in parts is pulled as its reader takes it,
+/// and no further request is begun before its end. End:    what can not be read is answered as a
 /// problem with Connection: close, since the place where the
 ///         next request would start is not known.
 class Exchange {
@@ -156,15 +175,26 @@ public:
   /// The peer sends no more: what was asked is answered, then the conversation ends.
   void on_end();
   /// The peer has taken what was unsent, or most of it.
-  void on_room() { resume(); }
+  void on_room();
 
 private:
   friend class Exchanges;
   friend class Responder;
+  friend class PartWriter;
   struct Pending {
     std::optional<Response> response;
     std::uint64_t since_ms = 0;
     ResponseFraming framing;
+  };
+  /// The body in parts of the first pending answer, whose header is out.
+  struct Parts {
+    std::unique_ptr<PartSource> source;
+    std::uint64_t number = 0; ///< Of the part that is asked for.
+    bool asked = false;
+    std::optional<PartWriter::Then> ended;
+    std::uint64_t bytes = 0;     ///< Handed over.
+    std::uint64_t waited_ms = 0; ///< For its reader.
+    std::uint64_t since_ms = 0;  ///< The last look at it.
   };
   enum class Go : std::uint8_t { on, stop };
   void on_tick();
@@ -175,6 +205,12 @@ private:
   void refuse(const Refusal& refusal);
   std::uint64_t expect_answer(bool keep_alive);
   void flush();
+  void begin_parts(std::unique_ptr<PartSource> source);
+  void pull_parts();
+  void write_part(std::uint64_t number, std::string_view bytes, PartWriter::Then then);
+  void end_parts();
+  void tick_parts();
+  void cut();
   [[nodiscard]] bool full() const;
   void resume();
   void end();
@@ -183,14 +219,18 @@ private:
   Exchanges& table_;
   Transport& transport_;
   RequestReader reader_;
-  std::vector<Pending> pending_;     ///< In the order of their requests.
+  std::vector<Pending> pending_; ///< In the order of their requests.
+  std::optional<Parts> parts_;
+  std::shared_ptr<Peer> peer_;       ///< Made when it is asked for.
   std::optional<Response> refusing_; ///< The answer to the request whose body is being dropped.
   std::uint64_t first_sequence_ = 0; ///< Of pending_.front().
   std::uint64_t since_ms_;           ///< Start of the header, the body or the idleness.
   std::size_t accounted_bytes_ = 0;
   std::uint32_t slot_;
+  bool pulling_ = false;
   bool continue_wanted_ = false; ///< 100 Continue, once all earlier answers are out.
   bool no_more_ = false;         ///< No further request is read; closes after the last answer.
+  bool input_ended_ = false;     ///< The peer sends no more.
   bool paused_ = false;
   bool ended_ = false;
 };

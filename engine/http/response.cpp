@@ -45,7 +45,9 @@ void append_response(std::string& out, const Response& response, ResponseFraming
     // A browser that is led here must not guess a page or script into an answer.
     out.append("X-Content-Type-Options: nosniff\r\n");
   }
-  if (response.status != 204) {
+  if (response.parts) {
+    out.append(framing.chunked() ? "Transfer-Encoding: chunked\r\n" : "");
+  } else if (response.status != 204) {
     out.append("Content-Length: ");
     append_number(out, content.size());
     out.append("\r\n");

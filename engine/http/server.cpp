@@ -34,6 +34,10 @@ private:
   void sent() override { connection_.sent(); }
   void pause_reading(bool paused) override { connection_.pause_reading(paused); }
   void close() override { connection_.close(); }
+  void abort() override {
+    connection_.flush(); // What the kernel takes may arrive; the rest is dropped.
+    connection_.abort();
+  }
   std::size_t unsent_bytes() const override { return connection_.unsent_bytes(); }
 
   Server& server_;

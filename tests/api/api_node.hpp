@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -25,6 +26,7 @@ struct Answer {
   int status = 0;
   std::map<std::string, std::string> headers; ///< Names in lower case.
   std::string body;
+  bool whole = true; ///< Of chunks: the last one came.
 
   [[nodiscard]] nlohmann::json json() const { return nlohmann::json::parse(body); }
   [[nodiscard]] std::string code() const { return json().value("code", ""); }
@@ -43,7 +45,11 @@ public:
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     REQUIRE(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   }
-  ~Client() { close(fd_); }
+  ~Client() {
+    if (fd_ >= 0) {
+      close(fd_);
+    }
+  }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -77,6 +83,10 @@ public:
       answer.headers[name] = lines.substr(colon + 2, stop - colon - 2);
       at = stop + 2;
     }
+    if (answer.header("transfer-encoding") == "chunked" && !head) {
+      answer.whole = read_chunks(answer.body);
+      return answer;
+    }
     const std::string length = answer.header("content-length");
     const std::size_t size = head || length.empty() ? 0 : std::stoul(length);
     while (left_.size() < size && more()) {
@@ -86,7 +96,49 @@ public:
     return answer;
   }
 
+  /// All bytes until the connection ends.
+  std::string rest() {
+    while (more()) {
+    }
+    return std::exchange(left_, {});
+  }
+  /// What comes next, at most 64 KiB; 0 at the end.
+  std::size_t receive_some() {
+    more();
+    return std::exchange(left_, {}).size();
+  }
+  /// As a client that is killed.
+  void reset() {
+    const linger hard{1, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    close(fd_);
+    fd_ = -1;
+  }
+
 private:
+  bool read_chunks(std::string& body) {
+    while (true) {
+      std::size_t end = 0;
+      while ((end = left_.find("\r\n")) == std::string::npos) {
+        if (!more()) {
+          return false;
+        }
+      }
+      const std::size_t size = std::stoul(left_.substr(0, end), nullptr, 16);
+      left_.erase(0, end + 2);
+      while (left_.size() < size + 2) {
+        if (!more()) {
+          body.append(left_, 0, size);
+          return false;
+        }
+      }
+      body.append(left_, 0, size);
+      left_.erase(0, size + 2);
+      if (size == 0) {
+        return true;
+      }
+    }
+  }
   bool more() {
     char buffer[65536];
     const ssize_t got = recv(fd_, buffer, sizeof buffer, 0);
@@ -177,5 +229,11 @@ struct ApiNode {
     return ask("POST", target, "Content-Type: " + std::string(type) + "\r\n", body);
   }
 };
+
+/// Empty on the last page.
+inline std::string next_of(const Answer& answer) {
+  const auto next = answer.json()["next_cursor"];
+  return next.is_null() ? "" : next.get<std::string>();
+}
 
 } // namespace spate::api

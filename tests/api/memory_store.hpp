@@ -6,10 +6,12 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/base/hash.hpp"
 #include "storage/store.hpp"
+#include "tests/api/memory_aggregate.hpp"
 
 namespace spate::api {
 
@@ -22,11 +24,16 @@ public:
   std::atomic<std::size_t> queued{0};
   std::atomic<bool> reads_fail{false};
   std::atomic<std::size_t> scan_limit_max{0}; ///< The most records that one scan() asked for.
-  std::atomic<bool> refuse_rows{false};       ///< As the store does beyond its limit of devices.
+  std::atomic<bool> endless{false};           ///< Reads go on until they are cancelled.
+  std::atomic<int> scans{0};
+  std::atomic<int> fail_after{0};       ///< The so manieth scan from now finds a corrupt block.
+  storage::StoreStats more_stats;       ///< Set before the store is shared.
+  std::atomic<bool> refuse_rows{false}; ///< As the store does beyond its limit of devices.
 
   /// What the last block said of its last message, for the store's own rejections and limits.
   std::atomic<model::Protocol> last_protocol{model::Protocol::mqtt311};
   std::atomic<std::uint64_t> last_origin{0};
+  std::atomic<std::uint32_t> last_retention_s{0};
 
   model::ShardId shard_of(std::string_view device) const noexcept override {
     return static_cast<model::ShardId>(hash_bytes(device) % 2);
@@ -61,7 +68,7 @@ public:
   }
   storage::StoreStats stats() const override {
     const std::scoped_lock lock(mutex_);
-    storage::StoreStats stats;
+    storage::StoreStats stats = more_stats;
     stats.commits = commits_;
     stats.devices = devices_.size();
     stats.sync_us.record(120, commits_);
@@ -81,6 +88,10 @@ public:
     return devices_.count(device) != 0;
   }
   Result<storage::ScanPage> scan(const storage::ScanRequest& request) override {
+    ++scans;
+    if (run_endless(request.cancelled)) {
+      return fail(Errc::storage_unavailable, "cancelled");
+    }
     const std::scoped_lock lock(mutex_);
     scan_limit_max = std::max(scan_limit_max.load(), request.limit);
     const auto device = devices_.find(request.device);
@@ -90,7 +101,11 @@ public:
     if (device == devices_.end()) {
       return fail(Errc::device_unknown);
     }
+    if (fail_after > 0 && --fail_after == 0) {
+      return fail(Errc::storage_corrupt, "block checksum mismatch");
+    }
     storage::ScanPage page;
+    std::size_t bytes = 0;
     std::vector<storage::StoredRecord> all = device->second.records;
     if (request.descending) {
       std::reverse(all.begin(), all.end());
@@ -107,10 +122,11 @@ public:
           continue;
         }
       }
-      if (page.records.size() == request.limit) {
+      if (page.records.size() == request.limit || bytes > request.bytes_max) {
         page.more = true;
         break;
       }
+      bytes += record.values.size();
       page.records.push_back(record);
     }
     return page;
@@ -131,20 +147,134 @@ public:
     }
     return out;
   }
-  Result<storage::LastPage> lasts(const storage::LastRequest&) override { return unused(); }
-  Result<storage::AggregatePage> aggregate(const storage::AggregateRequest&) override {
-    return unused();
+  Result<storage::LastPage> lasts(const storage::LastRequest& request) override {
+    if (reads_fail) {
+      return fail(Errc::storage_unavailable, "Shard 1 is being reopened.");
+    }
+    const std::scoped_lock lock(mutex_);
+    storage::LastPage page;
+    std::size_t looked = 0;
+    for (auto at = devices_.upper_bound(request.after); at != devices_.end(); ++at) {
+      if (looked++ == request.limit) {
+        page.more = true;
+        break;
+      }
+      std::map<const model::Shape*, storage::StoredRecord> newest;
+      for (const storage::StoredRecord& record : at->second.records) {
+        if (!request.accepts || request.accepts(*record.shape)) {
+          newest.insert_or_assign(record.shape, record);
+        }
+      }
+      page.position = at->first;
+      if (!newest.empty()) {
+        storage::LastPage::Device& device = page.devices.emplace_back();
+        device.id = at->first;
+        for (const auto& [shape, record] : newest) {
+          device.records.push_back(record);
+        }
+      }
+    }
+    return page;
   }
-  Result<storage::Operation> erase(const storage::EraseRequest&) override { return unused(); }
-  Result<storage::Operation> compact(const Uuid&) override { return unused(); }
-  Result<std::optional<storage::Operation>> operation(const Uuid&) override { return unused(); }
-  Result<storage::OperationPage> operations(const storage::OperationQuery&) override {
-    return unused();
+  Result<storage::AggregatePage> aggregate(const storage::AggregateRequest& request) override {
+    if (run_endless(request.cancelled)) {
+      return fail(Errc::storage_unavailable, "cancelled");
+    }
+    const std::scoped_lock lock(mutex_);
+    const auto device = devices_.find(request.device);
+    if (reads_fail) {
+      return fail(Errc::storage_unavailable, "Shard 1 is being reopened.");
+    }
+    if (device == devices_.end()) {
+      return fail(Errc::device_unknown);
+    }
+    return aggregate_records(request, device->second.records);
   }
-  Result<void>
-  with_databases(const std::function<Result<void>(const std::string&, rocksdb::DB&)>&) override {
-    return unused();
+
+  /// Operations end when the test says so.
+  void finish(storage::OperationState state, const std::string& error = {}) {
+    const std::scoped_lock lock(mutex_);
+    for (storage::Operation& operation : operations_) {
+      if (!operation.ended()) {
+        operation.state = state;
+        operation.done = operation.total.value_or(0);
+        operation.started_ms = operation.finished_ms = operation.created_ms + 1;
+        operation.result = state == storage::OperationState::succeeded ? R"({"rows":1})" : "";
+        operation.error = error;
+      }
+    }
   }
+  Result<storage::Operation> erase(const storage::EraseRequest& request) override {
+    const std::scoped_lock lock(mutex_);
+    const auto device = devices_.find(request.device);
+    if (reads_fail) {
+      return fail(Errc::storage_unavailable, "Shard 1 is being reopened.");
+    }
+    if (device == devices_.end()) {
+      return fail(Errc::device_unknown);
+    }
+    const std::uint64_t hash = hash_bytes(request.device) ^
+                               static_cast<std::uint64_t>(request.from_ns) ^
+                               (static_cast<std::uint64_t>(request.to_ns) << 1);
+    for (const storage::Operation& operation : operations_) {
+      if (!request.idempotency_key.empty() &&
+          operation.idempotency_key == request.idempotency_key) {
+        if (operation.request_hash != hash) {
+          return fail(Errc::idempotency_conflict);
+        }
+        return operation;
+      }
+    }
+    auto& records = device->second.records;
+    records.erase(std::remove_if(records.begin(), records.end(),
+                                 [&](const storage::StoredRecord& record) {
+                                   return record.time_ns >= request.from_ns &&
+                                          record.time_ns < request.to_ns;
+                                 }),
+                  records.end());
+    storage::Operation& operation =
+        add_operation(request.operation, storage::OperationType::telemetry_erase);
+    operation.idempotency_key = request.idempotency_key;
+    operation.request_hash = hash;
+    return operation;
+  }
+  Result<storage::Operation> compact(const Uuid& id) override {
+    if (reads_fail) {
+      return fail(Errc::storage_unavailable, "Shard 1 is being reopened.");
+    }
+    const std::scoped_lock lock(mutex_);
+    storage::Operation& operation = add_operation(id, storage::OperationType::store_compact);
+    operation.total = 4;
+    return operation;
+  }
+  Result<std::optional<storage::Operation>> operation(const Uuid& id) override {
+    const std::scoped_lock lock(mutex_);
+    for (const storage::Operation& operation : operations_) {
+      if (operation.id == id) {
+        return std::optional(operation);
+      }
+    }
+    return std::optional<storage::Operation>();
+  }
+  Result<storage::OperationPage> operations(const storage::OperationQuery& query) override {
+    const std::scoped_lock lock(mutex_);
+    storage::OperationPage page;
+    for (auto at = operations_.rbegin(); at != operations_.rend(); ++at) {
+      const bool state = query.states.empty() || std::find(query.states.begin(), query.states.end(),
+                                                           at->state) != query.states.end();
+      if (!state || (query.type && at->type != *query.type) ||
+          (query.before && !(at->id < *query.before))) {
+        continue;
+      }
+      if (page.operations.size() == query.limit) {
+        page.more = true;
+        break;
+      }
+      page.operations.push_back(*at);
+    }
+    return page;
+  }
+  Result<void> with_databases(const storage::DatabaseUser&) override { return unused(); }
   Result<storage::DevicePage> devices(const std::string& after, std::size_t limit) override {
     const std::scoped_lock lock(mutex_);
     storage::DevicePage page;
@@ -190,12 +320,30 @@ private:
     Arena arena;
   };
 
+  /// True if the read was cancelled.
+  bool run_endless(const std::function<bool()>& cancelled) const {
+    while (endless) {
+      if (cancelled && cancelled()) {
+        return true;
+      }
+      std::this_thread::yield();
+    }
+    return false;
+  }
+  storage::Operation& add_operation(const Uuid& id, storage::OperationType type) {
+    storage::Operation& operation = operations_.emplace_back();
+    operation.id = id;
+    operation.type = type;
+    operation.created_ms = 1'594'598'500'000;
+    return operation;
+  }
   void settle(std::unique_ptr<model::TelemetryBlock> block) {
     {
       const std::scoped_lock lock(mutex_);
       block->status = status;
       last_protocol = block->messages.back().protocol;
       last_origin = block->origin;
+      last_retention_s = block->messages.back().retention_s;
       if (block->status == model::CommitStatus::committed) {
         commit(*block);
       } else {
@@ -258,6 +406,7 @@ private:
   mutable std::mutex mutex_;
   std::map<std::string, Device> devices_;
   std::vector<model::Rejection> rejections_;
+  std::vector<storage::Operation> operations_; ///< Oldest first.
   std::vector<std::unique_ptr<model::TelemetryBlock>> held_;
   std::uint64_t commits_ = 0;
 };

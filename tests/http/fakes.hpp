@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/http/exchange.hpp"
@@ -15,6 +16,7 @@ struct FakeTransport final : Transport {
   std::string out;
   bool paused = false;
   bool closed = false;
+  bool aborted = false;
   std::size_t stuck_bytes = 0; ///< What a slow peer has not taken.
   bool takes_nothing = false;  ///< Then nothing of `out` is taken either.
 
@@ -22,6 +24,7 @@ struct FakeTransport final : Transport {
   void sent() override {}
   void pause_reading(bool pause) override { paused = pause; }
   void close() override { closed = true; }
+  void abort() override { aborted = true; }
   [[nodiscard]] std::size_t unsent_bytes() const override {
     return stuck_bytes + (takes_nothing ? out.size() : 0);
   }
@@ -40,7 +43,9 @@ struct FakeHandler final : Handler {
   std::optional<Response> head_answer;
   bool answer_now = true;
 
-  std::optional<Response> on_head(const Request&) override { return head_answer; }
+  std::optional<Response> on_head(const Request&) override {
+    return std::exchange(head_answer, std::nullopt);
+  }
   void on_request(const Request& request, Responder responder) override {
     seen.push_back({request.method, std::string(request.path()), std::string(request.body())});
     if (answer_now) {

@@ -12,8 +12,10 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import sys
 import time
+import urllib.parse
 
 from compare import print_table, spread, words_of
 from harness import ROOT, Trouble
@@ -85,13 +87,12 @@ class SpateReads:
         answers, cursor = [], None
         while True:
             answers.append(self.client.get(f"/api/v1/telemetry/last?limit={LASTS_PAGE}"
-                                           + (f"&cursor={cursor}" if cursor else "")))
-            tail = answers[-1][-400:]  # The cursor stands at the end: parsing megabytes would be the client's time.
-            at = tail.rfind(b'"next_cursor":')
-            value = tail[at + len(b'"next_cursor":'):].split(b"}")[0].strip() if at >= 0 else b"null"
-            if value == b"null":
+                                           + (f"&cursor={urllib.parse.quote(cursor)}" if cursor else "")))
+            # It stands at the end: parsing megabytes would be the client's time.
+            found = re.findall(rb'"next_cursor":\s*(null|"[^"]*")', answers[-1][-1000:])
+            cursor = json.loads(found[-1]) if found else None
+            if cursor is None:
                 return answers
-            cursor = json.loads(value)
 
     def check_day(self, answers, device: int, day: int):
         records = json.loads(answers[0])["records"]

@@ -2,10 +2,12 @@
 """What the benchmarks of the store decide, and how they read and write records, without a server."""
 import contextlib
 import gzip
+import http.server
 import io
 import json
 import pathlib
 import tempfile
+import threading
 import types
 import unittest
 
@@ -119,6 +121,95 @@ class Goals(unittest.TestCase):
             store_harness.print_goals([store_harness.goal("a", [2], 1), store_harness.goal("b", [2], 1, least=True)], False,
                                       print_table)
         self.assertRegex(out.getvalue(), r"a +<= 1 +2\.000 +MISS\n +b +>= 1 +2\.000 +pass")
+
+
+class FakeNode:
+    """Answers requests with what a test gives for (method, path), the next one each time; the last one stays."""
+
+    def __init__(self, answers):
+        answers = {key: list(value) for key, value in answers.items()}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                left = answers.get((self.command, self.path), [(404, "{}")])
+                status, body = left.pop(0) if len(left) > 1 else left[0]
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            do_GET = do_POST = answer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = self.port = self.server.server_port
+        self.name = "fake"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Nodes(unittest.TestCase):
+    START = ("POST", "/api/v1/store:compact")
+    LOOK = ("GET", "/api/v1/operations/o1")
+
+    @staticmethod
+    def operation(state: str) -> str:
+        return json.dumps({"id": "o1", "type": "store.compact", "state": state})
+
+    def test_a_compaction_is_waited_for(self):
+        with FakeNode({self.START: [(202, self.operation("QUEUED"))],
+                       self.LOOK: [(200, self.operation("RUNNING")), (200, self.operation("SUCCEEDED"))]}) as node:
+            self.assertTrue(store_harness.StoreNode.compact(node))
+
+    def test_a_compaction_that_fails_or_is_not_begun_does_not_count(self):
+        with FakeNode({self.START: [(202, self.operation("RUNNING"))], self.LOOK: [(200, self.operation("FAILED"))]}) as node:
+            with self.assertRaisesRegex(Trouble, "the compaction failed"):
+                store_harness.StoreNode.compact(node)
+        with FakeNode({}) as node:
+            with self.assertRaisesRegex(Trouble, "404"):
+                store_harness.StoreNode.compact(node)
+            with contextlib.redirect_stderr(io.StringIO()):
+                self.assertFalse(store_harness.StoreNode.compact(node, unfolded=True))
+        with FakeNode({self.START: [(507, "{}")]}) as node:
+            with self.assertRaisesRegex(Trouble, "507"):
+                store_harness.StoreNode.compact(node, unfolded=True)
+
+    def test_only_metrics_without_labels_are_read(self):
+        text = "# HELP a b\na_total 3\nb{x=\"y\"} 4\nc_bytes 1e+06\n"
+        with FakeNode({("GET", "/metrics"): [(200, text)]}) as node:
+            self.assertEqual(store_harness.StoreNode.metrics(node), {"a_total": 3, "c_bytes": 1e6})
+
+    def test_all_pages_of_last_values_are_read(self):
+        page = lambda count, cursor: json.dumps({"items": [{"device": "d", "values": {}}] * count, "next_cursor": cursor})
+        first = f"/api/v1/telemetry/last?limit={reads.LASTS_PAGE}"
+        with FakeNode({("GET", first): [(200, page(2, "c=1"))], ("GET", first + "&cursor=c%3D1"): [(200, page(1, None))]}) as node:
+            side = types.SimpleNamespace(client=store_harness.Client(node.port),
+                                         args=types.SimpleNamespace(devices=1, last_devices=2))
+            answers = reads.SpateReads.lasts(side)
+            side.client.close()
+            self.assertEqual(len(answers), 2)
+            reads.SpateReads.check_lasts(side, answers)
+            side.args.last_devices = 3
+            with self.assertRaises(Trouble):
+                reads.SpateReads.check_lasts(side, answers)
+
+    def test_queries_that_are_refused_do_not_count(self):
+        with FakeNode({}) as node:
+            queries = ingest_under_queries.Queries(node, 1000, True)
+            queries.start()
+            queries.join(10)
+            with self.assertRaisesRegex(Trouble, "a query failed"):
+                queries.stop()
 
 
 class Reads(unittest.TestCase):

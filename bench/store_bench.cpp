@@ -1,4 +1,5 @@
-// Spate - what a stored record costs: batch commits on a real database, and the codecs alone.
+// Spate - what a stored record costs: batch commits on a real database, and the log's codec
+// alone.
 #include <string>
 
 #include <benchmark/benchmark.h>
@@ -7,7 +8,6 @@
 #include "bench/store/parts.hpp"
 #include "engine/base/clock.hpp"
 #include "engine/model/row.hpp"
-#include "storage/block.hpp"
 #include "storage/keys.hpp"
 #include "storage/log_codec.hpp"
 #include "storage/store_internals.hpp"
@@ -163,40 +163,6 @@ void log_decode(benchmark::State& state) {
   state.SetItemsProcessed(static_cast<std::int64_t>(read));
 }
 BENCHMARK(log_decode);
-
-void block_encode(benchmark::State& state) {
-  std::string values;
-  const auto rows = sample_rows(values, 64);
-  std::string out;
-  for (auto _ : state) {
-    out.clear();
-    encode_block(out, rows);
-    benchmark::DoNotOptimize(out.data());
-  }
-  std::vector<RowView> back;
-  if (!decode_block(out, back) || back.size() != rows.size()) {
-    state.SkipWithError("the block does not give back what was put in");
-  }
-  state.counters["B/row"] = static_cast<double>(out.size()) / static_cast<double>(rows.size());
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * rows.size()));
-}
-BENCHMARK(block_encode);
-
-void block_decode(benchmark::State& state) {
-  std::string values;
-  const auto rows = sample_rows(values, 64);
-  std::string block;
-  encode_block(block, rows);
-  std::vector<RowView> back;
-  for (auto _ : state) {
-    back.clear();
-    if (!decode_block(block, back) || back.size() != rows.size()) {
-      state.SkipWithError("rows are missing");
-    }
-  }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * rows.size()));
-}
-BENCHMARK(block_decode);
 
 void key_encode(benchmark::State& state) {
   std::string out;

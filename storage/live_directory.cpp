@@ -76,6 +76,65 @@ std::optional<Erasure> LiveDirectory::erase(const std::string& device, std::int6
   return erasure;
 }
 
+void LiveDirectory::tick_log() {
+  builder_.mark();
+  blocks_->freeze_if_due(options_.now_ms());
+}
+
+rocksdb::Status LiveDirectory::flush() {
+  const auto view = blocks_->blocks();
+  std::vector<rocksdb::ColumnFamilyHandle*> families = {families_.meta, families_.rejections,
+                                                        blocks_->catalog_family()};
+  for (const auto& generation : view->generations) {
+    families.push_back(generation->handle());
+  }
+  rocksdb::FlushOptions options;
+  options.allow_write_stall = true;
+  for (auto* family : families) { // One that was dropped meanwhile is no error.
+    if (auto status = db_->Flush(options, family); !status.ok() && !status.IsColumnFamilyDropped()) {
+      return status;
+    }
+  }
+  return rocksdb::Status::OK();
+}
+
+rocksdb::Status LiveDirectory::rewrite_register() {
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  if (auto status = db_->CompactRange(options, families_.meta, nullptr, nullptr); !status.ok()) {
+    return status;
+  }
+  return db_->CompactRange(options, blocks_->catalog_family(), nullptr, nullptr);
+}
+
+rocksdb::Status LiveDirectory::forget_erasure(std::uint32_t number) {
+  std::string key(1, meta::kErasure);
+  put_be(key, number);
+  rocksdb::WriteOptions how;
+  how.sync = true;
+  if (auto status = db_->Delete(how, families_.meta, key); !status.ok()) {
+    return status;
+  }
+  blocks_->remove_erasure(number);
+  return rocksdb::Status::OK();
+}
+
+Result<std::uint64_t> LiveDirectory::current_log() const {
+  rocksdb::VectorLogPtr logs;
+  if (const auto listed = db_->GetSortedWalFiles(logs); !listed.ok()) {
+    return fail(error_of(listed));
+  }
+  return logs.empty() ? 0 : logs.back()->LogNumber();
+}
+
+Result<std::uint64_t> LiveDirectory::oldest_log() const {
+  rocksdb::VectorLogPtr logs;
+  if (const auto listed = db_->GetSortedWalFiles(logs); !listed.ok()) {
+    return fail(error_of(listed));
+  }
+  return logs.empty() ? UINT64_MAX : logs.front()->LogNumber();
+}
+
 bool LiveDirectory::rotate_log() {
   builder_.mark();
   return windows_->rotate();

@@ -20,6 +20,7 @@
 #include "storage/device_view.hpp"
 #include "storage/directory_state.hpp"
 #include "storage/log_windows.hpp"
+#include "storage/operation_book.hpp"
 #include "storage/rocks_options.hpp"
 #include "storage/sealed_blocks.hpp"
 #include "storage/store.hpp"
@@ -87,6 +88,23 @@ public:
     return state_.sealed_through(sequence);
   }
   [[nodiscard]] std::uint64_t sequence() const noexcept { return state_.sequence; }
+  /// The next commit has an entry in the log, so that windows can go; freezes what is due.
+  void tick_log();
+  /// The blocks sealed so far are to be folded.
+  void freeze() noexcept { blocks_->freeze_soon(); }
+
+  // For long work; any thread, waits for the disk.
+
+  /// What is only in memory and the write-ahead log, but for the log windows.
+  rocksdb::Status flush();
+  /// Rewrites the register, so that nothing is left of what was replaced in it.
+  rocksdb::Status rewrite_register();
+  /// Its bytes are gone: it is not looked at any more.
+  rocksdb::Status forget_erasure(std::uint32_t number);
+  /// Numbers of the write-ahead logs that are there.
+  Result<std::uint64_t> current_log() const;
+  Result<std::uint64_t> oldest_log() const;
+  [[nodiscard]] OperationBook& operations() const noexcept { return *operations_; }
   [[nodiscard]] SealedBlocks& blocks() const noexcept { return *blocks_; }
   [[nodiscard]] const LogWindows& windows() const noexcept { return *windows_; }
   /// The table to hand to the next open(); this object is closed next.
@@ -139,6 +157,7 @@ private:
   RejectionRing::Range ring_visible_; ///< Under the state's mutex.
   std::unique_ptr<LogWindows> windows_;
   std::unique_ptr<SealedBlocks> blocks_;
+  std::unique_ptr<OperationBook> operations_;
   FlushedBytes flushed_ = std::make_shared<std::atomic<std::uint64_t>>(0);
   std::uint64_t wal_bytes_ = 0; ///< Under the state's mutex.
   std::vector<Erasure> erasures_;    ///< Read from disk, until SealedBlocks has them.

@@ -140,6 +140,14 @@ Result<void> LiveDirectory::load(const RocksOptions& rocks, Opened opened,
     }
     loaded = ring_.load(*db_, families_.rejections, options_.rejections_max);
   }
+  if (loaded) {
+    auto book = OperationBook::open(*db_, families_.meta);
+    if (!book) {
+      loaded = fail(std::move(book.error()));
+    } else {
+      operations_ = std::move(*book);
+    }
+  }
   builder_.attach(families_);
   for (std::size_t i = 0; i < opened.windows.size() && loaded; ++i) {
     loaded = replay(i, opened.windows[i].second);

@@ -76,6 +76,7 @@ public:
   void freeze_if_due(std::int64_t now_ms);
   /// At the next freeze_if_due(), whatever it holds.
   void freeze_soon() noexcept { freeze_wanted_ = true; }
+  [[nodiscard]] bool freezing() const noexcept { return freeze_wanted_; }
   /// Commits come in: the fold keeps to its share of a core.
   void busy(bool busy) noexcept { maintenance_->set_busy(busy); }
 

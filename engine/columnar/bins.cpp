@@ -51,15 +51,14 @@ bool read_bins(ByteReader& bytes, Bins& bins) {
     low += b == 0 ? 0 : get_number(bits, gap_bits);
     const auto offset = static_cast<unsigned>(bits.get(offset_bits));
     const std::uint64_t weight = get_number(bits, 4);
-    if (weight == 0 || weight > size) {
+    if (weight == 0 || weight > size || offset > 64) {
       return false;
     }
     bins.bins[b] = {low, mask_of(offset), offset, static_cast<std::uint32_t>(weight)};
     bins.offset_bits_max = std::max(bins.offset_bits_max, offset);
     weights += static_cast<std::size_t>(weight);
   }
-  if (!bits.ok() || weights != size || bins.table_bits > kTableBitsMax ||
-      bins.offset_bits_max > 64) {
+  if (!bits.ok() || weights != size || bins.table_bits > kTableBitsMax) {
     return false;
   }
   bytes.bytes(bits.bytes_taken());

@@ -11,7 +11,6 @@ namespace spate::storage {
 namespace {
 
 constexpr std::int64_t kTimeMin = std::numeric_limits<std::int64_t>::min();
-constexpr std::int64_t kTimeMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::size_t kTimeBytes = 16; ///< Of a block's key: last time and order.
 
 /// An iterator over the blocks of one device, series and kind in one set.

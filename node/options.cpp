@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/store_verbs.hpp"
 #include "node/version.hpp"
 
 namespace spate::node {
@@ -200,6 +201,7 @@ Result<Options> read_options(int argc, char** argv) {
   check->add_option("file", overrides.config_file, "TOML file")->required()->type_name("FILE");
   Options options;
   cli::add_command_verbs(app, options.run);
+  cli::add_store_verbs(app, {}, options.run);
 
   try {
     app.parse(argc, argv);

@@ -1,5 +1,6 @@
 #include <chrono>
 
+#include "api/offline.hpp"
 #include "tests/api/api_node.hpp"
 
 using namespace spate;
@@ -232,4 +233,31 @@ TEST_CASE("a read for a client that hung up does not go on") {
     CHECK(node.get("/metrics").status == 200); // On the same thread.
   }
   node.store.endless = false;
+}
+
+TEST_CASE("an export without a server is the same file, and stops when it is told to") {
+  ApiNode node;
+  post_many(node, 5000);
+  const Services services{node.store, node.shapes};
+  for (const std::string query : {"?format=ndjson", "?fields=i,text", "?agg=max&step=1s"}) {
+    CAPTURE(query);
+    std::string file;
+    const auto done = export_offline(services, kPath + query, [&](std::string_view bytes) {
+      file.append(bytes);
+      return true;
+    });
+    CHECK(done.has_value());
+    CHECK(file == node.get(kPath + query).body);
+  }
+  int parts = 0;
+  CHECK(export_offline(services, kPath, [&](std::string_view) { return ++parts < 2; }).has_value());
+  CHECK(parts == 2);
+  const auto nothing = [](std::string_view) { return true; };
+  CHECK(export_offline(services, "/api/v1/devices/x/telemetry:export", nothing).error().code ==
+        Errc::device_unknown);
+  CHECK(export_offline(services, kPath + "?from=never", nothing).error().code == Errc::usage);
+  CHECK(export_offline(services, "/api/v1/devices", nothing).error().code == Errc::usage);
+  CHECK(export_offline(services, "no path", nothing).error().code == Errc::usage);
+  node.store.fail_after = 1;
+  CHECK(export_offline(services, kPath, nothing).error().code == Errc::storage_corrupt);
 }

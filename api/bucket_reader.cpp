@@ -211,9 +211,11 @@ bool BucketFields::any(const AggregateBucket& bucket) const noexcept {
 }
 
 const std::vector<std::string>& BucketFields::names_of(const AggregateBucket& bucket) {
-  const bool same = std::equal(
-      paths_.begin(), paths_.end(), bucket.fields.begin(), bucket.fields.end(),
-      [](std::string_view path, const storage::FieldAggregate& field) { return path == field.path; });
+  const bool same =
+      std::equal(paths_.begin(), paths_.end(), bucket.fields.begin(), bucket.fields.end(),
+                 [](std::string_view path, const storage::FieldAggregate& field) {
+                   return path == field.path;
+                 });
   if (!same) { // Neighbours mostly have the same fields.
     paths_.clear();
     for (const storage::FieldAggregate& field : bucket.fields) {

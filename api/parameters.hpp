@@ -36,8 +36,8 @@ public:
   /// The index of the value among `values`; the first is the default.
   std::size_t choice(std::string_view name, std::initializer_list<std::string_view> values);
   bool flag(std::string_view name);
-  /// A width or shift of time such as 15m, in nanoseconds; at most kSpanDaysMax. A negative one only
-  /// with `may_be_negative`, zero only then, too.
+  /// A width or shift of time such as 15m, in nanoseconds; at most kSpanDaysMax. A negative one
+  /// only with `may_be_negative`, zero only then, too.
   std::optional<std::int64_t> span_ns(std::string_view name, bool may_be_negative);
   static constexpr std::int64_t kSpanDaysMax = 36'500;
   /// All words of a list, which commas separate and which may be repeated; each once.

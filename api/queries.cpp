@@ -35,8 +35,7 @@ void finish_page(json::Writer& out, http::Response& response, const PageContext&
   response.headers.emplace_back("Link", next_link(page.link_base, cursor));
 }
 
-http::Response read_problem(const Error& error, const PageContext& page,
-                            std::string_view device) {
+http::Response read_problem(const Error& error, const PageContext& page, std::string_view device) {
   if (error.code == Errc::storage_unavailable && page.limit->over()) {
     return problem_response(page.limit->problem(), page.problem);
   }

@@ -19,8 +19,8 @@ namespace spate::api {
 /// What every list needs to know of its request, which is gone when the list is read.
 struct PageContext {
   ProblemContext problem;
-  std::string list;                               ///< Cursors of this list are bound to it.
-  std::string link_base;                          ///< See next_link_base().
+  std::string list;                 ///< Cursors of this list are bound to it.
+  std::string link_base;            ///< See next_link_base().
   std::shared_ptr<ReadLimit> limit; ///< Then the page ends, or 504 if it is empty.
 };
 

@@ -52,8 +52,8 @@ std::optional<Problem> read_export_query(const http::Request& request, std::stri
   Parameters parameters(request, wall_ms());
   parameters.allow({"from", "to", "fields", "names", "format", "agg", "step"});
   query.buckets = read_buckets_parameters(parameters, device);
-  query.format =
-      parameters.choice("format", {"csv", "ndjson"}) == 0 ? ExportFormat::csv : ExportFormat::ndjson;
+  query.format = parameters.choice("format", {"csv", "ndjson"}) == 0 ? ExportFormat::csv
+                                                                     : ExportFormat::ndjson;
   query.names = query.buckets.names;
   query.fields = query.buckets.fields;
   query.scan.device = device;

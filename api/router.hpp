@@ -36,7 +36,8 @@ enum class Resource : std::uint8_t {
 
 struct Routed {
   Resource resource = Resource::none;
-  std::string_view name;    ///< The decoded {device_id}, {code} or {operation_id}; borrows the request.
+  std::string_view
+      name; ///< The decoded {device_id}, {code} or {operation_id}; borrows the request.
   std::string_view command; ///< The decoded {command_id}.
 };
 [[nodiscard]] Routed route(const http::Request& request) noexcept;

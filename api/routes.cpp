@@ -130,9 +130,8 @@ void Server::get(const http::Request& request, const Routed& routed, http::Respo
 void Server::get_telemetry(const http::Request& request, std::string_view device,
                            http::Responder responder) {
   const auto& given = request.query();
-  const bool buckets = std::any_of(given.begin(), given.end(), [](const auto& parameter) {
-    return parameter.first == "agg";
-  });
+  const bool buckets = std::any_of(given.begin(), given.end(),
+                                   [](const auto& parameter) { return parameter.first == "agg"; });
   buckets ? get_buckets(request, device, responder) : get_records(request, device, responder);
 }
 

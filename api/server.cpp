@@ -236,7 +236,8 @@ void Server::in_background(const ProblemContext& context, http::Responder respon
         {"overloaded", "Too many reads wait for their answer.", {}, kRetryAfterS}, context);
   };
   auto job = [this, responder, overloaded, queue, read = std::move(read)] {
-    const bool refused = queue == Background::Queue::normal && buffers_full_.load(std::memory_order_relaxed);
+    const bool refused =
+        queue == Background::Queue::normal && buffers_full_.load(std::memory_order_relaxed);
     // std::function wants copies; the answer is large, so it travels behind a pointer.
     auto answer = std::make_shared<Response>(refused ? overloaded() : read());
     loop_.post([responder, answer] { responder.respond(std::move(*answer)); });

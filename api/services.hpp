@@ -56,7 +56,7 @@ struct ServiceLimits {
   std::size_t page_bytes_max = 8u << 20;         ///< A page ends early when its JSON passes this.
   std::chrono::milliseconds query_time_max{30'000}; ///< Then 504.
   std::size_t exports_max = 16;                     ///< Under way; more are 503.
-  std::size_t operation_waits_max = 64; ///< Prefer: wait; more are answered at once.
+  std::size_t operation_waits_max = 64;             ///< Prefer: wait; more are answered at once.
 };
 
 /// Borrowed for as long as api::Server lives. Functions marked *any thread* must be thread-safe.

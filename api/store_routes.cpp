@@ -30,10 +30,9 @@ std::optional<Kind> one_of(Parameters& parameters, std::string_view name, const 
                            Parse&& parse, std::string_view all) {
   const std::optional<Kind> kind = parse(word);
   if (!kind) {
-    parameters.refuse(name,
-                      "'" + word.substr(0, 64) + "' is not known; there are " + std::string(all) +
-                          ".",
-                      "unknown");
+    parameters.refuse(
+        name, "'" + word.substr(0, 64) + "' is not known; there are " + std::string(all) + ".",
+        "unknown");
   }
   return kind;
 }
@@ -73,9 +72,8 @@ void Server::get_buckets(const http::Request& request, std::string_view device,
     }
   }
   const ProblemContext context = query.page.problem;
-  in_background(context, responder, [this, query = std::move(query)] {
-    return read_buckets(services_, query);
-  });
+  in_background(context, responder,
+                [this, query = std::move(query)] { return read_buckets(services_, query); });
 }
 
 /// Asks the background thread for one part after the other.
@@ -118,12 +116,12 @@ void Server::get_export(const http::Request& request, std::string_view device,
   }
   const ProblemContext context = query.page.problem;
   if (*exports_ >= services_.limits.exports_max) {
-    responder.respond(problem_response({"overloaded",
-                                        std::to_string(*exports_) +
-                                            " exports are under way, which is the limit.",
-                                        {},
-                                        kRetryAfterS},
-                                       context));
+    responder.respond(
+        problem_response({"overloaded",
+                          std::to_string(*exports_) + " exports are under way, which is the limit.",
+                          {},
+                          kRetryAfterS},
+                         context));
     return;
   }
   ++*exports_;
@@ -219,9 +217,9 @@ void Server::get_operations(const http::Request& request, http::Responder respon
   OperationsQuery query;
   query.page = page_context(request, responder);
   for (const std::string& word : parameters.words("state")) {
-    const auto state = one_of<storage::OperationState>(
-        parameters, "state", word, storage::operation_state,
-        "QUEUED, RUNNING, SUCCEEDED, FAILED and CANCELED");
+    const auto state =
+        one_of<storage::OperationState>(parameters, "state", word, storage::operation_state,
+                                        "QUEUED, RUNNING, SUCCEEDED, FAILED and CANCELED");
     if (!state) {
       break;
     }
@@ -316,9 +314,9 @@ void Server::wait_for_operation(std::shared_ptr<OperationWait> wait) {
     });
   };
   if (!background_.submit(std::move(look))) {
-    answer(wait, problem_response({"overloaded", "Too many reads wait for their answer.", {},
-                                   kRetryAfterS},
-                                  wait->page.problem));
+    answer(wait, problem_response(
+                     {"overloaded", "Too many reads wait for their answer.", {}, kRetryAfterS},
+                     wait->page.problem));
   }
 }
 

@@ -17,11 +17,10 @@ void write_ratio(json::Writer& out, std::string_view name, std::uint64_t value, 
     return;
   }
   std::array<char, 64> text;
-  const auto end =
-      std::to_chars(text.data(), text.data() + text.size(),
-                    static_cast<double>(value) / static_cast<double>(by), std::chars_format::fixed,
-                    3)
-          .ptr;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(),
+                                 static_cast<double>(value) / static_cast<double>(by),
+                                 std::chars_format::fixed, 3)
+                       .ptr;
   out.number_text({text.data(), static_cast<std::size_t>(end - text.data())});
 }
 

@@ -35,10 +35,10 @@ struct Limits {
   /// A handler that takes longer is answered for (503). Above the 60 s that a client may wait for
   /// the end of a command.
   std::uint64_t answer_ms_max = 75'000;
-  /// While a body in parts waits for its reader, that one has this, and 1 ms a part_bytes_per_ms_min
-  /// bytes: then the connection is cut, since its maker is needed for others.
+  /// While a body in parts waits for its reader, that one has this, and 1 ms a
+  /// part_bytes_per_ms_min bytes: then the connection is cut, since its maker is needed for others.
   std::uint64_t part_grace_ms = 60'000;
-  std::size_t part_bytes_per_ms_min = 1; ///< 1 KB/s.
+  std::size_t part_bytes_per_ms_min = 1;   ///< 1 KB/s.
   std::uint64_t part_drain_ms_max = 2'000; ///< A stop cuts bodies in parts after this.
 };
 
@@ -219,7 +219,7 @@ private:
   Exchanges& table_;
   Transport& transport_;
   RequestReader reader_;
-  std::vector<Pending> pending_;     ///< In the order of their requests.
+  std::vector<Pending> pending_; ///< In the order of their requests.
   std::optional<Parts> parts_;
   std::shared_ptr<Peer> peer_;       ///< Made when it is asked for.
   std::optional<Response> refusing_; ///< The answer to the request whose body is being dropped.

@@ -118,8 +118,8 @@ void Exchange::tick_parts() {
   }
   parts_->since_ms = table_.now_ms_;
   const std::uint64_t allowed = limits.part_grace_ms + parts_->bytes / limits.part_bytes_per_ms_min;
-  const bool stopping = table_.draining_ &&
-                        table_.now_ms_ - table_.draining_since_ms_ > limits.part_drain_ms_max;
+  const bool stopping =
+      table_.draining_ && table_.now_ms_ - table_.draining_since_ms_ > limits.part_drain_ms_max;
   if (parts_->waited_ms > allowed || stopping) {
     cut();
   }

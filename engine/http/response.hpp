@@ -57,7 +57,7 @@ struct Response {
   std::string body;
   std::string_view static_body; ///< Instead of `body`, for texts that live as long as the program.
   std::vector<std::pair<std::string, std::string>>
-      headers; ///< Beside those that append_response sets.
+      headers;                       ///< Beside those that append_response sets.
   std::unique_ptr<PartSource> parts; ///< Instead of `body`.
 
   [[nodiscard]] std::string_view content() const noexcept {

@@ -18,9 +18,10 @@ void post_hours(ApiNode& node, int hours, int gap_hour = -1) {
     }
     Json batch = Json::array();
     for (int minute = 0; minute < 60; ++minute) {
-      batch.push_back({{"ts", kStart + hour * kHour + minute * 60'000},
-                       {"values",
-                        {{"a", hour * 60 + minute}, {"on", minute < 30}, {"s", minute == 0 ? "x" : "y"}}}});
+      batch.push_back(
+          {{"ts", kStart + hour * kHour + minute * 60'000},
+           {"values",
+            {{"a", hour * 60 + minute}, {"on", minute < 30}, {"s", minute == 0 ? "x" : "y"}}}});
     }
     REQUIRE(node.post("d", batch.dump()).status == 200);
   }
@@ -39,8 +40,14 @@ TEST_CASE("buckets hold the functions that were asked for, by field") {
   REQUIRE(body["buckets"].size() == 3);
   const Json& second = body["buckets"][1];
   CHECK(second["ts"] == kStart + kHour);
-  CHECK(second["values"]["a"] == Json{{"avg", 89.5}, {"min", 60}, {"max", 119}, {"sum", 5370},
-                                      {"count", 60}, {"first", 60}, {"last", 119}, {"p50", 89},
+  CHECK(second["values"]["a"] == Json{{"avg", 89.5},
+                                      {"min", 60},
+                                      {"max", 119},
+                                      {"sum", 5370},
+                                      {"count", 60},
+                                      {"first", 60},
+                                      {"last", 119},
+                                      {"p50", 89},
                                       {"p99", 119}});
   CHECK(second["values"]["on"] ==
         Json{{"avg", 0.5}, {"count", 60}, {"first", true}, {"last", false}});
@@ -50,11 +57,14 @@ TEST_CASE("buckets hold the functions that were asked for, by field") {
 
 TEST_CASE("aggregates keep the digits of what was sent, and are strings when that is asked for") {
   ApiNode node;
-  node.post("d", R"([{"ts":1600000000000,"values":{"n":22.50}},{"ts":1600000000001,"values":{"n":12345678901234567890123}}])");
+  node.post(
+      "d",
+      R"([{"ts":1600000000000,"values":{"n":22.50}},{"ts":1600000000001,"values":{"n":12345678901234567890123}}])");
   const Answer answer = node.get(kPath + "?agg=min&agg=max");
   CHECK(answer.body.find(R"({"min":22.50,"max":12345678901234567890123})") != std::string::npos);
-  CHECK(node.get(kPath + "?agg=min,count&numbers=text").body.find(R"({"min":"22.50","count":"2"})") !=
-        std::string::npos);
+  CHECK(
+      node.get(kPath + "?agg=min,count&numbers=text").body.find(R"({"min":"22.50","count":"2"})") !=
+      std::string::npos);
 }
 
 TEST_CASE("without a step the whole range is one bucket, as wide as it is") {
@@ -96,8 +106,8 @@ TEST_CASE("empty buckets appear only with fill=null") {
   CHECK(filled[1] == Json{{"ts", kStart + kHour}, {"values", Json::object()}});
   CHECK(filled[2]["values"]["a"]["avg"] == 149.5);
   // A range that is given is filled to its ends, also where there is nothing.
-  const std::string range = "&from=" + std::to_string(kStart - 2 * kHour) +
-                            "&to=" + std::to_string(kStart + 6 * kHour);
+  const std::string range =
+      "&from=" + std::to_string(kStart - 2 * kHour) + "&to=" + std::to_string(kStart + 6 * kHour);
   for (const std::string order : {"asc", "desc"}) {
     const Json wide =
         node.get(kPath + "?agg=count&step=1h&fields=a&fill=null&order=" + order + range).json();
@@ -112,7 +122,8 @@ TEST_CASE("empty buckets appear only with fill=null") {
 TEST_CASE("pages of buckets neither repeat nor skip, in both orders, filled or not") {
   ApiNode node;
   post_hours(node, 7, 3);
-  for (const std::string more : {"&order=asc", "&order=desc", "&fill=null", "&fill=null&order=desc"}) {
+  for (const std::string more :
+       {"&order=asc", "&order=desc", "&fill=null", "&fill=null&order=desc"}) {
     CAPTURE(more);
     const std::string query = kPath + "?agg=count&step=1h&fields=a" + more;
     const Json whole = node.get(query).json()["buckets"];
@@ -199,7 +210,9 @@ TEST_CASE("nothing in the range is an empty page") {
 
 TEST_CASE("fields of a bucket are named as those of a record") {
   ApiNode node;
-  node.post("d", R"([{"ts":1600000000000,"values":{"PM2.5":4}},{"ts":1600000000001,"values":{"a":{"b":1},"a.b":2}}])");
+  node.post(
+      "d",
+      R"([{"ts":1600000000000,"values":{"PM2.5":4}},{"ts":1600000000001,"values":{"a":{"b":1},"a.b":2}}])");
   CHECK(node.get(kPath + "?agg=max").json()["buckets"][0]["values"].contains("PM2.5"));
   const Json both = node.get(kPath + "?agg=max&fields=a.b").json()["buckets"][0]["values"];
   CHECK(both["a.b"]["max"] == 1);
@@ -235,7 +248,9 @@ TEST_CASE("a page of large buckets ends early and goes on") {
 TEST_CASE("last values of all devices are paged and chosen by field") {
   ApiNode node;
   for (const std::string id : {"a", "b", "c"}) {
-    node.post(id, R"([{"ts":1600000000000,"values":{"x":1,"y":1}},{"ts":1600000000500,"values":{"x":2}}])");
+    node.post(
+        id,
+        R"([{"ts":1600000000000,"values":{"x":1,"y":1}},{"ts":1600000000500,"values":{"x":2}}])");
   }
   node.post("d", R"({"ts":1600000000000,"values":{"z":1}})");
   Json body = node.get("/api/v1/telemetry/last").json();

@@ -40,8 +40,9 @@ bool soon(Holds&& holds) {
 
 TEST_CASE("CSV without fields has one line a value, with fields one a record") {
   ApiNode node;
-  node.post("d", R"([{"ts":1600000000000,"values":{"t":22.50,"on":true,"s":"a, \"b\"\nc"}},)"
-                 R"({"ts":1600000000001,"values":{"t":-1}},{"ts":1600000000002,"values":{"s":""}}])");
+  node.post("d",
+            R"([{"ts":1600000000000,"values":{"t":22.50,"on":true,"s":"a, \"b\"\nc"}},)"
+            R"({"ts":1600000000001,"values":{"t":-1}},{"ts":1600000000002,"values":{"s":""}}])");
   Answer answer = node.get(kPath);
   CHECK(answer.status == 200);
   CHECK(answer.header("content-type") == "text/csv; charset=utf-8");
@@ -66,7 +67,9 @@ TEST_CASE("a column is filled by the field that has its path or name") {
 
 TEST_CASE("lines of NDJSON are records that can be posted again") {
   ApiNode node;
-  node.post("d", R"([{"ts":1600000000000,"values":{"PM2.5":22.50}},{"ts":1600000000001,"values":{"b":"x"}}])");
+  node.post(
+      "d",
+      R"([{"ts":1600000000000,"values":{"PM2.5":22.50}},{"ts":1600000000001,"values":{"b":"x"}}])");
   const Answer answer = node.get(kPath + "?format=ndjson&names=path");
   CHECK(answer.header("content-type") == "application/x-ndjson");
   CHECK(lines(answer.body) == 2);
@@ -77,7 +80,9 @@ TEST_CASE("lines of NDJSON are records that can be posted again") {
 
 TEST_CASE("aggregates are exported under the names of function and field") {
   ApiNode node;
-  node.post("d", R"([{"ts":1599998400000,"values":{"t":1,"s":"x"}},{"ts":1600002000000,"values":{"t":3}}])");
+  node.post(
+      "d",
+      R"([{"ts":1599998400000,"values":{"t":1,"s":"x"}},{"ts":1600002000000,"values":{"t":3}}])");
   CHECK(node.get(kPath + "?agg=max,count&step=1h&fields=t,s").body ==
         "ts,max(t),count(t),max(s),count(s)\n1599998400000,1,1,,1\n1600002000000,3,1,,\n");
   CHECK(node.get(kPath + "?agg=max&step=1h").body ==
@@ -91,7 +96,8 @@ TEST_CASE("what is wrong before the first byte is a problem") {
   ApiNode node;
   CHECK(node.get(kPath).code() == "device-not-found");
   node.post("d", R"({"a":1})");
-  for (const std::string query : {"?format=xml", "?limit=5", "?step=1h", "?agg=mean", "?from=never"}) {
+  for (const std::string query :
+       {"?format=xml", "?limit=5", "?step=1h", "?agg=mean", "?from=never"}) {
     CAPTURE(query);
     CHECK(node.get(kPath + query).code() == "invalid-parameter");
   }
@@ -206,9 +212,8 @@ TEST_CASE("a stop ends an export that nobody reads") {
 }
 
 TEST_CASE("a read ends at its time limit, or when its client is gone") {
-  ApiNode node([](Services& services) {
-    services.limits.query_time_max = std::chrono::milliseconds(50);
-  });
+  ApiNode node(
+      [](Services& services) { services.limits.query_time_max = std::chrono::milliseconds(50); });
   node.post("d", R"({"ts":1600000000000,"values":{"a":1}})");
   node.store.endless = true;
   for (const std::string query : {"telemetry", "telemetry?agg=avg&step=1h", "telemetry:export"}) {
@@ -229,7 +234,7 @@ TEST_CASE("a read for a client that hung up does not go on") {
     Client gone(node.server->address().port);
     gone.send(ApiNode::request("GET", "/api/v1/devices/d/telemetry"));
     REQUIRE(soon([&] { return node.store.scans > before; }));
-    reset ? gone.reset() : gone.end(); // A hang is the failure: the limit is 30 s.
+    reset ? gone.reset() : gone.end();         // A hang is the failure: the limit is 30 s.
     CHECK(node.get("/metrics").status == 200); // On the same thread.
   }
   node.store.endless = false;

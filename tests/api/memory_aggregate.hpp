@@ -1,4 +1,5 @@
-// What Store::aggregate() promises, in the plainest way: all records of a bucket, then its functions.
+// What Store::aggregate() promises, in the plainest way: all records of a bucket, then its
+// functions.
 #pragma once
 
 #include <algorithm>
@@ -108,9 +109,8 @@ struct MemoryField {
 };
 
 /// `records` are sorted by time and arrival.
-inline storage::AggregatePage
-aggregate_records(const storage::AggregateRequest& request,
-                  const std::vector<storage::StoredRecord>& records) {
+inline storage::AggregatePage aggregate_records(const storage::AggregateRequest& request,
+                                                const std::vector<storage::StoredRecord>& records) {
   std::map<std::int64_t, std::map<std::string_view, MemoryField>> buckets;
   for (const storage::StoredRecord& record : records) {
     if (record.time_ns < request.from_ns || record.time_ns >= request.to_ns) {
@@ -119,8 +119,7 @@ aggregate_records(const storage::AggregateRequest& request,
     std::int64_t start = request.from_ns;
     if (request.step_ns != 0) {
       const std::int64_t shifted = record.time_ns - request.offset_ns;
-      const std::int64_t into =
-          (shifted % request.step_ns + request.step_ns) % request.step_ns;
+      const std::int64_t into = (shifted % request.step_ns + request.step_ns) % request.step_ns;
       start = record.time_ns - into;
     }
     const std::vector<bool> selected = request.selects(*record.shape);

@@ -26,9 +26,9 @@ public:
   std::atomic<std::size_t> scan_limit_max{0}; ///< The most records that one scan() asked for.
   std::atomic<bool> endless{false};           ///< Reads go on until they are cancelled.
   std::atomic<int> scans{0};
-  std::atomic<int> fail_after{0}; ///< The so manieth scan from now finds a corrupt block.
-  storage::StoreStats more_stats; ///< Set before the store is shared.
-  std::atomic<bool> refuse_rows{false};       ///< As the store does beyond its limit of devices.
+  std::atomic<int> fail_after{0};       ///< The so manieth scan from now finds a corrupt block.
+  storage::StoreStats more_stats;       ///< Set before the store is shared.
+  std::atomic<bool> refuse_rows{false}; ///< As the store does beyond its limit of devices.
 
   /// What the last block said of its last message, for the store's own rejections and limits.
   std::atomic<model::Protocol> last_protocol{model::Protocol::mqtt311};
@@ -259,9 +259,8 @@ public:
     const std::scoped_lock lock(mutex_);
     storage::OperationPage page;
     for (auto at = operations_.rbegin(); at != operations_.rend(); ++at) {
-      const bool state = query.states.empty() ||
-                         std::find(query.states.begin(), query.states.end(), at->state) !=
-                             query.states.end();
+      const bool state = query.states.empty() || std::find(query.states.begin(), query.states.end(),
+                                                           at->state) != query.states.end();
       if (!state || (query.type && at->type != *query.type) ||
           (query.before && !(at->id < *query.before))) {
         continue;

@@ -13,7 +13,8 @@ constexpr std::string_view kJson = "Content-Type: application/json\r\n";
 
 TEST_CASE("erasing is accepted with an operation, and reads stop at once") {
   ApiNode node;
-  node.post("d", R"([{"ts":1600000000000,"values":{"a":1}},{"ts":1600000001000,"values":{"a":2}}])");
+  node.post("d",
+            R"([{"ts":1600000000000,"values":{"a":1}},{"ts":1600000001000,"values":{"a":2}}])");
   const Answer answer = node.ask("DELETE", kTelemetry + "?to=1600000001000");
   REQUIRE(answer.status == 202);
   const Json operation = answer.json();
@@ -67,8 +68,10 @@ TEST_CASE("what can not be erased is refused") {
 TEST_CASE("compacting asks for a content type that no page of another origin can send unasked") {
   ApiNode node;
   CHECK(node.ask("POST", "/api/v1/store:compact").status == 415);
-  CHECK(node.ask("POST", "/api/v1/store:compact", "Content-Type: text/plain\r\n", "{}").status == 415);
-  CHECK(node.ask("POST", "/api/v1/store:compact", kJson, R"({"a":1})").code() == "validation-failed");
+  CHECK(node.ask("POST", "/api/v1/store:compact", "Content-Type: text/plain\r\n", "{}").status ==
+        415);
+  CHECK(node.ask("POST", "/api/v1/store:compact", kJson, R"({"a":1})").code() ==
+        "validation-failed");
   CHECK(node.ask("GET", "/api/v1/store:compact").header("allow") == "POST, OPTIONS");
   const Answer answer = node.ask("POST", "/api/v1/store:compact", kJson, "{}");
   CHECK(answer.status == 202);
@@ -131,7 +134,8 @@ TEST_CASE("a wait for an operation ends with it, with its time, and with the nod
   node.client->send(ApiNode::request("GET", location, "Prefer: wait=60\r\n"));
   node.store.finish(storage::OperationState::succeeded);
   CHECK(node.client->receive().json()["state"] == "SUCCEEDED");
-  const std::string next = node.ask("POST", "/api/v1/store:compact", kJson, "{}").header("location");
+  const std::string next =
+      node.ask("POST", "/api/v1/store:compact", kJson, "{}").header("location");
   node.client->send(ApiNode::request("GET", next, "Prefer: wait=60\r\n"));
   node.phase = Phase::draining;
   CHECK(node.client->receive().json()["state"] == "QUEUED");

@@ -306,6 +306,10 @@ http::Response Export::header() const {
 }
 
 ExportPart Export::failed(const Error& error) {
+  failure_ = error;
+  if (error.code == Errc::device_unknown) {
+    failure_->detail = "no device '" + query_.scan.device + "' is known";
+  }
   http::Response problem = read_problem(error, query_.page, query_.scan.device);
   ExportPart part;
   part.then = Then::abort;

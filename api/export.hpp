@@ -48,6 +48,8 @@ public:
   [[nodiscard]] ExportPart next();
   /// The header of the answer, without its body.
   [[nodiscard]] http::Response header() const;
+  /// Why it was aborted.
+  [[nodiscard]] const std::optional<Error>& failure() const noexcept { return failure_; }
   [[nodiscard]] bool unheard() const noexcept { return query_.page.limit->unheard(); }
 
 private:
@@ -63,6 +65,7 @@ private:
   const Services& services_;
   ExportQuery query_;
   std::unique_ptr<Lines> lines_;
+  std::optional<Error> failure_;
   bool begun_ = false;
 };
 

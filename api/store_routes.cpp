@@ -10,6 +10,7 @@
 #include "api/operations.hpp"
 #include "api/parameters.hpp"
 #include "api/prefer.hpp"
+#include "api/range_parameters.hpp"
 #include "api/request_parts.hpp"
 #include "api/server.hpp"
 #include "api/store_problem.hpp"
@@ -24,41 +25,6 @@ using http::Response;
 constexpr std::size_t kListLimit = 1000;
 constexpr std::uint64_t kOperationPollMs = 200;
 constexpr std::uint32_t kRetryAfterS = 2;
-
-/// The functions of `agg=`; at least one, or it is refused.
-std::vector<storage::Function> functions_of(Parameters& parameters) {
-  std::vector<storage::Function> functions;
-  for (const std::string& word : parameters.words("agg")) {
-    const auto function = function_of(word);
-    if (!function) {
-      parameters.refuse("agg",
-                        "'" + word.substr(0, 64) +
-                            "' is no function; there are avg, min, max, sum, count, first, last, "
-                            "p50 and p99.",
-                        "unknown");
-      break;
-    }
-    functions.push_back(*function);
-  }
-  return functions;
-}
-
-/// Range, step and functions.
-Buckets buckets_of(Parameters& parameters, std::string_view device) {
-  Buckets buckets;
-  const auto from = parameters.instant_ns("from");
-  const auto to = parameters.instant_ns("to");
-  buckets.functions = functions_of(parameters);
-  buckets.fields = parameters.fields();
-  buckets.names = names_of(parameters);
-  buckets.from_given = from.has_value();
-  buckets.to_given = to.has_value();
-  buckets.request.device = device;
-  buckets.request.from_ns = from.value_or(0);
-  buckets.request.to_ns = to.value_or(INT64_MAX);
-  buckets.request.step_ns = parameters.span_ns("step", false).value_or(0);
-  return buckets;
-}
 
 template <class Kind, class Parse>
 std::optional<Kind> one_of(Parameters& parameters, std::string_view name, const std::string& word,
@@ -81,7 +47,7 @@ void Server::get_buckets(const http::Request& request, std::string_view device,
                     "cursor", "names", "numbers"});
   BucketsQuery query;
   query.page = page_context(request, responder);
-  query.buckets = buckets_of(parameters, device);
+  query.buckets = read_buckets_parameters(parameters, device);
   storage::AggregateRequest& range = query.buckets.request;
   const auto offset_ns = parameters.span_ns("offset", true);
   if (range.step_ns != 0) {
@@ -143,23 +109,10 @@ private:
 
 void Server::get_export(const http::Request& request, std::string_view device,
                         http::Responder responder) {
-  Parameters parameters(request, wall_ms());
-  parameters.allow({"from", "to", "fields", "names", "format", "agg", "step"});
   ExportQuery query;
   query.page = page_context(request, responder);
-  query.buckets = buckets_of(parameters, device);
-  query.format = parameters.choice("format", {"csv", "ndjson"}) == 0 ? ExportFormat::csv
-                                                                     : ExportFormat::ndjson;
-  query.names = query.buckets.names;
-  query.fields = query.buckets.fields;
-  query.scan.device = device;
-  query.scan.from_ns = query.buckets.request.from_ns;
-  query.scan.to_ns = query.buckets.request.to_ns;
-  if (query.buckets.functions.empty() && parameters.text("step")) {
-    parameters.refuse("step", "step is of buckets; say with agg= what they hold.", "only with agg");
-  }
-  if (parameters.failed()) {
-    responder.respond(problem_response(parameters.problem(), query.page.problem));
+  if (const auto problem = read_export_query(request, device, query)) {
+    responder.respond(problem_response(*problem, query.page.problem));
     return;
   }
   const ProblemContext context = query.page.problem;

@@ -18,6 +18,10 @@ inline constexpr int kExitFailed = 1; ///< It did not succeed, was refused, or n
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitNotMet = 3; ///< The wait ended first: it may still succeed.
 
+inline constexpr const char* kDefaultUrl = "http://127.0.0.1:8080";
+/// SPATE_URL, or kDefaultUrl.
+[[nodiscard]] std::string default_url();
+
 struct CommandOptions {
   std::string url;
   bool json = false; ///< Prints the API's own documents.

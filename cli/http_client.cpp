@@ -21,6 +21,22 @@ std::size_t take(char* bytes, std::size_t size, std::size_t count, void* sink) {
   return size * count;
 }
 
+struct Download {
+  CURL* curl;
+  const std::function<bool(std::string_view)>& write;
+  std::string& body; ///< Of any other status than 200.
+};
+
+std::size_t take_part(char* bytes, std::size_t size, std::size_t count, void* sink) {
+  const auto& download = *static_cast<Download*>(sink);
+  long status = 0;
+  curl_easy_getinfo(download.curl, CURLINFO_RESPONSE_CODE, &status);
+  if (status != 200) {
+    return take(bytes, size, count, &download.body);
+  }
+  return download.write({bytes, size * count}) ? size * count : 0;
+}
+
 using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
 Headers headers_of(const HttpRequest& request) {
@@ -95,9 +111,7 @@ Result<HttpAnswer> HttpClient::call(const HttpRequest& request) {
   const std::string url = base_ + request.path;
   const Headers headers = headers_of(request);
   HttpAnswer answer;
-  char fault[CURL_ERROR_SIZE] = {};
   curl_easy_reset(curl_); // Keeps the connection.
-  curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl_, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   curl_easy_setopt(curl_, CURLOPT_HTTPHEADER, headers.get());
   if (!request.body.empty()) {
@@ -107,6 +121,35 @@ Result<HttpAnswer> HttpClient::call(const HttpRequest& request) {
   }
   curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, &take);
   curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &answer.body);
+  curl_easy_setopt(curl_, CURLOPT_TIMEOUT, request.answer_s_max);
+  if (auto done = perform(url); !done) {
+    return fail(std::move(done.error()));
+  }
+  curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &answer.status);
+  return answer;
+}
+
+Result<HttpAnswer> HttpClient::download(const std::string& path,
+                                        const std::function<bool(std::string_view)>& write) {
+  const std::string url = base_ + path;
+  HttpAnswer answer;
+  Download download{curl_, write, answer.body};
+  curl_easy_reset(curl_);
+  curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, &take_part);
+  curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &download);
+  curl_easy_setopt(curl_, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(curl_, CURLOPT_LOW_SPEED_TIME, kStillSMax);
+  if (auto done = perform(url); !done) {
+    return fail(std::move(done.error()));
+  }
+  curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &answer.status);
+  return answer;
+}
+
+/// What all requests have in common.
+Result<void> HttpClient::perform(const std::string& url) {
+  char fault[CURL_ERROR_SIZE] = {};
+  curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, fault);
   curl_easy_setopt(curl_, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -114,17 +157,20 @@ Result<HttpAnswer> HttpClient::call(const HttpRequest& request) {
     curl_easy_setopt(curl_, CURLOPT_NOPROXY, "*");
   }
   curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT, 10L);
-  curl_easy_setopt(curl_, CURLOPT_TIMEOUT, request.answer_s_max);
   const CURLcode code = curl_easy_perform(curl_);
   curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, nullptr);
-  if (code != CURLE_OK) {
-    return fail(Errc::connect_failed,
-                "no answer from " + base_ + ": " +
-                    (fault[0] != '\0' ? fault : curl_easy_strerror(code)) +
-                    "; is the node running there? Say where it is with --url or SPATE_URL.");
+  if (code == CURLE_OK) {
+    return {};
   }
-  curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &answer.status);
-  return answer;
+  const char* const reason = fault[0] != '\0' ? fault : curl_easy_strerror(code);
+  long status = 0;
+  curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
+  if (status != 0) { // It is there, and did not end what it began.
+    return fail(Errc::connect_failed, base_ + " did not end its answer: " + reason + ".");
+  }
+  return fail(Errc::connect_failed,
+              "no answer from " + base_ + ": " + reason +
+                  "; is the node running there? Say where it is with --url or SPATE_URL.");
 }
 
 } // namespace spate::cli

@@ -1,6 +1,7 @@
 // Spate - asks the HTTP API of a node, for the verbs of the command line.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,7 +39,15 @@ public:
   /// Any status is an answer. Error: connect_failed, with one sentence that says what to do.
   Result<HttpAnswer> call(const HttpRequest& request);
 
+  /// A GET of any length. What comes with status 200 goes to `write` as it comes, and the answer's
+  /// body is empty; `write` ends it with false. One that stands still for kStillSMax is given up.
+  /// Error: connect_failed, also if it breaks off.
+  Result<HttpAnswer> download(const std::string& path,
+                              const std::function<bool(std::string_view)>& write);
+  static constexpr long kStillSMax = 90; ///< Above what a part of an answer may take.
+
 private:
+  Result<void> perform(const std::string& url);
   HttpClient(std::string base, void* curl);
 
   const std::string base_;

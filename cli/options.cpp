@@ -12,8 +12,6 @@ namespace spate::cli {
 
 namespace {
 
-constexpr const char* kDefaultUrl = "http://127.0.0.1:8080";
-
 constexpr const char* kWaitUnsaid = "true"; ///< What CLI11 gives for a flag without "=".
 
 constexpr const char* kSendFooter = R"(
@@ -138,6 +136,11 @@ void add_list(CLI::App& list, CommandOptions& o) {
 
 } // namespace
 
+std::string default_url() {
+  const char* const url = std::getenv("SPATE_URL");
+  return url != nullptr && *url != '\0' ? url : kDefaultUrl;
+}
+
 void add_command_verbs(CLI::App& app, std::function<int()>& run) {
   CLI::App* cmd = app.add_subcommand("cmd", "send commands to devices and follow them");
   cmd->require_subcommand(1);
@@ -146,8 +149,7 @@ void add_command_verbs(CLI::App& app, std::function<int()>& run) {
     verb->callback([&run, options, function, verb] {
       settle_wait(*verb, *options);
       if (options->url.empty()) {
-        const char* const url = std::getenv("SPATE_URL");
-        options->url = url != nullptr && *url != '\0' ? url : kDefaultUrl;
+        options->url = default_url();
       }
       run = [options, function] { return function(*options); };
     });

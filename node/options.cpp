@@ -9,6 +9,7 @@
 #include "cli/backup.hpp"
 #include "cli/commands.hpp"
 #include "node/backup_work.hpp"
+#include "cli/store_verbs.hpp"
 #include "node/version.hpp"
 
 namespace spate::node {
@@ -227,6 +228,7 @@ Result<Options> read_options(int argc, char** argv) {
   Options options;
   cli::add_command_verbs(app, options.run);
   cli::add_backup_verbs(app, options.run, backup_work());
+  cli::add_store_verbs(app, {}, options.run);
 
   try {
     app.parse(argc, argv);

@@ -1,5 +1,6 @@
 #include <chrono>
 
+#include "api/offline.hpp"
 #include "tests/api/api_node.hpp"
 
 using namespace spate;
@@ -29,10 +30,13 @@ std::size_t lines(const std::string& text) {
 /// Until it holds, or some seconds are over.
 template <class Holds>
 bool soon(Holds&& holds) {
-  for (int i = 0; i < 5000 && !holds(); ++i) {
+  for (int i = 0; i < 5000; ++i) {
+    if (holds()) {
+      return true;
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  return holds();
+  return false;
 }
 
 } // namespace
@@ -225,7 +229,9 @@ TEST_CASE("a read ends at its time limit, or when its client is gone") {
 }
 
 TEST_CASE("a read for a client that hung up does not go on") {
-  ApiNode node;
+  ApiNode node([](Services& services) {
+    services.limits.query_time_max = std::chrono::hours(1); // A hang is the failure.
+  });
   node.post("d", R"({"ts":1600000000000,"values":{"a":1}})");
   node.store.endless = true;
   for (const bool reset : {true, false}) {
@@ -237,4 +243,31 @@ TEST_CASE("a read for a client that hung up does not go on") {
     CHECK(node.get("/metrics").status == 200); // On the same thread.
   }
   node.store.endless = false;
+}
+
+TEST_CASE("an export without a server is the same file, and stops when it is told to") {
+  ApiNode node;
+  post_many(node, 5000);
+  const Services services{node.store, node.shapes};
+  for (const std::string query : {"?format=ndjson", "?fields=i,text", "?agg=max&step=1s"}) {
+    CAPTURE(query);
+    std::string file;
+    const auto done = export_offline(services, kPath + query, [&](std::string_view bytes) {
+      file.append(bytes);
+      return true;
+    });
+    CHECK(done.has_value());
+    CHECK(file == node.get(kPath + query).body);
+  }
+  int parts = 0;
+  CHECK(export_offline(services, kPath, [&](std::string_view) { return ++parts < 2; }).has_value());
+  CHECK(parts == 2);
+  const auto nothing = [](std::string_view) { return true; };
+  CHECK(export_offline(services, "/api/v1/devices/x/telemetry:export", nothing).error().code ==
+        Errc::device_unknown);
+  CHECK(export_offline(services, kPath + "?from=never", nothing).error().code == Errc::usage);
+  CHECK(export_offline(services, "/api/v1/devices", nothing).error().code == Errc::usage);
+  CHECK(export_offline(services, "no path", nothing).error().code == Errc::usage);
+  node.store.fail_after = 1;
+  CHECK(export_offline(services, kPath, nothing).error().code == Errc::storage_corrupt);
 }

@@ -7,6 +7,8 @@
 #include "cli/http_client.hpp"
 #include "cli/inputs.hpp"
 #include "cli/json_object.hpp"
+#include "cli/progress.hpp"
+#include "cli/store_verbs.hpp"
 #include "cli/table.hpp"
 #include "engine/base/percent.hpp"
 
@@ -141,4 +143,38 @@ TEST_CASE("a URL that is none is refused, and ids are encoded") {
   CHECK_FALSE(HttpClient::open("file:///etc/passwd"));
   CHECK(HttpClient::open("http://127.0.0.1:8080/"));
   CHECK(percent_encode("K\xc3\xbc/1 ?") == "K%C3%BC%2F1%20%3F");
+}
+
+TEST_CASE("sizes have three digits and a unit") {
+  CHECK(bytes_text(0) == "0 B");
+  CHECK(bytes_text(999) == "999 B");
+  CHECK(bytes_text(1000) == "0.98 KiB");
+  CHECK(bytes_text(1024) == "1.00 KiB");
+  CHECK(bytes_text(10'200) == "9.96 KiB");
+  CHECK(bytes_text(10'240) == "10.0 KiB");
+  CHECK(bytes_text(133'169'152) == "127 MiB");
+  CHECK(bytes_text(std::uint64_t{3} << 40) == "3.00 TiB");
+}
+
+TEST_CASE("a bar is full at the end, and not beyond it") {
+  CHECK(bar_text(0, 4) == "[--------------------]");
+  CHECK(bar_text(1, 4) == "[#####---------------]");
+  CHECK(bar_text(9, 4) == "[####################]");
+  CHECK(bar_text(0, 0) == "[####################]");
+}
+
+TEST_CASE("the target of an export holds only what was asked for") {
+  StoreVerbOptions options;
+  options.device = "a b:ü";
+  CHECK(export_target(options) == "/api/v1/devices/a%20b%3A%C3%BC/telemetry:export");
+  options.fields = {"a,b", "c"};
+  options.from = "2026-01-01T00:00:00+01:00";
+  CHECK(export_target(options) ==
+        "/api/v1/devices/a%20b%3A%C3%BC/telemetry:export?from=2026-01-01T00%3A00%3A00%2B01%3A00"
+        "&fields=a%2Cb&fields=c");
+}
+
+TEST_CASE("what is no store is no table") {
+  CHECK_FALSE(store_table("[]"));
+  CHECK_FALSE(store_table(R"({"disk":{}})"));
 }

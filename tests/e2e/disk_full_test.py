@@ -3,13 +3,14 @@
 Needs root (a tmpfs of its own). Cycles: SPATE_FULL_CYCLES (default 3).
 """
 import os
+import subprocess
 import time
 import unittest
 
 from fault_disk import SmallDisk, needs_root
 from fault_load import Load, verify
 from power_cut_test import progress
-from spate_node import Directory, Node
+from spate_node import BIN, Directory, Node
 
 CYCLES = int(os.environ.get("SPATE_FULL_CYCLES", "3"))
 MEBIBYTES = 64
@@ -75,6 +76,24 @@ class DiskFull(unittest.TestCase):
             self.assertEqual(node.terminate(), 0)
             print(f"{CYCLES} times full: {result['checked']:,} acknowledged records checked, none lost; back after "
                   f"{longest:.1f} s at most")
+
+    def test_a_backup_that_fills_its_disk_fails_and_the_node_goes_on(self):
+        with Directory() as directory, SmallDisk(8) as disk:
+            target = disk.path / "nightly"
+            config = directory / "spate.toml"
+            config.write_text(f'[backup]\ndirectory = "{disk.path}"\n')
+            node = Node(directory / "data", "--shards", "2", "--config", config).wait_ready()
+            with Load(node.mqtt, directory) as load:
+                load.await_stored(node, 200000)
+                for source in (("--url", node.url), ("--url", node.url)):
+                    made = subprocess.run([str(BIN / "spate"), "backup", "create", "--to", str(target), *source],
+                                          capture_output=True, text=True, timeout=120)
+                    self.assertEqual(made.returncode, 1)
+                    self.assertIn("No space left on device", made.stderr)
+                self.assertEqual(load.finish()["lost"], 0)
+            self.assertEqual(node.get("/readyz")[0], 200)
+            self.assertEqual(list((target / "manifests").iterdir()), [])
+            self.assertEqual(node.terminate(), 0)
 
 
 if __name__ == "__main__":

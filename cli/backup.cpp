@@ -21,7 +21,6 @@ namespace spate::cli {
 
 namespace {
 
-constexpr const char* kDefaultUrl = "http://127.0.0.1:8080";
 constexpr auto kPollPause = std::chrono::milliseconds(200);
 constexpr int kMissesMax = 50; ///< Polls in a row that no node answers.
 

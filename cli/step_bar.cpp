@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "cli/table.hpp"
 #include "engine/base/clock.hpp"
 
 namespace spate::cli {
@@ -15,19 +16,6 @@ constexpr std::size_t kWidth = 24;
 constexpr std::int64_t kPauseMs = 100;
 
 } // namespace
-
-std::string bytes_text(std::uint64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
-    value /= 1024;
-    ++unit;
-  }
-  char out[32];
-  std::snprintf(out, sizeof out, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
-  return out;
-}
 
 StepBar::StepBar() : terminal_(::isatty(STDERR_FILENO) == 1) {}
 

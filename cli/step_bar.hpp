@@ -7,9 +7,6 @@
 
 namespace spate::cli {
 
-/// "12.3 MiB"
-[[nodiscard]] std::string bytes_text(std::uint64_t bytes);
-
 class StepBar {
 public:
   StepBar();

@@ -29,4 +29,7 @@ private:
 /// "840 us", "21.1 ms", "3.20 s"
 [[nodiscard]] std::string duration_text(std::int64_t us);
 
+/// "12.3 MiB"
+[[nodiscard]] std::string bytes_text(std::uint64_t bytes);
+
 } // namespace spate::cli

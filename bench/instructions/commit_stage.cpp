@@ -31,7 +31,7 @@ public:
     std::size_t done = 0;
     for (std::size_t next = 0; done < count; next = (next + 1) % turns_.size()) {
       storage::Blocks& turn = turns_[next];
-      if (!builder_.build(turn, kReceivedMs, nullptr)) {
+      if (!builder_.build(turn, kReceivedMs, {})) {
         give_up("the commit failed");
       }
       checksum += builder_.batch().GetDataSize();

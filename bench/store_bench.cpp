@@ -112,7 +112,7 @@ std::vector<RowView> sample_rows(std::string& values, std::size_t count) {
   std::vector<RowView> rows;
   for (std::size_t i = 0; i < count; ++i) {
     const auto ms = kStartNs / kMs + static_cast<std::int64_t>(i) * 1000;
-    rows.push_back({ms * kMs, ms + 40, 1 + i * 10'000, model::TsSource::device, values});
+    rows.push_back({ms * kMs, ms + 40, model::TsSource::device, values});
   }
   return rows;
 }

@@ -204,6 +204,7 @@ void MqttSession::ingest(const wire::Publish& publish) {
     const auto parsed =
         context_.parser.parse(*aim.route, publish.payload, message.received_ms, block, faults);
     message.rows = static_cast<std::uint32_t>(parsed.rows);
+    message.retention_s = aim.route->retention_s.value_or(0);
   }
   if (!faults.empty()) {
     reject(block, message, publish, aim.topic);

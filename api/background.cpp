@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "engine/base/thread.hpp"
+
 namespace spate::api {
 
 namespace {
@@ -66,6 +68,7 @@ std::function<void()> Background::take() {
 }
 
 void Background::run() {
+  name_this_thread("queries");
   // On Linux priority is a thread's own. Telemetry and commands go before queries.
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
   std::unique_lock lock(mutex_);

@@ -68,6 +68,7 @@ void Ingest::accept(const http::Request& request, std::string_view device, Names
   message.rows_begin = static_cast<std::uint32_t>(block.rows.size());
   block.origin = hash_bytes(device);
   const telemetry::Route& route = names == Names::path ? path_route_ : raw_route_;
+  message.retention_s = route.retention_s.value_or(0);
   faults_.clear();
   lines_.clear();
   const telemetry::ParseSummary summary =

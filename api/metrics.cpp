@@ -85,8 +85,13 @@ double number(std::uint64_t value) noexcept {
 
 void add_ledger(Families& out, const model::LedgerCounts& counts) {
   out.counter("spate_records_received_total", "Records that arrived.", number(counts.received));
-  out.counter("spate_records_stored_total", "Records stored.", number(counts.stored));
-  out.counter("spate_records_duplicate_total", "Records that were stored before.",
+  // As commits counted them: a counter that falls is taken for a restart. The ledger moves what
+  // folds found.
+  out.counter("spate_records_stored_total",
+              "Records stored; spate_store_fold_duplicates_total of them were repeats.",
+              number(counts.stored));
+  out.counter("spate_records_duplicate_total",
+              "Records that were known to be stored when they came again.",
               number(counts.duplicate));
   for (std::size_t i = 1; i < counts.rejected.size(); ++i) {
     out.counter("spate_records_rejected_total", "Records refused, by reason.",
@@ -98,6 +103,58 @@ void add_ledger(Families& out, const model::LedgerCounts& counts) {
   out.gauge("spate_ledger_imbalance",
             "received - (stored + duplicate + rejected + in flight); anything but 0 is a bug.",
             static_cast<double>(counts.imbalance()));
+}
+
+/// What becomes of sealed blocks, stage by stage.
+void add_store_stages(Families& out, const storage::StoreStats& stats) {
+  struct Row {
+    const char* name;
+    const char* help;
+    double value;
+  };
+  const Row gauges[] = {
+      {"spate_store_disk_bytes", "Bytes that the data directories' databases take on disk.",
+       number(stats.disk_used_bytes)},
+      {"spate_store_generations", "Sets of sealed blocks that are not folded yet.",
+       number(stats.generations)},
+      {"spate_store_generation_bytes", "Bytes of sealed blocks that are not folded yet.",
+       number(stats.generation_bytes)},
+      {"spate_store_fold_lag_seconds", "Age of the oldest block that is not folded yet.",
+       static_cast<double>(stats.fold_lag_ms) / 1e3},
+      {"spate_store_runs", "Sorted sets of folded blocks.", number(stats.runs)},
+      {"spate_store_run_bytes", "Bytes of folded blocks.", number(stats.run_bytes)},
+      {"spate_store_run_records", "Records in folded blocks.", number(stats.run_rows)},
+      {"spate_store_run_readings", "Values in folded blocks: records times their fields.",
+       number(stats.run_readings)},
+      {"spate_store_erasures", "Erasures whose bytes are not gone yet.", number(stats.erasures)},
+      {"spate_store_damaged_blocks", "Damaged blocks that are set aside on disk.",
+       number(stats.damaged_blocks)}};
+  for (const Row& row : gauges) {
+    out.gauge(row.name, row.help, row.value);
+  }
+  const Row counters[] = {
+      {"spate_store_wal_bytes_total", "Bytes written to write-ahead logs.",
+       number(stats.wal_bytes)},
+      {"spate_store_flush_bytes_total", "Bytes written by flushes of memory.",
+       number(stats.flush_bytes)},
+      {"spate_store_fold_bytes_total", "Bytes written by folds and merges.",
+       number(stats.fold_bytes)},
+      {"spate_store_sealed_bytes_total", "Bytes of blocks that were sealed.",
+       number(stats.sealed_bytes)},
+      {"spate_store_folds_total", "Generations that became runs.", number(stats.folds)},
+      {"spate_store_merges_total", "Runs made of several.", number(stats.merges)},
+      {"spate_store_fold_records_total", "Records written by folds and merges.",
+       number(stats.folded_rows)},
+      {"spate_store_fold_cpu_seconds_total", "CPU taken by folds and merges.",
+       static_cast<double>(stats.fold_cpu_us) / 1e6},
+      {"spate_store_fold_duplicates_total", "Stored records that a fold found to be repeats.",
+       number(stats.fold_duplicates)},
+      {"spate_store_expired_runs_total", "Runs dropped when their time was over.",
+       number(stats.expired_runs)},
+      {"spate_store_expired_records_total", "Records in them.", number(stats.expired_rows)}};
+  for (const Row& row : counters) {
+    out.counter(row.name, row.help, row.value);
+  }
 }
 
 void add_store(Families& out, const Services& services) {
@@ -126,6 +183,7 @@ void add_store(Families& out, const Services& services) {
   out.gauge("spate_shapes", "Different record shapes.", number(stats.shapes));
   out.gauge("spate_disk_free_bytes", "Free space of the fullest data directory.",
             number(stats.disk_free_bytes));
+  add_store_stages(out, stats);
   for (const storage::ShardHealth& shard : services.store.health()) {
     out.gauge("spate_shard_up", "1 if the shard takes records.", shard.ok ? 1 : 0,
               {{"shard", std::to_string(static_cast<unsigned>(shard.shard))}});

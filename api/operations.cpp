@@ -1,5 +1,6 @@
 #include "api/operations.hpp"
 
+#include "api/backups.hpp"
 #include "api/json_parts.hpp"
 #include "api/store_problem.hpp"
 
@@ -92,6 +93,9 @@ http::Response read_operations(const Services& services, const OperationsQuery& 
   auto page = services.store.operations(query.query);
   if (!page) {
     return read_problem(page.error(), query.page, {});
+  }
+  if (services.backups != nullptr) {
+    services.backups->add_to(query.query, *page);
   }
   http::Response response = json_response();
   json::Writer out(response.body);

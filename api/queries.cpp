@@ -106,7 +106,8 @@ http::Response read_rejections(const Services& services, const RejectionsQuery& 
 }
 
 http::Response read_ledger(const Services& services) {
-  const model::LedgerCounts counts = services.ledger();
+  model::LedgerCounts counts = services.ledger();
+  counts.move_to_duplicate(services.store.stats().fold_duplicates);
   http::Response response = json_response();
   json::Writer out(response.body);
   out.begin_object().member("since_ts", services.started_ms).key("records").begin_object();

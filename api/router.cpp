@@ -14,7 +14,7 @@ struct Entry {
   Resource resource;
 };
 
-constexpr std::array<Entry, 18> kEntries = {{
+constexpr std::array<Entry, 20> kEntries = {{
     {{"livez"}, Resource::livez},
     {{"readyz"}, Resource::readyz},
     {{"version"}, Resource::version},
@@ -31,6 +31,8 @@ constexpr std::array<Entry, 18> kEntries = {{
     {{"api", "v1", "operations", "*"}, Resource::operation},
     {{"api", "v1", "store"}, Resource::store},
     {{"api", "v1", "store:compact"}, Resource::store_compact},
+    {{"api", "v1", "backups"}, Resource::backups},
+    {{"api", "v1", "backups", "*"}, Resource::backup},
     {{"api", "v1", "ledger"}, Resource::ledger},
     {{"api", "v1", "rejections"}, Resource::rejections},
 }};
@@ -100,6 +102,7 @@ std::string_view allowed_methods(Resource resource) noexcept {
   case Resource::telemetry:
     return "GET, HEAD, POST, DELETE, OPTIONS";
   case Resource::commands:
+  case Resource::backups:
     return "GET, HEAD, POST, OPTIONS";
   case Resource::store_compact:
     return "POST, OPTIONS";
@@ -119,7 +122,7 @@ bool takes(Resource resource, http::Method method) noexcept {
     return resource != Resource::server && resource != Resource::store_compact;
   case http::Method::post:
     return resource == Resource::telemetry || resource == Resource::commands ||
-           resource == Resource::store_compact;
+           resource == Resource::store_compact || resource == Resource::backups;
   case http::Method::del:
     return resource == Resource::command || resource == Resource::telemetry;
   default:

@@ -32,6 +32,8 @@ enum class Resource : std::uint8_t {
   operation,
   store,
   store_compact,
+  backups,
+  backup,
 };
 
 struct Routed {

@@ -77,6 +77,10 @@ void Server::get(const http::Request& request, const Routed& routed, http::Respo
     return get_export(request, routed.name, responder);
   case Resource::lasts:
     return get_lasts(request, responder);
+  case Resource::backups:
+    return get_backups(request, responder);
+  case Resource::backup:
+    return get_backup(request, routed.name, responder);
   case Resource::operations:
     return get_operations(request, responder);
   case Resource::operation:

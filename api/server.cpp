@@ -200,6 +200,8 @@ void Server::on_request(const http::Request& request, http::Responder responder)
         : commands_.get(request, routed.name, routed.command, responder);
   } else if (request.method == Method::del) {
     erase_telemetry(request, routed.name, responder);
+  } else if (routed.resource == Resource::backups && request.method == Method::post) {
+    post_backup(request, responder);
   } else if (routed.resource == Resource::store_compact) {
     compact_store(request, responder);
   } else if (request.method == Method::post) {

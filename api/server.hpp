@@ -87,6 +87,10 @@ private:
   void get_export(const http::Request& request, std::string_view device, http::Responder responder);
   void get_lasts(const http::Request& request, http::Responder responder);
   void get_operations(const http::Request& request, http::Responder responder);
+  // In backup_routes.cpp.
+  void post_backup(const http::Request& request, http::Responder responder);
+  void get_backups(const http::Request& request, http::Responder responder);
+  void get_backup(const http::Request& request, std::string_view id, http::Responder responder);
   void get_operation(const http::Request& request, std::string_view id, http::Responder responder);
   void erase_telemetry(const http::Request& request, std::string_view device,
                        http::Responder responder);

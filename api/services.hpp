@@ -24,6 +24,8 @@
 
 namespace spate::api {
 
+class Backups;
+
 struct VersionInfo {
   std::string version;
   std::string commit;                   ///< Empty: unknown.
@@ -66,10 +68,14 @@ struct Services {
   telemetry::Route route{}; ///< How HTTP bodies are read; `names_are_paths` follows ?names=.
   std::string_view durability = "fsync"; ///< As answers name it: a literal.
 
+  /// Null: the doors of backups answer 422.
+  Backups* backups = nullptr;
+
   /// Null: the doors of commands answer `not-ready`. Its hooks are called from the server's.
   actors::Commands* commands = nullptr;
 
-  /// Counts of the whole node, those of Server::ledger() included. Any thread.
+  /// Counts of the whole node, those of Server::ledger() included, as commits made them: repeats
+  /// that a fold found are among the stored ones. Any thread.
   std::function<model::LedgerCounts()> ledger{};
   /// Any thread.
   std::function<Phase()> phase{};

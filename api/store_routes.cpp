@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/backups.hpp"
 #include "api/bucket_reader.hpp"
 #include "api/cursor.hpp"
 #include "api/export.hpp"
@@ -298,7 +299,10 @@ void Server::wait_for_operation(std::shared_ptr<OperationWait> wait) {
     waited->responder.respond(std::move(response));
   };
   auto look = [this, wait, answer] {
-    auto found = services_.store.operation(wait->id);
+    auto made = services_.backups != nullptr ? services_.backups->operation(wait->id)
+                                             : std::optional<storage::Operation>();
+    auto found = made ? Result<std::optional<storage::Operation>>(std::move(made))
+                      : services_.store.operation(wait->id);
     const bool ended = !found || !*found || (*found)->ended();
     auto response = std::make_shared<Response>(
         !found    ? read_problem(found.error(), wait->page, {})

@@ -61,7 +61,7 @@ class Server:
         self.args = args
         self.options = list(options)
         self.port = free_port()
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=args.work_dir))
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=args.work_dir)).absolute()
         self.log = open(self.directory / "server.log", "w+")
         self.start()
 
@@ -362,7 +362,8 @@ class HttpPosts:
 
     STALL_SECONDS_MAX = 30
 
-    def __init__(self, port: int, connections: int):
+    def __init__(self, port: int, connections: int, content_type: str = "application/json"):
+        self.content_type = content_type
         self.sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
         for each in self.sockets:
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -393,12 +394,11 @@ class HttpPosts:
                         busy -= 1
         return statuses
 
-    @staticmethod
-    def _send(connection, requests) -> bool:
+    def _send(self, connection, requests) -> bool:
         path, body = next(requests, (None, None))
         if path is None:
             return False
-        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {self.content_type}\r\n"
                            f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
         return True
 

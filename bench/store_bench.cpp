@@ -1,20 +1,13 @@
-// Spate - what a stored record costs: batch commits on a real database, and the codecs alone.
-#include <cmath>
-#include <condition_variable>
-#include <cstdio>
-#include <filesystem>
-#include <mutex>
-#include <random>
+// Spate - what a stored record costs: batch commits on a real database, and the log's codec
+// alone.
 #include <string>
 
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <time.h>
 
+#include "bench/store/parts.hpp"
 #include "engine/base/clock.hpp"
 #include "engine/model/row.hpp"
-#include "storage/block.hpp"
 #include "storage/keys.hpp"
 #include "storage/log_codec.hpp"
 #include "storage/store_internals.hpp"
@@ -22,153 +15,19 @@
 namespace {
 
 using namespace spate;
+using namespace spate::bench;
 using namespace spate::storage;
 
 constexpr std::uint32_t kDevices = 10'000;
-constexpr std::int64_t kMs = 1'000'000;
-constexpr std::int64_t kStartNs = 1'700'000'000'000 * kMs;
-
-/// Of all threads of the process.
-double cpu_us() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
-         static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
-
-/// Of this thread alone: the committer works on while a block is filled.
-double thread_cpu_us() {
-  timespec used{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-  return static_cast<double>(used.tv_sec) * 1e6 + static_cast<double>(used.tv_nsec) / 1e3;
-}
+constexpr std::int64_t kMs = kMsNs;
+constexpr std::int64_t kStartNs = kStartMs * kMsNs;
 
 /// SPATE_BENCH_SHORT shows that it works and measures nothing.
 benchmark::IterationCount iterations(benchmark::IterationCount full) {
   return ::getenv("SPATE_BENCH_SHORT") != nullptr ? 20 : full;
 }
 
-class TempDir {
-public:
-  TempDir() {
-    const char* base = ::getenv("TMPDIR");
-    path_ = std::string(base != nullptr ? base : "/tmp") + "/spate-bench-XXXXXX";
-    if (::mkdtemp(path_.data()) == nullptr) {
-      std::abort();
-    }
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }
-
-private:
-  std::string path_;
-};
-
-/// Gives the one block back that goes round.
-class Turnstile final : public model::ReceiptSink {
-public:
-  void on_receipt(std::unique_ptr<model::TelemetryBlock> block) override {
-    const std::scoped_lock lock(mutex_);
-    block_ = std::move(block);
-    back_.notify_one();
-  }
-  std::unique_ptr<model::TelemetryBlock> wait() {
-    std::unique_lock lock(mutex_);
-    back_.wait(lock, [this] { return block_ != nullptr; });
-    return std::move(block_);
-  }
-
-private:
-  std::mutex mutex_;
-  std::condition_variable back_;
-  std::unique_ptr<model::TelemetryBlock> block_;
-};
-
-/// Readings of a random device order: four numbers with few decimals, a clock of its own for each
-/// device.
-class Fleet {
-public:
-  Fleet(model::ShapeTable& shapes, std::uint32_t devices)
-      : shape_(shapes.intern({{"hum", model::ValueClass::number},
-                              {"lux", model::ValueClass::number},
-                              {"temp", model::ValueClass::number},
-                              {"volt", model::ValueClass::number}})),
-        numbers_(devices), names_(devices), walk_(devices) {
-    for (std::uint32_t i = 0; i < devices; ++i) {
-      names_[i] = "device-" + std::to_string(100'000 + i);
-    }
-  }
-
-  void fill(model::TelemetryBlock& block, std::size_t rows) {
-    block.clear();
-    for (std::size_t i = 0; i < rows; ++i) {
-      now_ms_ += 1;
-      order_.push_back(static_cast<std::uint32_t>(random_() % numbers_.size()));
-      const std::uint32_t device = order_.back();
-      model::Message message;
-      message.device = numbers_[device];
-      if (message.device == model::DeviceNumber::unknown) {
-        message.name_begin = static_cast<std::uint32_t>(block.names.size());
-        message.name_bytes = static_cast<std::uint32_t>(names_[device].size());
-        block.names += names_[device];
-      }
-      message.rows_begin = static_cast<std::uint32_t>(i);
-      message.rows = 1;
-      message.received_ms = now_ms_ + 40;
-      model::Row row;
-      row.shape = shape_;
-      row.time_ns = now_ms_ * kMs;
-      row.source = model::TsSource::device;
-      row.values_begin = static_cast<std::uint32_t>(block.values.size());
-      auto& walk = walk_[device];
-      walk = static_cast<std::int16_t>(walk + static_cast<int>(random_() % 7) - 3);
-      model::append_decimal(block.values, {450 + walk, 1});
-      model::append_decimal(block.values, {1200 + 3 * walk, 0});
-      model::append_decimal(block.values, {2150 + walk, 2});
-      model::append_decimal(block.values, {367 + walk % 5, 2});
-      row.values_bytes = static_cast<std::uint32_t>(block.values.size()) - row.values_begin;
-      block.rows.push_back(row);
-      block.messages.push_back(message);
-    }
-  }
-  void learn(const model::TelemetryBlock& block) {
-    for (std::size_t i = 0; i < block.messages.size(); ++i) {
-      numbers_[order_[i]] = block.messages[i].device;
-    }
-    order_.clear();
-  }
-  [[nodiscard]] const std::string& name(std::uint32_t device) const { return names_[device]; }
-
-private:
-  const model::Shape* shape_;
-  std::vector<model::DeviceNumber> numbers_;
-  std::vector<std::string> names_;
-  std::vector<std::int16_t> walk_;
-  std::vector<std::uint32_t> order_;
-  std::int64_t now_ms_ = kStartNs / kMs;
-  std::minstd_rand random_{42};
-};
-
-/// Reads everything back; a benchmark that lost a record has measured nothing.
-std::uint64_t count_all(Store& store, const Fleet& fleet, std::uint32_t devices) {
-  std::uint64_t rows = 0;
-  for (std::uint32_t i = 0; i < devices; ++i) {
-    ScanRequest request;
-    request.device = fleet.name(i);
-    request.limit = 100'000;
-    if (const auto page = store.scan(request)) {
-      rows += page->records.size();
-    }
-  }
-  return rows;
-}
-
-void commit(benchmark::State& state) {
+void commit_rows(benchmark::State& state) {
   const auto rows = static_cast<std::size_t>(state.range(0));
   const auto devices = static_cast<std::uint32_t>(state.range(2));
   TempDir dir;
@@ -213,7 +72,7 @@ void commit(benchmark::State& state) {
   }
   cpu = cpu_us() - before - generating;
   const StoreStats stats = (*store)->stats();
-  if (stats.rows_stored != stored || count_all(**store, fleet, devices) != stored) {
+  if (stats.rows_stored != stored || count_all(**store, fleet) != stored) {
     state.SkipWithError("records are missing");
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(stored));
@@ -228,7 +87,7 @@ constexpr auto kFsync = static_cast<std::int64_t>(Durability::fsync);
 /// The time of an iteration is that from submit() to the receipt.
 void register_commit(std::int64_t rows, std::int64_t durability,
                      benchmark::IterationCount full_iterations) {
-  benchmark::RegisterBenchmark("commit", commit)
+  benchmark::RegisterBenchmark("commit", commit_rows)
       ->ArgNames({"rows", "durability", "devices"})
       ->Args({rows, durability, kDevices})
       ->Iterations(iterations(full_iterations))
@@ -304,40 +163,6 @@ void log_decode(benchmark::State& state) {
   state.SetItemsProcessed(static_cast<std::int64_t>(read));
 }
 BENCHMARK(log_decode);
-
-void block_encode(benchmark::State& state) {
-  std::string values;
-  const auto rows = sample_rows(values, 64);
-  std::string out;
-  for (auto _ : state) {
-    out.clear();
-    encode_block(out, rows);
-    benchmark::DoNotOptimize(out.data());
-  }
-  std::vector<RowView> back;
-  if (!decode_block(out, back) || back.size() != rows.size()) {
-    state.SkipWithError("the block does not give back what was put in");
-  }
-  state.counters["B/row"] = static_cast<double>(out.size()) / static_cast<double>(rows.size());
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * rows.size()));
-}
-BENCHMARK(block_encode);
-
-void block_decode(benchmark::State& state) {
-  std::string values;
-  const auto rows = sample_rows(values, 64);
-  std::string block;
-  encode_block(block, rows);
-  std::vector<RowView> back;
-  for (auto _ : state) {
-    back.clear();
-    if (!decode_block(block, back) || back.size() != rows.size()) {
-      state.SkipWithError("rows are missing");
-    }
-  }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * rows.size()));
-}
-BENCHMARK(block_decode);
 
 void key_encode(benchmark::State& state) {
   std::string out;

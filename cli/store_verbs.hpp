@@ -46,7 +46,5 @@ int check_store(const StoreVerbOptions& options, const OfflineStore& offline);
 [[nodiscard]] std::string export_target(const StoreVerbOptions& options);
 /// The document of GET /api/v1/store as lines of a table. Error: malformed_payload.
 Result<std::string> store_table(std::string_view document);
-/// "133 MiB": three digits and a unit.
-[[nodiscard]] std::string bytes_text(std::uint64_t bytes);
 
 } // namespace spate::cli

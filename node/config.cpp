@@ -1,16 +1,10 @@
 #include "node/config.hpp"
 
-#include <algorithm>
 #include <array>
 #include <fstream>
-#include <limits>
 #include <set>
 #include <sstream>
-#include <thread>
 #include <utility>
-
-#include <sys/resource.h>
-#include <unistd.h>
 
 // What people write can reach its assertions ("[[[a]"); its error handling behind them is sound.
 // With NDEBUG they would be promises to the optimizer.
@@ -36,6 +30,8 @@ constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels = {
      {"error", log::Level::error}}};
 constexpr std::array<std::pair<std::string_view, log::Format>, 2> kFormats = {
     {{"human", log::Format::human}, {"json", log::Format::json}}};
+
+constexpr std::uint64_t kStoreBytesMost = 1ull << 40; ///< Of tails, of log: more is a slip.
 
 template <class T, std::size_t N>
 std::optional<T> look_up(const std::array<std::pair<std::string_view, T>, N>& names,
@@ -89,6 +85,23 @@ public:
       return;
     }
     out = static_cast<Int>(*value);
+  }
+
+  /// A number with or without a point.
+  void get(std::string_view key, double& out, double least, double most) {
+    const toml::node* node = take(key);
+    if (node == nullptr) {
+      return;
+    }
+    const bool number = node->is_integer() || node->is_floating_point();
+    const auto value = number ? node->value<double>() : std::nullopt;
+    if (!value || !(*value >= least && *value <= most)) { // NaN is neither.
+      std::ostringstream range;
+      range << "takes a number from " << least << " to " << most;
+      complain(*node, key, range.str());
+      return;
+    }
+    out = *value;
   }
 
   void get(std::string_view key, bool& out) {
@@ -214,6 +227,7 @@ public:
     read_mqtt(table(top, "mqtt"));
     read_http(table(top, "http"));
     read_store(table(top, "store"));
+    read_backup(table(top, "backup"));
     read_telemetry(table(top, "telemetry"));
     read_commands(table(top, "commands"));
     read_log(table(top, "log"));
@@ -241,6 +255,19 @@ private:
         return fail(std::move(address.error()));
       }
       out = *address;
+      return {};
+    };
+  }
+
+  /// `Seconds` is a number or an optional one.
+  template <class Seconds>
+  static auto retention_into(Seconds& out) {
+    return [&out](const std::string& text) -> Result<void> {
+      auto seconds = retention_of(text);
+      if (!seconds) {
+        return fail(std::move(seconds.error()));
+      }
+      out = *seconds;
       return {};
     };
   }
@@ -275,9 +302,25 @@ private:
     store.get("shapes_per_device_max", options.shapes_per_device_max, 1, 65535);
     store.get("seal_rows", options.seal_rows, 1, 4096);
     store.get("seal_age_ms", options.seal_age_ms, 1000, 30ull * 86'400'000);
+    store.get("tail_bytes_max", options.tail_bytes_max, 0, kStoreBytesMost);
+    store.get("log_bytes_max", options.log_bytes_max, 0, kStoreBytesMost);
+    store.get("fold_cpu_max", options.fold_cpu_max, 0.01, 1.0);
+    store.get("fold_age_ms", options.fold_age_ms, 1000, 30ull * 86'400'000);
+    store.get_text("retention", retention_into(config_.retention_s));
     store.get("rejections_max", options.rejections_max, 0, 100'000'000);
     store.get("disk_free_min_bytes", options.disk_free_min_bytes, 0, 1ull << 50);
     store.done();
+  }
+
+  void read_backup(TableReader backup) {
+    backup.get_text("directory", [&](const std::string& text) -> Result<void> {
+      if (text.empty()) {
+        return fail(Errc::config_invalid, "is empty; without backups leave the key out");
+      }
+      config_.backup_directory = text;
+      return {};
+    });
+    backup.done();
   }
 
   void read_telemetry(TableReader telemetry) {
@@ -354,6 +397,7 @@ private:
       return {};
     });
     reader.get("future_max_ms", route.future_max_ms, 0, 100ull * 365 * 86'400'000);
+    reader.get_text("retention", retention_into(route.retention_s));
     reader.done();
     if (route.pattern.empty() && !document_.error) {
       reader.complain(table, "topic", "is missing: which topics does this route take?");
@@ -377,33 +421,6 @@ private:
   Document document_;
   Config& config_;
 };
-
-/// A sentence about the value of `key`, behind its place if the file holds it.
-tl::unexpected<Error> wrong(const Config& config, std::string_view key, const std::string& what) {
-  const auto place = config.places.find(key);
-  return fail(Errc::config_invalid,
-              place == config.places.end() ? what : place->second + ": " + what);
-}
-
-constexpr std::uint64_t kHttpBufferBytesMin = 32u << 20; ///< Two bodies of the default size.
-constexpr std::uint64_t kHttpBufferBytesEnough = 128u << 20;
-
-std::uint64_t memory_limit_bytes(const Config& config) {
-  return config.memory_limit_bytes != 0
-             ? config.memory_limit_bytes
-             : static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-                   static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE)) / 4;
-}
-
-/// What the memory limit leaves for HTTP.
-std::uint64_t http_buffer_bytes_most(const Config& config) {
-  return std::max(kHttpBufferBytesMin, memory_limit_bytes(config) / 8);
-}
-
-/// A body of unknown length doubles its buffer as it comes, so it may take twice its size.
-std::uint64_t http_buffer_bytes_needed(const Config& config) {
-  return 2 * std::uint64_t{config.http_body_bytes_max};
-}
 
 } // namespace
 
@@ -433,82 +450,6 @@ Result<Config> load_config(const std::string& path) {
     return fail(Errc::file_unreadable, "can not read the configuration file " + path);
   }
   return parse_config(text.str(), path);
-}
-
-Result<void> validate(const Config& config) {
-  struct Door {
-    const char* name;
-    const char* key;
-    const net::Address* address;
-  };
-  const Door doors[] = {{"MQTT", "mqtt.listen", &config.mqtt},
-                        {"HTTP", "http.listen", &config.http}};
-  for (const auto& [name, key, address] : doors) {
-    if (!address->loopback() && !config.allow_insecure) {
-      return wrong(config, key,
-                   std::string(name) + " would listen on " + address->text() +
-                       ", where others reach it, but this version has neither TLS nor "
-                       "authentication: listen on "
-                       "127.0.0.1, or say --allow-insecure if the network itself is trusted");
-    }
-  }
-  if (config.mqtt.port != 0 && config.mqtt.port == config.http.port &&
-      config.mqtt.host == config.http.host) {
-    return wrong(config, "http.listen",
-                 "MQTT and HTTP can not both listen on " + config.mqtt.text());
-  }
-  std::set<std::string> directories(config.store.data_dirs.begin(), config.store.data_dirs.end());
-  if (config.store.data_dirs.empty() || directories.size() != config.store.data_dirs.size()) {
-    return wrong(config, "store.data_dirs",
-                 config.store.data_dirs.empty() ? "no data directory: give --data-dir DIR"
-                                                : "a data directory is named twice");
-  }
-  if (config.store.shards < config.store.data_dirs.size()) {
-    const bool shards_said = config.places.contains("store.shards");
-    return wrong(config, shards_said ? "store.shards" : "store.data_dirs",
-                 std::to_string(config.store.data_dirs.size()) +
-                     " data directories need at least as many shards; " +
-                     std::to_string(config.store.shards) + " are set");
-  }
-  if (http_buffer_bytes_needed(config) > http_buffer_bytes_most(config)) {
-    return wrong(config, "http.body_bytes_max",
-                 "HTTP bodies of up to " + std::to_string(config.http_body_bytes_max) +
-                     " bytes do not fit into the memory limit, an eighth of which is for HTTP: "
-                     "set http.body_bytes_max to at most " +
-                     std::to_string(http_buffer_bytes_most(config) / 2) +
-                     ", or raise --memory-limit");
-  }
-  if (auto routes = telemetry::RouteTable::compile(config.routes); !routes) {
-    return fail(std::move(routes.error()));
-  }
-  return {};
-}
-
-void settle_defaults(Config& config) {
-  if (config.loops == 0) {
-    config.loops = std::max(1u, std::thread::hardware_concurrency() - 1);
-  }
-  config.memory_limit_bytes = memory_limit_bytes(config);
-  if (config.connections_max == 0) {
-    rlimit files{};
-    getrlimit(RLIMIT_NOFILE, &files);
-    constexpr rlim_t kForOthers = 1000; // The store's files, HTTP, logs.
-    config.connections_max = static_cast<std::uint32_t>(std::clamp<rlim_t>(
-        files.rlim_cur > kForOthers ? files.rlim_cur - kForOthers : 64, 64, 10'000'000));
-  }
-  // Of the limit: 1/8 tails, 1/8 log (the same rows once more), 1/16 queued blocks, 1/16 blocks of
-  // the loops, 1/8 bodies and answers of HTTP; the rest is for connections, RocksDB's own buffers
-  // and the allocator's slack. Never more than what helps.
-  const std::uint64_t share = config.memory_limit_bytes / 8 / config.store.data_dirs.size();
-  const auto part = [](std::uint64_t bytes, std::uint64_t most) {
-    return static_cast<std::size_t>(std::clamp<std::uint64_t>(bytes, 1u << 20, most));
-  };
-  config.store.tail_bytes_max = part(share, 96u << 20);
-  config.store.log_bytes_max = part(share, 128u << 20);
-  config.store.queue_bytes_max = part(share / 2, 64u << 20);
-  config.http_buffered_bytes_max = static_cast<std::size_t>(
-      std::min(std::max(kHttpBufferBytesEnough, http_buffer_bytes_needed(config)),
-               http_buffer_bytes_most(config)));
 }
 
 std::optional<storage::Durability> durability_of(std::string_view name) noexcept {

@@ -27,7 +27,9 @@ struct Config {
   std::uint32_t connections_max = 0; ///< MQTT, of the node; 0 = as many as file descriptors allow.
   std::size_t http_body_bytes_max = 16u << 20;
   std::size_t http_buffered_bytes_max = 0; ///< All bodies and answers; settle_defaults() sets it.
-  storage::StoreOptions store;
+  storage::StoreOptions store = sized_by_memory(); ///< Bytes of tails and log: 0 = by the limit.
+  std::uint32_t retention_s = 0; ///< Of routes that do not say theirs; 0: for ever.
+  std::string backup_directory;  ///< Empty: no backups.
   actors::SessionLimits session;
   telemetry::ParserLimits parser;
   actors::CommandServiceOptions commands; ///< Its directory lies in the first data directory.
@@ -37,6 +39,14 @@ struct Config {
   /// Where the file says it: "http.listen" -> "FILE:LINE:COLUMN". What is said again elsewhere is
   /// taken out.
   std::map<std::string, std::string, std::less<>> places;
+
+private:
+  static storage::StoreOptions sized_by_memory() {
+    storage::StoreOptions store;
+    store.tail_bytes_max = 0;
+    store.log_bytes_max = 0;
+    return store;
+  }
 };
 
 /// Reads a TOML document on top of the defaults. Error: config_invalid; its detail is
@@ -50,9 +60,13 @@ Result<Config> load_config(const std::string& path);
 /// config_invalid.
 Result<void> validate(const Config& config);
 
-/// Fills what is 0 for "choose for me" and divides the memory limit among the parts of the node.
+/// Fills what is 0 for "choose for me", divides the memory limit among the parts of the node, and
+/// gives each route its retention.
 void settle_defaults(Config& config);
 
+/// "forever" (0), or a whole number and its unit: "90s", "15m", "36h", "30d", "8w". Error:
+/// config_invalid; its detail says what is allowed.
+Result<std::uint32_t> retention_of(std::string_view text);
 [[nodiscard]] std::optional<storage::Durability> durability_of(std::string_view name) noexcept;
 [[nodiscard]] std::string_view name_of(storage::Durability durability) noexcept;
 [[nodiscard]] std::optional<log::Level> log_level_of(std::string_view name) noexcept;

@@ -34,12 +34,13 @@ bool is_stuck(const net::Loop& loop) {
 }
 
 /// HTTP has no topics. Its bodies keep `auto`, since arrays are batches there, but the fleet's
-/// times are those of its first route.
+/// times are those of its first route, and its records are kept as long.
 telemetry::Route http_route(const std::vector<telemetry::Route>& routes) {
   telemetry::Route route;
   route.time_field = routes.front().time_field;
   route.time_unit = routes.front().time_unit;
   route.future_max_ms = routes.front().future_max_ms;
+  route.retention_s = routes.front().retention_s;
   return route;
 }
 
@@ -140,6 +141,15 @@ Result<void> Node::open_mqtt() {
 }
 
 Result<void> Node::open_http() {
+  storage::BackupDatabases databases;
+  databases.telemetry = [this](const storage::DatabaseUser& use) {
+    return store_->with_databases(use);
+  };
+  databases.commands = [this](const storage::DatabaseUser& use) {
+    return commands_->log().with_database(use);
+  };
+  backups_ = std::make_unique<api::Backups>(api::BackupOptions{
+      config_.backup_directory, std::string(version()), std::move(databases), {}});
   api_ = std::make_unique<api::Server>(api_loop_, services());
   if (auto opened = api_->open(config_.http); !opened) {
     return fail(std::move(opened.error()));
@@ -158,6 +168,7 @@ api::Services Node::services() {
           .shapes = shapes_,
           .route = http_route(config_.routes),
           .durability = name_of(config_.store.durability),
+          .backups = backups_.get(),
           .commands = commands_.get(),
           .ledger = [this] { return ledger(); },
           .phase = [this] { return phase_.load(); },
@@ -231,6 +242,7 @@ bool Node::stop(std::chrono::milliseconds patience) {
     answered = in_time(drain_api()) && answered;
   }
   if (api_) {
+    backups_->stop();   // It holds the databases open.
     api_->stop_reads(); // Drained, it may still read for clients that have hung up.
   }
   if (commands_) {
@@ -249,6 +261,7 @@ bool Node::stop(std::chrono::milliseconds patience) {
   }
   device_loops_.clear();
   api_.reset();
+  backups_.reset();
   commands_.reset();
   caf_.reset();
   return answered;

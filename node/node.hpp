@@ -16,6 +16,7 @@
 #include "actors/device_loop.hpp"
 #include "actors/presence.hpp"
 #include "actors/session_registry.hpp"
+#include "api/backups.hpp"
 #include "api/server.hpp"
 #include "api/services.hpp"
 #include "node/config.hpp"
@@ -65,6 +66,7 @@ private:
   net::Loop api_loop_;
   std::unique_ptr<actors::CommandService> commands_;
   std::vector<std::unique_ptr<actors::DeviceLoop>> device_loops_;
+  std::unique_ptr<api::Backups> backups_;
   std::unique_ptr<api::Server> api_;
   std::thread api_thread_;
   net::Address mqtt_;

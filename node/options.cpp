@@ -6,8 +6,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/backup.hpp"
 #include "cli/commands.hpp"
 #include "cli/store_verbs.hpp"
+#include "node/backup_work.hpp"
 #include "node/version.hpp"
 
 namespace spate::node {
@@ -24,6 +26,8 @@ struct Overrides {
   std::optional<std::uint32_t> loops;
   std::optional<std::string> durability;
   std::optional<std::uint64_t> memory_limit_bytes;
+  std::optional<std::string> retention;
+  std::optional<std::string> backup_dir;
   std::optional<std::string> log_level;
   std::optional<std::string> log_format;
   std::optional<std::string> priorities;
@@ -83,6 +87,17 @@ void add_serve_options(CLI::App& serve, Overrides& o) {
       ->envname("SPATE_MEMORY_LIMIT")
       ->transform(CLI::AsSizeValue(false))
       ->type_name("BYTES");
+  serve
+      .add_option("--retention", o.retention,
+                  "how long records are kept where their route does not say: 30d, 36h\n"
+                  "(default forever)")
+      ->envname("SPATE_RETENTION")
+      ->type_name("TIME");
+  serve
+      .add_option("--backup-dir", o.backup_dir,
+                  "where backups go; on another disk, if there is one (default: no backups)")
+      ->envname("SPATE_BACKUP_DIR")
+      ->type_name("DIR");
   serve
       .add_option("--priorities", o.priorities,
                   "on (the default): commands go before telemetry; off: in the order of arrival,\n"
@@ -160,6 +175,17 @@ Result<Config> merge(const Overrides& o) {
   }
   config.loops = o.loops.value_or(config.loops);
   config.memory_limit_bytes = o.memory_limit_bytes.value_or(config.memory_limit_bytes);
+  if (o.retention) {
+    const auto seconds = retention_of(*o.retention);
+    if (!seconds) {
+      return fail(Errc::config_invalid, "--retention " + seconds.error().detail);
+    }
+    config.retention_s = *seconds;
+  }
+  if (o.backup_dir && !o.backup_dir->empty()) {
+    config.backup_directory = *o.backup_dir;
+    config.places.erase("backup.directory");
+  }
   if (!o.allow_insecure.empty()) {
     config.allow_insecure = o.allow_insecure == "true" || o.allow_insecure == "1";
   }
@@ -202,6 +228,7 @@ Result<Options> read_options(int argc, char** argv) {
   Options options;
   cli::add_command_verbs(app, options.run);
   cli::add_store_verbs(app, {}, options.run);
+  cli::add_backup_verbs(app, options.run, backup_work());
 
   try {
     app.parse(argc, argv);

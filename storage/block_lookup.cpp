@@ -1,5 +1,7 @@
 #include "storage/block_lookup.hpp"
 
+#include <algorithm>
+
 #include "engine/model/row.hpp"
 #include "storage/rocks_options.hpp"
 
@@ -9,19 +11,6 @@ namespace {
 
 /// Late blocks are few; a device that made many of them gets its repeats sorted out by the readers.
 constexpr int kLateBlocksMax = 16;
-
-/// Whether a device-stamped row of a block's body has this time and the same values.
-bool holds_row(std::string_view bytes, const model::Shape& shape, std::int64_t time_ns,
-               std::string_view values) noexcept {
-  RowCursor cursor(bytes);
-  for (RowView row; cursor.next(row);) {
-    if (row.time_ns == time_ns && row.source == model::TsSource::device &&
-        model::same_values(shape, row.values, values)) {
-      return true;
-    }
-  }
-  return false;
-}
 
 } // namespace
 
@@ -34,40 +23,79 @@ std::unique_ptr<rocksdb::Iterator> block_iterator(rocksdb::DB& db,
   return std::unique_ptr<rocksdb::Iterator>(db.NewIterator(options, blocks));
 }
 
-Result<bool> BlockLookup::holds(std::uint32_t device, std::uint32_t number,
+Result<bool> BlockLookup::holds(std::uint32_t device, std::uint32_t series,
                                 const model::Shape& shape, std::int64_t time_ns,
                                 std::string_view values, Budget& left) {
-  --left.lookups;
-  const auto at = block_iterator(*db_, blocks_, nullptr);
-  for (const BlockKind kind : {BlockKind::main, BlockKind::late}) {
-    int looked = 0;
-    BlockKey key;
-    for (at->Seek(block_key({device, number, kind, time_ns, 0}));
-         at->Valid() && parse_block_key(view_of(at->key()), key) && key.device == device &&
-         key.series == number && key.kind == kind;
-         at->Next()) {
-      const auto header = decode_header(view_of(at->value()));
-      if (!header) {
-        return fail(header.error());
-      }
-      if (header->rows > left.rows) {
-        left.lookups = 0; // Nor for the next row: its blocks would be read for nothing.
-        return false;
-      }
-      left.rows -= header->rows;
-      if (header->first_time_ns <= time_ns && holds_row(header->body, shape, time_ns, values)) {
-        return true;
-      }
-      // Main blocks are disjoint: only the first that ends at or after the time can hold it.
-      if (kind == BlockKind::main || ++looked == kLateBlocksMax) {
-        break;
-      }
+  const Hidden hidden(view_->erasures, device, 0);
+  // The newest first: what is sent again was mostly sent a moment ago.
+  for (auto generation = view_->generations.rbegin(); generation != view_->generations.rend();
+       ++generation) {
+    if (left.lookups == 0) {
+      return false;
     }
-    if (!at->status().ok()) { // The next seek would forget it.
-      return fail(error_of(at->status()));
+    --left.lookups;
+    const auto at = block_iterator(*db_, (*generation)->handle(), nullptr);
+    for (const BlockKind kind : {BlockKind::main, BlockKind::late}) {
+      int looked = 0;
+      BlockKey key;
+      for (at->Seek(block_key({device, series, kind, time_ns, 0}));
+           at->Valid() && parse_block_key(view_of(at->key()), key) && key.device == device &&
+           key.series == series && key.kind == kind;
+           at->Next()) {
+        const auto span = columnar::block_span(view_of(at->value()));
+        if (!span) {
+          return fail(span.error());
+        }
+        if (span->rows > left.rows) {
+          left.lookups = 0; // Nor for the next row: its blocks would be read for nothing.
+          return false;
+        }
+        left.rows -= span->rows;
+        if (span->first_time_ns <= time_ns) {
+          auto held =
+              holds_row(shape, view_of(at->value()), time_ns, values, hidden, key.order);
+          if (!held || *held) {
+            return held;
+          }
+        }
+        // Main blocks are disjoint: only the first that ends at or after the time can hold it.
+        if (kind == BlockKind::main || ++looked == kLateBlocksMax) {
+          break;
+        }
+      }
+      if (!at->status().ok()) { // The next seek would forget it.
+        return fail(error_of(at->status()));
+      }
     }
   }
   return false;
+}
+
+Result<bool> BlockLookup::holds_row(const model::Shape& shape, std::string_view block,
+                                    std::int64_t time_ns, std::string_view values,
+                                    const Hidden& hidden, std::uint64_t order) {
+  if (hidden.row(order, time_ns)) {
+    return false;
+  }
+  const auto reader = columnar::BlockReader::open(shape, block);
+  if (!reader) {
+    return fail(reader.error());
+  }
+  if (const auto read = reader->times(times_); !read) {
+    return fail(read.error());
+  }
+  if (!std::binary_search(times_.begin(), times_.end(), time_ns)) {
+    return false;
+  }
+  rows_.clear();
+  arena_.clear();
+  if (const auto read = reader->all(rows_, arena_); !read) {
+    return fail(read.error());
+  }
+  return std::any_of(rows_.begin(), rows_.end(), [&](const columnar::Row& row) {
+    return row.time_ns == time_ns && row.source == model::TsSource::device &&
+           model::same_values(shape, row.values, values);
+  });
 }
 
 } // namespace spate::storage

@@ -1,30 +1,35 @@
-// Spate - finding sealed blocks of one device and shape.
+// Spate - finding sealed blocks of one device and series.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <rocksdb/db.h>
 
 #include "engine/base/result.hpp"
+#include "engine/columnar/block.hpp"
 #include "engine/model/shape.hpp"
-#include "storage/block.hpp"
+#include "storage/blocks_view.hpp"
 #include "storage/keys.hpp"
 
 namespace spate::storage {
 
-/// An iterator over the blocks, which stays inside the device that it was last sent to. `snapshot`
-/// may be null: the newest state.
+/// An iterator over a family of blocks, which stays inside the prefix that it was last sent to.
+/// `snapshot` may be null: the newest state.
 [[nodiscard]] std::unique_ptr<rocksdb::Iterator> block_iterator(rocksdb::DB& db,
                                                                 rocksdb::ColumnFamilyHandle* blocks,
                                                                 const rocksdb::Snapshot* snapshot);
 
-/// The questions that a commit asks about what was sealed before. Committer thread; each costs a
-/// seek and perhaps a read from the disk, so the commit bounds how many it asks.
+/// The questions that a commit asks about what was sealed before and is not folded yet. Committer
+/// thread; each costs a seek for each generation and perhaps a read from the disk, so the commit
+/// bounds how many it asks.
 class BlockLookup {
 public:
   BlockLookup() = default;
-  BlockLookup(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks) : db_(&db), blocks_(blocks) {}
+  BlockLookup(rocksdb::DB& db, std::shared_ptr<const BlocksView> view)
+      : db_(&db), view_(std::move(view)) {}
 
   /// What one commit may spend; what comes back beyond it is left to the readers.
   struct Budget {
@@ -33,12 +38,18 @@ public:
   };
   /// Whether a device-stamped row with this time and the same values is in a block. False where it
   /// gives up. `left.lookups` is not 0. Errors: storage_io, storage_corrupt.
-  Result<bool> holds(std::uint32_t device, std::uint32_t number, const model::Shape& shape,
+  Result<bool> holds(std::uint32_t device, std::uint32_t series, const model::Shape& shape,
                      std::int64_t time_ns, std::string_view values, Budget& left);
 
 private:
+  Result<bool> holds_row(const model::Shape& shape, std::string_view block, std::int64_t time_ns,
+                         std::string_view values, const Hidden& hidden, std::uint64_t order);
+
   rocksdb::DB* db_ = nullptr; ///< Borrowed.
-  rocksdb::ColumnFamilyHandle* blocks_ = nullptr;
+  std::shared_ptr<const BlocksView> view_;
+  std::vector<std::int64_t> times_;
+  std::vector<columnar::Row> rows_;
+  std::string arena_;
 };
 
 } // namespace spate::storage

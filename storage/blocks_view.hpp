@@ -49,7 +49,7 @@ struct Run {
   std::int64_t last_time_ns = 0;
   std::int64_t last_received_ms = 0;
   std::uint64_t last_sequence = 0;  ///< Newest commit that sealed a row in it.
-  std::uint64_t erased_through = 0; ///< Erasures up to this number are done in it.
+  std::uint32_t erased_through = 0; ///< Erasures up to this number are done in it.
   std::uint64_t blocks = 0;
   std::uint64_t late_blocks = 0;
   std::uint64_t rows = 0;
@@ -60,11 +60,34 @@ struct Run {
 /// Part of one device's records that must not be shown any more. Rows sealed by a commit after
 /// `sequence` came later and stay.
 struct Erasure {
-  std::uint64_t number = 0; ///< Counts up in its data directory.
+  std::uint32_t number = 0; ///< Counts up in its data directory, from 1.
   std::uint32_t device = 0;
   std::int64_t from_ns = 0;
   std::int64_t to_ns = 0; ///< Exclusive; INT64_MAX: all.
   std::uint64_t sequence = 0;
+};
+
+void encode(const Erasure& erasure, std::string& out);
+/// Error: storage_corrupt.
+Result<Erasure> decode_erasure(std::uint32_t number, std::string_view bytes);
+
+/// What of one series is hidden in one set of blocks.
+class Hidden {
+public:
+  Hidden() = default;
+  /// Of `all`, those of `device` that are not done in a set with this `erased_through`.
+  Hidden(const std::vector<Erasure>& all, std::uint32_t device, std::uint32_t erased_through);
+
+  [[nodiscard]] bool none() const noexcept { return erasures_.empty(); }
+  /// Whether rows of a block with this `order` may be hidden.
+  [[nodiscard]] bool touches(std::uint64_t order, std::int64_t first_time_ns,
+                             std::int64_t last_time_ns) const noexcept;
+  [[nodiscard]] bool row(std::uint64_t order, std::int64_t time_ns) const noexcept {
+    return touches(order, time_ns, time_ns);
+  }
+
+private:
+  std::vector<Erasure> erasures_;
 };
 
 /// Immutable. All parts belong together: a row is in exactly one of generations, runs, or the tails
@@ -74,13 +97,14 @@ struct BlocksView {
   std::vector<std::shared_ptr<const Generation>> generations; ///< Oldest first; the last is active.
   std::shared_ptr<const std::vector<Run>> runs;               ///< By number.
   rocksdb::ColumnFamilyHandle* runs_family = nullptr;
+  std::vector<Erasure> erasures; ///< That are not finished.
 };
 
 /// One place to look for blocks: a generation or a run.
 struct BlockSet {
   rocksdb::ColumnFamilyHandle* family = nullptr;
   std::string prefix;               ///< Of all keys: empty for a generation, BE32 number for a run.
-  std::uint64_t erased_through = 0; ///< Erasures up to here are done in it.
+  std::uint32_t erased_through = 0; ///< Erasures up to here are done in it.
 };
 [[nodiscard]] inline BlockSet set_of(const Generation& generation) {
   return {generation.handle(), {}, 0};

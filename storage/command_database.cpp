@@ -7,6 +7,7 @@
 #include <rocksdb/table.h>
 
 #include "storage/command_keys.hpp"
+#include "storage/manifest_check.hpp"
 
 namespace spate::storage {
 
@@ -76,6 +77,9 @@ std::string name_of_command(std::string_view device, const Uuid& id) {
 Result<std::unique_ptr<CommandDatabase>> CommandDatabase::open(const std::string& path,
                                                                rocksdb::Env* env, bool create,
                                                                ErrorHandler on_error) {
+  if (auto sound = check_manifest(path); !sound) {
+    return fail(std::move(sound.error()));
+  }
   std::unique_ptr<CommandDatabase> made(new CommandDatabase);
   rocksdb::DB* db = nullptr;
   const auto status =

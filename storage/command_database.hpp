@@ -32,6 +32,7 @@ public:
   CommandDatabase(const CommandDatabase&) = delete;
   CommandDatabase& operator=(const CommandDatabase&) = delete;
 
+  [[nodiscard]] rocksdb::DB& database() const noexcept { return *db_; }
   rocksdb::Status write(rocksdb::WriteBatch& batch, bool sync);
 
   [[nodiscard]] Result<CommandTotals> totals() const;

@@ -88,6 +88,15 @@ Result<std::optional<model::CommandRecord>> CommandThread::find(const std::strin
   return found;
 }
 
+Result<void> CommandThread::with_database(const DatabaseUser& use) {
+  const std::shared_lock lock(open_mutex_);
+  if (database_ == nullptr || !is_open_.load(std::memory_order_acquire)) {
+    return closed();
+  }
+  return use(options_.directory, database_->database(),
+             [this] { return !is_open_.load(std::memory_order_acquire); });
+}
+
 Result<CommandPage> CommandThread::list(const CommandQuery& query) {
   const std::shared_lock lock(open_mutex_);
   if (database_ == nullptr || !is_open_.load(std::memory_order_acquire)) {

@@ -154,6 +154,9 @@ public:
                                                            const Uuid& id) = 0;
   virtual Result<CommandPage> list(const CommandQuery& query) = 0;
 
+  /// As Store::with_databases().
+  virtual Result<void> with_database(const DatabaseUser& use) = 0;
+
   /// Looks at the clock at once; tests move it.
   virtual void poke() = 0;
   /// Writes and answers what was submitted, then closes. submit() afterwards answers

@@ -43,6 +43,7 @@ public:
   Result<std::optional<model::CommandRecord>> find(const std::string& device,
                                                    const Uuid& id) override;
   Result<CommandPage> list(const CommandQuery& query) override;
+  Result<void> with_database(const DatabaseUser& use) override;
   void poke() override { queue_.poke(); }
   void stop() override;
 

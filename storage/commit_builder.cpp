@@ -11,7 +11,7 @@ namespace spate::storage {
 namespace {
 
 /// Rows of a block that is cut from a larger tail.
-constexpr std::size_t kBlockRowsMax = 512;
+constexpr std::ptrdiff_t kSealedRowsMax = 512;
 /// How many messages ahead their memory is asked for.
 constexpr std::size_t kPrefetch = 6;
 /// Memory that an unusually large commit may keep for the next one.
@@ -24,13 +24,14 @@ CommitBuilder::CommitBuilder(DirectoryState& state, RejectionRing& ring, const C
     : state_(state), ring_(ring), limits_(limits), devices_total_(devices_total) {}
 
 Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
-                                  rocksdb::ColumnFamilyHandle* log) {
+                                  const CommitTargets& targets) {
+  targets_ = targets;
   batch_.Clear();
   accepted_.clear();
   seen_.clear();
   resolved_.clear();
   seals_.clear();
-  duplicates_ = blocks_sealed_ = 0;
+  duplicates_ = blocks_sealed_ = sealed_bytes_ = 0;
   lookups_left_ = {};
   forget_scans();
   log_.shrink(kLogKeptBytes);
@@ -41,11 +42,14 @@ Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
     rows += block->rows.size();
     first = first == nullptr && !block->rows.empty() ? block->rows.data() : first;
   }
+  for (auto& [key, value] : erasures_) {
+    batch_.Put(families_.meta, key, value);
+  }
   state_.choose_seals(rows, now_ms, sealing_);
   for (Tail* tail : sealing_) {
     seal(*tail);
   }
-  log_.begin(state_.next_tie, first == nullptr ? 0 : first->time_ns, now_ms, seals_);
+  log_.begin(state_.next_row, first == nullptr ? 0 : first->time_ns, now_ms, seals_);
   for (const auto& block : blocks) {
     const auto& messages = block->messages;
     for (std::size_t i = 0; i < messages.size(); ++i) {
@@ -59,7 +63,7 @@ Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
     }
   }
   if (logged()) {
-    batch_.Put(log, number_key(state_.sequence + 1),
+    batch_.Put(targets_.log, number_key(state_.sequence + 1),
                rocksdb::Slice(log_.bytes().data(), log_.bytes().size()));
   }
   return {};
@@ -79,28 +83,29 @@ void CommitBuilder::prefetch(const std::vector<model::Message>& messages, std::s
 }
 
 void CommitBuilder::seal(Tail& tail) {
-  seals_.push_back({tail.device, tail.shape, tail.kind});
-  block_value_.clear();
-  if (tail.ascending() && tail.rows() <= kBlockRowsMax) {
-    encode_block(block_value_, tail.rows(), tail.min_time_ns(), tail.max_time_ns(), tail.bytes());
-    put_block(tail, block_value_, tail.max_time_ns());
+  seals_.push_back({tail.device, tail.series, tail.kind});
+  rows_of_tail_.clear();
+  RowCursor cursor(tail.bytes());
+  for (RowView row; cursor.next(row);) {
+    rows_of_tail_.push_back(row);
+  }
+  if (!tail.ascending()) {
+    std::stable_sort(rows_of_tail_.begin(), rows_of_tail_.end(),
+                     [](const RowView& a, const RowView& b) { return a.time_ns < b.time_ns; });
+  }
+  const model::Shape& shape = *state_.shapes.at(shape_of(tail.series));
+  if (rows_of_tail_.size() <= kSealedRowsMax) {
+    put_block(tail, shape, rows_of_tail_, 0);
   } else {
-    sorted_.clear();
-    RowCursor cursor(tail.bytes());
-    for (RowView row; cursor.next(row);) {
-      sorted_.push_back(row);
-    }
-    std::sort(sorted_.begin(), sorted_.end(), earlier);
-    for (std::size_t begin = 0; begin < sorted_.size();) {
+    std::uint64_t part = 0;
+    for (auto begin = rows_of_tail_.begin(); begin != rows_of_tail_.end(); ++part) {
       // Rows of one time stay in one block: the next one begins behind it.
-      std::size_t end = std::min(begin + kBlockRowsMax, sorted_.size());
-      while (end < sorted_.size() && sorted_[end].time_ns == sorted_[end - 1].time_ns) {
+      auto end = begin + std::min<std::ptrdiff_t>(kSealedRowsMax, rows_of_tail_.end() - begin);
+      while (end != rows_of_tail_.end() && end->time_ns == (end - 1)->time_ns) {
         ++end;
       }
-      block_value_.clear();
-      encode_block(block_value_, {sorted_.begin() + static_cast<std::ptrdiff_t>(begin),
-                                  sorted_.begin() + static_cast<std::ptrdiff_t>(end)});
-      put_block(tail, block_value_, sorted_[end - 1].time_ns);
+      rows_of_block_.assign(begin, end);
+      put_block(tail, shape, rows_of_block_, part);
       begin = end;
     }
   }
@@ -109,18 +114,32 @@ void CommitBuilder::seal(Tail& tail) {
     tail.sealed_max = std::max(tail.sealed_max, tail.max_time_ns());
   }
   const Device* device = state_.devices.at(static_cast<model::DeviceNumber>(tail.device));
-  const Tail* main = DirectoryState::find_tail(*device, tail.shape, BlockKind::main);
   std::string sealed;
-  put_be(sealed, ordered(main->sealed_max));
+  put_be(sealed, ordered(state_.main_of(tail).sealed_max));
   put_be(sealed, static_cast<std::uint64_t>(device->last_seen_ms));
-  batch_.Put(families_.meta, meta::device_shape_key(tail.device, tail.shape), sealed);
+  sealed.append(state_.last_when_sealed(tail).bytes());
+  batch_.Put(families_.meta, meta::device_series_key(tail.device, tail.series), sealed);
 }
 
-void CommitBuilder::put_block(Tail& tail, std::string_view value, std::int64_t last_time_ns) {
-  batch_.Put(families_.blocks,
-             block_key({tail.device, tail.shape, tail.kind, last_time_ns, state_.sequence + 1}),
-             rocksdb::Slice(value.data(), value.size()));
+void CommitBuilder::put_block(const Tail& tail, const model::Shape& shape,
+                              const std::vector<RowView>& rows, std::uint64_t part) {
+  block_value_.clear();
+  encoder_.encode(shape, rows, columnar::Heads::without, block_value_);
+  batch_.Put(targets_.blocks,
+             block_key({tail.device, tail.series, tail.kind, rows.back().time_ns,
+                        order_of(state_.sequence + 1, part)}),
+             block_value_);
   ++blocks_sealed_;
+  sealed_bytes_ += kBlockKeyBytes + block_value_.size();
+}
+
+void CommitBuilder::erase(Erasure& erasure) {
+  erasure.sequence = state_.sequence + 1;
+  std::string value;
+  encode(erasure, value);
+  std::string key(1, meta::kErasure);
+  put_be(key, erasure.number);
+  erasures_.emplace_back(std::move(key), std::move(value));
 }
 
 Result<void> CommitBuilder::add_message(const model::TelemetryBlock& block,
@@ -142,7 +161,7 @@ Result<void> CommitBuilder::add_message(const model::TelemetryBlock& block,
       row.outcome = model::RowOutcome::rejected;
       row.reject_reason = reason;
     } else if (auto added =
-                   add_row(number, *device, row, message.received_ms, block.values_of(row));
+                   add_row(number, *device, row, message, block.values_of(row));
                !added) {
       return added;
     }
@@ -179,18 +198,18 @@ model::DeviceNumber CommitBuilder::resolve(const model::TelemetryBlock& block,
 }
 
 Result<void> CommitBuilder::add_row(model::DeviceNumber number, Device& device, model::Row& row,
-                                    std::int64_t received_ms, std::string_view values) {
-  Tail* main = main_tail(number, device, *row.shape);
+                                    const model::Message& message, std::string_view values) {
+  Tail* main = main_tail(number, device, *row.shape, message.retention_s);
   if (main == nullptr) {
     row.outcome = model::RowOutcome::rejected;
     row.reject_reason = model::RejectReason::too_many_shapes;
     return {};
   }
   if (row.time_ns > main->seen_max) { // Newer than all before it: nothing to compare with.
-    accept(*main, device, row, received_ms, values);
+    accept(*main, device, row, message.received_ms, values);
     return {};
   }
-  Tail& tail = row.time_ns > main->sealed_max ? *main : late_tail(number, device, main->shape);
+  Tail& tail = row.time_ns > main->sealed_max ? *main : late_tail(number, device, main->series);
   const auto repeated = duplicate(*main, tail, row, values);
   if (!repeated) {
     return fail(repeated.error());
@@ -200,7 +219,7 @@ Result<void> CommitBuilder::add_row(model::DeviceNumber number, Device& device, 
     ++duplicates_;
     return {};
   }
-  accept(tail, device, row, received_ms, values);
+  accept(tail, device, row, message.received_ms, values);
   return {};
 }
 
@@ -213,30 +232,48 @@ void CommitBuilder::record(model::DeviceNumber number, Device& device) {
 }
 
 Tail* CommitBuilder::main_tail(model::DeviceNumber number, Device& device,
-                               const model::Shape& shape) {
+                               const model::Shape& shape, std::uint32_t retention_s) {
+  const std::uint8_t kept = retention_s == 0 ? 0 : retention_class(retention_s);
   const std::uint32_t known = state_.shapes.find(shape);
   if (known != 0) {
-    if (Tail* found = DirectoryState::find_tail(device, known, BlockKind::main); found != nullptr) {
+    if (Tail* found = DirectoryState::find_tail(device, series_of(kept, known), BlockKind::main);
+        found != nullptr) {
       return found;
     }
   }
   if (device.shapes >= limits_.shapes_per_device_max ||
-      state_.device_shapes >= limits_.device_shapes_max) {
+      state_.device_series >= limits_.device_series_max) {
     return nullptr;
   }
-  const std::uint32_t numbered = known != 0 ? known : shape_number(shape);
-  batch_.Put(families_.meta, meta::device_shape_key(static_cast<std::uint32_t>(number), numbered),
+  const std::uint32_t series = series_of(kept, known != 0 ? known : shape_number(shape));
+  batch_.Put(families_.meta, meta::device_series_key(static_cast<std::uint32_t>(number), series),
              {});
   const std::scoped_lock lock(state_.mutex);
-  return &state_.add_tail(number, numbered, BlockKind::main);
+  return &state_.add_tail(number, series, BlockKind::main);
 }
 
-Tail& CommitBuilder::late_tail(model::DeviceNumber number, Device& device, std::uint32_t shape) {
-  if (Tail* found = DirectoryState::find_tail(device, shape, BlockKind::late); found != nullptr) {
+Tail& CommitBuilder::late_tail(model::DeviceNumber number, Device& device, std::uint32_t series) {
+  if (Tail* found = DirectoryState::find_tail(device, series, BlockKind::late); found != nullptr) {
     return *found;
   }
   const std::scoped_lock lock(state_.mutex);
-  return state_.add_tail(number, shape, BlockKind::late);
+  return state_.add_tail(number, series, BlockKind::late);
+}
+
+/// For ever, if there are as many classes as can be.
+std::uint8_t CommitBuilder::retention_class(std::uint32_t retention_s) {
+  if (const auto known = state_.classes.find(retention_s)) {
+    return *known;
+  }
+  const std::scoped_lock lock(state_.mutex);
+  const auto added = state_.classes.add(retention_s);
+  if (!added) {
+    return 0;
+  }
+  std::string value;
+  put_be(value, retention_s);
+  batch_.Put(families_.meta, meta::number_key(meta::kClass, *added), value);
+  return *added;
 }
 
 std::uint32_t CommitBuilder::shape_number(const model::Shape& shape) {
@@ -253,8 +290,8 @@ void CommitBuilder::accept(Tail& tail, Device& device, model::Row& row, std::int
   if (!device.recorded) {
     record(static_cast<model::DeviceNumber>(tail.device), device);
   }
-  const RowView view{row.time_ns, received_ms, 0, row.source, values};
-  const std::size_t begin = log_.add(tail.device, tail.shape, tail.kind == BlockKind::late, view);
+  const RowView view{row.time_ns, received_ms, row.source, values};
+  const std::size_t begin = log_.add(tail.device, tail.series, tail.kind == BlockKind::late, view);
   accepted_.push_back({&tail, &device, row.time_ns, received_ms, begin, row.values_bytes,
                        tail.last_pending, row.source});
   tail.last_pending = static_cast<std::uint32_t>(accepted_.size() - 1);
@@ -297,9 +334,9 @@ std::string CommitBuilder::detail_of(model::RejectReason reason) const {
     return "the store holds as many devices as devices_max allows (" +
            std::to_string(limits_.devices_max) + ")";
   case model::RejectReason::too_many_shapes:
-    return state_.device_shapes >= limits_.device_shapes_max
+    return state_.device_series >= limits_.device_series_max
                ? "there is no memory for more pairs of a device and a set of fields (" +
-                     std::to_string(limits_.device_shapes_max) + ")"
+                     std::to_string(limits_.device_series_max) + ")"
                : "this device has sent as many different sets of fields as allowed (" +
                      std::to_string(limits_.shapes_per_device_max) + ")";
   default:
@@ -308,6 +345,7 @@ std::string CommitBuilder::detail_of(model::RejectReason reason) const {
 }
 
 void CommitBuilder::apply() {
+  erasures_.clear();
   if (logged()) {
     ++state_.sequence;
   }
@@ -316,8 +354,8 @@ void CommitBuilder::apply() {
   }
   for (const Accepted& row : accepted_) {
     row.tail->last_pending = Tail::kNoRow;
-    state_.append(*row.tail,
-                  {row.time_ns, row.received_ms, state_.next_tie++, row.source, values_of(row)});
+    ++state_.next_row;
+    state_.append(*row.tail, {row.time_ns, row.received_ms, row.source, values_of(row)});
     row.device->durable.store(true, std::memory_order_relaxed);
     row.device->last_seen_ms = std::max(row.device->last_seen_ms, row.received_ms);
   }
@@ -325,6 +363,7 @@ void CommitBuilder::apply() {
     device->durable.store(true, std::memory_order_relaxed);
   }
   state_.log_position += logged() ? log_.bytes().size() : 0;
+  marked_ = false;
 }
 
 void CommitBuilder::name_devices(const Blocks& blocks) const noexcept {

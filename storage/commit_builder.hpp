@@ -12,6 +12,7 @@
 
 #include "engine/model/telemetry_block.hpp"
 #include "storage/block_lookup.hpp"
+#include "storage/blocks_view.hpp"
 #include "storage/commit_queue.hpp"
 #include "storage/directory_state.hpp"
 #include "storage/log_codec.hpp"
@@ -24,13 +25,18 @@ namespace spate::storage {
 struct Families {
   rocksdb::ColumnFamilyHandle* meta = nullptr;
   rocksdb::ColumnFamilyHandle* rejections = nullptr;
+};
+/// Where one commit puts its rows and its sealed blocks.
+struct CommitTargets {
+  rocksdb::ColumnFamilyHandle* log = nullptr;
   rocksdb::ColumnFamilyHandle* blocks = nullptr;
+  BlockLookup lookup; ///< Of blocks sealed before.
 };
 
 struct CommitLimits {
   std::uint64_t devices_max = 1'000'000; ///< Of all data directories together.
   std::uint32_t shapes_per_device_max = 256;
-  std::uint64_t device_shapes_max = 4'000'000; ///< Pairs in one data directory: each has a tail.
+  std::uint64_t device_series_max = 4'000'000; ///< Pairs in one data directory: each has a tail.
 };
 
 /// Flow:    build() -> the caller writes batch() -> apply(). If the write fails, the whole state is
@@ -43,14 +49,18 @@ public:
   CommitBuilder(DirectoryState& state, RejectionRing& ring, const CommitLimits& limits,
                 std::atomic<std::uint64_t>& devices_total);
   /// Before the first build().
-  void attach(BlockLookup lookup, const Families& families) noexcept {
-    lookup_ = lookup;
-    families_ = families;
-  }
+  void attach(const Families& families) noexcept { families_ = families; }
 
-  /// Decides what happens to each row (Row::outcome), fills the batch; `log` is the active window.
-  /// Errors: storage_io, storage_corrupt from look-ups.
-  Result<void> build(const Blocks& blocks, std::int64_t now_ms, rocksdb::ColumnFamilyHandle* log);
+  /// Decides what happens to each row (Row::outcome), fills the batch. Errors: storage_io,
+  /// storage_corrupt from look-ups.
+  Result<void> build(const Blocks& blocks, std::int64_t now_ms, const CommitTargets& targets);
+  /// Puts the erasure into the commit to be built next, whose number becomes its sequence; tails of
+  /// its device were given to DirectoryState::seal_next() before.
+  void erase(Erasure& erasure);
+  /// The next commit has an entry in the log, whatever it holds.
+  void mark() noexcept { marked_ = true; }
+  /// Lets go what it holds of the database.
+  void release() { targets_ = {}; }
   /// Nothing is to be written: all rows are duplicates or refused without trace.
   [[nodiscard]] bool empty() const noexcept { return batch_.Count() == 0; }
   [[nodiscard]] rocksdb::WriteBatch& batch() noexcept { return batch_; }
@@ -62,12 +72,14 @@ public:
   [[nodiscard]] std::size_t rows_stored() const noexcept { return accepted_.size(); }
   [[nodiscard]] std::size_t rows_duplicate() const noexcept { return duplicates_; }
   [[nodiscard]] std::size_t blocks_sealed() const noexcept { return blocks_sealed_; }
+  /// Keys and values of the sealed blocks.
+  [[nodiscard]] std::size_t sealed_bytes() const noexcept { return sealed_bytes_; }
   /// Rows looked at to find repeats, for tests: grows with the commit, not with its square.
   [[nodiscard]] std::size_t rows_compared() const noexcept { return rows_compared_; }
   [[nodiscard]] std::size_t log_bytes() const noexcept { return log_.bytes().size(); }
   [[nodiscard]] bool sealed() const noexcept { return !sealing_.empty(); }
   /// The commit has an entry in the log.
-  [[nodiscard]] bool logged() const noexcept { return !accepted_.empty() || !seals_.empty(); }
+  [[nodiscard]] bool logged() const noexcept { return !accepted_.empty() || !seals_.empty() || marked_; }
 
 private:
   struct Accepted {
@@ -83,16 +95,19 @@ private:
 
   void prefetch(const std::vector<model::Message>& messages, std::size_t at) const;
   void seal(Tail& tail);
-  void put_block(Tail& tail, std::string_view value, std::int64_t last_time_ns);
+  void put_block(const Tail& tail, const model::Shape& shape, const std::vector<RowView>& rows,
+                 std::uint64_t part);
   Result<void> add_message(const model::TelemetryBlock& block, const model::Message& message,
                            std::vector<model::Row>& rows);
   model::DeviceNumber resolve(const model::TelemetryBlock& block, const model::Message& message,
                               model::RejectReason& reason);
   Result<void> add_row(model::DeviceNumber number, Device& device, model::Row& row,
-                       std::int64_t received_ms, std::string_view values);
+                       const model::Message& message, std::string_view values);
   void record(model::DeviceNumber number, Device& device);
-  Tail* main_tail(model::DeviceNumber number, Device& device, const model::Shape& shape);
-  Tail& late_tail(model::DeviceNumber number, Device& device, std::uint32_t shape);
+  Tail* main_tail(model::DeviceNumber number, Device& device, const model::Shape& shape,
+                  std::uint32_t retention_s);
+  Tail& late_tail(model::DeviceNumber number, Device& device, std::uint32_t series);
+  std::uint8_t retention_class(std::uint32_t retention_s);
   std::uint32_t shape_number(const model::Shape& shape);
   void accept(Tail& tail, Device& device, model::Row& row, std::int64_t received_ms,
               std::string_view values);
@@ -113,7 +128,7 @@ private:
   }
 
   DirectoryState& state_;
-  BlockLookup lookup_;
+  CommitTargets targets_;
   RejectionRing& ring_;
   Families families_;
   const CommitLimits limits_;
@@ -127,8 +142,13 @@ private:
   std::vector<Tail*> sealing_;
   std::vector<SealRecord> seals_;
   std::vector<model::DeviceNumber> resolved_; ///< By message, over all blocks.
-  std::vector<RowView> sorted_;
+  std::vector<RowView> rows_of_tail_;
+  std::vector<RowView> rows_of_block_;
+  columnar::BlockEncoder encoder_;
   std::string block_value_;
+  std::size_t sealed_bytes_ = 0;
+  std::vector<std::pair<std::string, std::string>> erasures_; ///< For the next commit.
+  bool marked_ = false;
   std::size_t duplicates_ = 0;
   std::size_t blocks_sealed_ = 0;
   std::size_t rows_compared_ = 0;

@@ -50,6 +50,7 @@ DataDirectory::open(DataDirectoryOptions options, DirectoryLock lock, model::Sha
     made->open_error_ = std::move(opened.error());
   }
   made->thread_ = std::thread([directory = made.get()] { directory->run(); });
+  made->work_ = std::make_unique<LongWork>(static_cast<LongWorkHost&>(*made));
   return made;
 }
 
@@ -95,6 +96,7 @@ void DataDirectory::run() {
     if (CommitQueue::Clock::now() >= next_tick_) {
       tick();
     }
+    run_requests();
     if (live_ != nullptr && !taken_.empty()) {
       commit_taken();
     } else if (stopping) {
@@ -102,6 +104,7 @@ void DataDirectory::run() {
     }
   }
   queue_.refuse(turn_, taken_, model::CommitStatus::unavailable, "the node is stopping");
+  refuse_requests();
   open_.store(false, std::memory_order_release);
   const std::scoped_lock lock(open_mutex_);
   if (live_ != nullptr && options_.live.durability != Durability::fsync) {
@@ -183,8 +186,12 @@ void DataDirectory::tick() {
   next_tick_ = CommitQueue::Clock::now() + options_.internals.tick;
   check_space();
   taken_next_ = 0;
+  if (live_ == nullptr) {
+    return;
+  }
+  live_->tick(!taken_.empty());
   // A node that nobody sends to still seals what has become old.
-  if (live_ != nullptr && !full_ && taken_.empty() && live_->aged(options_.internals.now_ms())) {
+  if (!full_ && taken_.empty() && live_->aged(options_.internals.now_ms())) {
     commit_turn();
   }
 }
@@ -263,6 +270,7 @@ void DataDirectory::reopen(const DeviceTable* earlier, bool no_space) {
       log::error("data-dir-reopen-failed", opened.error().detail,
                  {{"data_dir", std::string_view(options_.path)}});
     }
+    run_requests();
     queue_.take(taken_, CommitQueue::Clock::now() + pause);
   }
   if (live_ == nullptr) {
@@ -273,6 +281,57 @@ void DataDirectory::reopen(const DeviceTable* earlier, bool no_space) {
             {{"data_dir", std::string_view(options_.path)}});
   check_space();
   queue_.accept();
+}
+
+Result<void> DataDirectory::on_committer(const std::function<void(LiveDirectory&)>& change) {
+  const auto request = std::make_shared<Request>();
+  request->change = &change;
+  auto done = request->done.get_future();
+  {
+    const std::scoped_lock lock(status_mutex_);
+    if (requests_end_ || !open_.load(std::memory_order_acquire)) {
+      return fail(Errc::storage_unavailable, options_.path + " is closed");
+    }
+    requests_.push_back(request);
+  }
+  queue_.poke();
+  return done.get();
+}
+
+/// All of them share one commit.
+void DataDirectory::run_requests() {
+  std::vector<std::shared_ptr<Request>> requests;
+  {
+    const std::scoped_lock lock(status_mutex_);
+    requests.swap(requests_);
+  }
+  if (requests.empty()) {
+    return;
+  }
+  bool committed = false;
+  if (live_ != nullptr) {
+    for (const auto& request : requests) {
+      (*request->change)(*live_);
+    }
+    taken_next_ = 0;
+    committed = commit_turn();
+  }
+  for (const auto& request : requests) {
+    request->done.set_value(committed ? Result<void>()
+                                      : fail(Errc::storage_unavailable, options_.path + " failed"));
+  }
+}
+
+void DataDirectory::refuse_requests() {
+  std::vector<std::shared_ptr<Request>> requests;
+  {
+    const std::scoped_lock lock(status_mutex_);
+    requests_end_ = true;
+    requests.swap(requests_);
+  }
+  for (const auto& request : requests) {
+    request->done.set_value(fail(Errc::storage_unavailable, options_.path + " is closed"));
+  }
 }
 
 void DataDirectory::on_background_error(const rocksdb::Status& status) {
@@ -302,6 +361,9 @@ std::string DataDirectory::fault() const {
 
 void DataDirectory::stop() {
   const std::scoped_lock lock(stop_mutex_);
+  if (work_ != nullptr) {
+    work_->stop(); // It asks the committer for things.
+  }
   if (thread_.joinable()) {
     queue_.stop();
     thread_.join();

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "storage/commit_queue.hpp"
 #include "storage/directory_format.hpp"
 #include "storage/live_directory.hpp"
+#include "storage/long_work.hpp"
 #include "storage/reopen_pause.hpp"
 #include "storage/store.hpp"
 #include "storage/store_internals.hpp"
@@ -40,7 +42,7 @@ struct DataDirectoryOptions {
 ///          again with growing pauses, on the committer's thread. Nothing is retried on the open
 ///          database: a second fdatasync may report success for data that the first one lost.
 /// Locks:   open_mutex_ before LiveDirectory's own; status_mutex_ and the queue's mutex are leaves.
-class DataDirectory {
+class DataDirectory final : private LongWorkHost {
 public:
   /// `devices_total` counts over all data directories. Blocks until the log is replayed. A database
   /// that is there and can not be opened gives a directory that refuses blocks and goes on trying:
@@ -48,7 +50,7 @@ public:
   static Result<std::unique_ptr<DataDirectory>> open(DataDirectoryOptions options,
                                                      DirectoryLock lock, model::ShapeTable& shapes,
                                                      std::atomic<std::uint64_t>& devices_total);
-  ~DataDirectory();
+  ~DataDirectory() override;
   DataDirectory(const DataDirectory&) = delete;
   DataDirectory& operator=(const DataDirectory&) = delete;
 
@@ -62,8 +64,18 @@ public:
   [[nodiscard]] std::string fault() const;
   void add_to(StoreStats& stats) const;
 
+  /// As Store::with_databases().
+  Result<void> with_database(const DatabaseUser& use);
   Result<ScanPage> scan(const ScanRequest& request);
   Result<ScanPage> last(const std::string& device);
+  /// As LiveDirectory::lasts().
+  Result<LastPage> lasts(const LastRequest& request, std::uint32_t& after);
+  Result<AggregatePage> aggregate(const AggregateRequest& request);
+  /// As Store, of this directory.
+  Result<Operation> erase(const EraseRequest& request) { return work_->erase(request); }
+  Result<Operation> compact(const Uuid& id) { return work_->compact(id); }
+  Result<std::optional<Operation>> operation(const Uuid& id);
+  Result<OperationPage> operations(const OperationQuery& query);
   Result<DevicePage> devices(const std::string& after, std::size_t limit);
 
   struct NumberedRejection {
@@ -85,6 +97,18 @@ public:
 private:
   DataDirectory(DataDirectoryOptions options, DirectoryLock lock, model::ShapeTable& shapes,
                 std::atomic<std::uint64_t>& devices_total);
+
+  // LongWorkHost
+  Result<void> on_committer(const std::function<void(LiveDirectory&)>& change) override;
+  Result<void> with_open(const std::function<Result<void>(LiveDirectory&)>& use) override;
+  [[nodiscard]] std::int64_t now_ms() const override { return options_.internals.now_ms(); }
+
+  struct Request {
+    const std::function<void(LiveDirectory&)>* change;
+    std::promise<Result<void>> done;
+  };
+  void run_requests();
+  void refuse_requests();
 
   /// Refuses everything from the start.
   void stay_closed(const Error& error);
@@ -134,9 +158,12 @@ private:
   std::string fault_;
   std::optional<rocksdb::Status> background_error_;
   StoreStats stats_; ///< Counts only.
+  std::vector<std::shared_ptr<Request>> requests_;
+  bool requests_end_ = false; ///< The committer takes no more of them.
 
   std::mutex stop_mutex_;
   std::thread thread_;
+  std::unique_ptr<LongWork> work_;
 };
 
 } // namespace spate::storage

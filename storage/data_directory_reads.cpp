@@ -1,6 +1,7 @@
 // The reading half of DataDirectory: on the caller's thread, while the database is kept open.
 #include <algorithm>
 
+#include "storage/aggregate.hpp"
 #include "storage/data_directory.hpp"
 #include "storage/device_scan.hpp"
 #include "storage/keys.hpp"
@@ -9,6 +10,23 @@
 namespace spate::storage {
 
 namespace {
+
+/// The view as aggregates want it.
+AggregatedDevice aggregated(rocksdb::DB& db, const DeviceView& view) {
+  AggregatedDevice out{{db, *view.blocks, view.device}, {}, {}, view.blocks->erasures};
+  for (const DeviceView::Series& series : view.series) {
+    out.series.push_back({series.number, series.shape, series.kept_from_ns});
+  }
+  for (const DeviceView::TailCopy& tail : view.tails) {
+    TailRows rows{tail.series, {}};
+    RowCursor cursor(tail.bytes);
+    for (RowView row; cursor.next(row);) {
+      rows.rows.push_back(row);
+    }
+    out.tails.push_back(std::move(rows));
+  }
+  return out;
+}
 
 bool fits(const RejectionQuery& query, const model::Rejection& rejection) {
   return (!query.device || rejection.device == *query.device) &&
@@ -46,6 +64,12 @@ Result<bool> DataDirectory::knows(std::string_view device) const {
   return live_->knows(device);
 }
 
+Result<void> DataDirectory::with_database(const DatabaseUser& use) {
+  return with_live<void>([&](LiveDirectory& live) {
+    return use(options_.path, live.database(), [this] { return closing(); });
+  });
+}
+
 Result<ScanPage> DataDirectory::scan(const ScanRequest& request) {
   return with_live<ScanPage>([&](LiveDirectory& live) -> Result<ScanPage> {
     const auto view = live.view(request.device);
@@ -54,19 +78,50 @@ Result<ScanPage> DataDirectory::scan(const ScanRequest& request) {
     }
     ScanRequest mine = request;
     mine.cancelled = [&] { return closing() || (request.cancelled && request.cancelled()); };
-    return scan_device(live.database(), live.families().blocks, *view, mine);
+    return scan_device(live.database(), *view, mine);
   });
 }
 
 Result<ScanPage> DataDirectory::last(const std::string& device) {
   return with_live<ScanPage>([&](LiveDirectory& live) -> Result<ScanPage> {
-    const auto view = live.view(device);
-    if (view == nullptr) {
-      return fail(Errc::device_unknown, "no device " + device);
-    }
-    return last_of_device(live.database(), live.families().blocks, *view,
-                          [this] { return closing(); });
+    return live.last(device, [this] { return closing(); });
   });
+}
+
+Result<LastPage> DataDirectory::lasts(const LastRequest& request, std::uint32_t& after) {
+  return with_live<LastPage>([&](LiveDirectory& live) {
+    LastRequest mine = request;
+    mine.cancelled = [&] { return closing() || (request.cancelled && request.cancelled()); };
+    return live.lasts(mine, after);
+  });
+}
+
+Result<AggregatePage> DataDirectory::aggregate(const AggregateRequest& request) {
+  return with_live<AggregatePage>([&](LiveDirectory& live) -> Result<AggregatePage> {
+    const auto view = live.view(request.device);
+    if (view == nullptr) {
+      return fail(Errc::device_unknown, "no device " + request.device);
+    }
+    AggregateRequest mine = request;
+    mine.cancelled = [&] { return closing() || (request.cancelled && request.cancelled()); };
+    return aggregate_device(aggregated(live.database(), *view), mine);
+  });
+}
+
+Result<std::optional<Operation>> DataDirectory::operation(const Uuid& id) {
+  using Found = std::optional<Operation>;
+  return with_live<Found>(
+      [&](LiveDirectory& live) -> Result<Found> { return live.operations().find(id, now_ms()); });
+}
+
+Result<OperationPage> DataDirectory::operations(const OperationQuery& query) {
+  return with_live<OperationPage>([&](LiveDirectory& live) -> Result<OperationPage> {
+    return live.operations().list(query, now_ms());
+  });
+}
+
+Result<void> DataDirectory::with_open(const std::function<Result<void>(LiveDirectory&)>& use) {
+  return with_live<void>([&](LiveDirectory& live) { return use(live); });
 }
 
 Result<DevicePage> DataDirectory::devices(const std::string& after, std::size_t limit) {

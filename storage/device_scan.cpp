@@ -1,9 +1,9 @@
 #include "storage/device_scan.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
-#include "storage/block_lookup.hpp"
 #include "storage/row_source.hpp"
 #include "storage/time_group.hpp"
 
@@ -38,7 +38,7 @@ public:
       } else {
         time = source.front().time_ns;
         for (; source.loaded() && source.front().time_ns == time; source.pop()) {
-          group.add(source.shape(), source.front());
+          group.add(source.series().number, *source.series().shape, source.front());
         }
       }
       if (source.finished()) {
@@ -58,7 +58,7 @@ private:
       if (a->bound() != b->bound()) {
         return descending ? a->bound() < b->bound() : a->bound() > b->bound();
       }
-      return a->rank() > b->rank(); // The group wants the rows of a shape in order of arrival.
+      return a->rank() > b->rank(); // The group wants the rows of a series in order of arrival.
     }
   };
 
@@ -68,16 +68,13 @@ private:
 
 void add_record(ScanPage& page, const GroupRow& row) {
   page.records.push_back({row.row.time_ns, row.row.received_ms, row.row.source, row.shape,
-                          page.arena.keep(row.values), row.row.tie});
+                          page.arena.keep(row.values), row.tie});
 }
 
-} // namespace
-
-Result<ScanPage> scan_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks,
-                             const DeviceView& view, const ScanRequest& request) {
-  ScanPage page;
+Result<void> scan_series(rocksdb::DB& db, const DeviceView& view, const ScanRequest& request,
+                         const std::vector<DeviceView::Series>& wanted, ScanPage& page) {
   if (request.to_ns <= request.from_ns) {
-    return page;
+    return {};
   }
   // Whole groups are read, also the one that the last page ended in: its repeats must be known.
   TimeRange range{request.from_ns, request.to_ns - 1, request.descending};
@@ -86,56 +83,68 @@ Result<ScanPage> scan_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* block
   } else if (request.after) {
     range.first_ns = std::max(range.first_ns, request.after->time_ns);
   }
-  const auto at = block_iterator(db, blocks, view.snapshot.get());
+  BlockIterators blocks(db, *view.blocks);
   RowSources sources;
-  for (const DeviceView::Shape& shape : view.shapes) {
-    if (request.accepts && !request.accepts(*shape.shape)) {
-      continue;
-    }
-    if (auto added = add_sources(view, shape, request, range, *at, sources); !added) {
-      return fail(std::move(added.error()));
+  for (const DeviceView::Series& series : wanted) {
+    if (auto added = add_sources(view, series, request, range, blocks, sources); !added) {
+      return added;
     }
   }
   GroupReader reader(std::move(sources), request);
-  const std::size_t limit = std::min(request.limit, kPageRecordsMax);
+  const std::size_t limit = page.records.size() + std::min(request.limit, kPageRecordsMax);
+  std::size_t bytes = 0;
   for (TimeGroup group(request);;) {
-    group.begin(limit - page.records.size() + 1); // One more tells whether there is another page.
+    // One more tells whether there is another page.
+    group.begin(limit - page.records.size() + 1, request.bytes_max);
     if (auto read = reader.next(group); !read) {
-      return fail(std::move(read.error()));
+      return read;
     }
     if (group.empty()) {
-      return page;
+      return {};
     }
-    for (GroupRow& row : group.take()) {
-      if (page.records.size() == limit) {
+    bool all = true;
+    for (const GroupRow& row : group.take(all)) {
+      if (page.records.size() == limit || bytes > request.bytes_max) {
         page.more = true;
-        return page;
+        return {};
       }
       add_record(page, row);
+      bytes += row.values.size() + sizeof(StoredRecord);
+    }
+    if (!all) {
+      page.more = true;
+      return {};
     }
   }
 }
 
-Result<ScanPage> last_of_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks,
-                                const DeviceView& view, const std::function<bool()>& cancelled) {
-  ScanPage out;
-  for (const DeviceView::Shape& shape : view.shapes) {
-    ScanRequest newest;
-    newest.from_ns = std::numeric_limits<std::int64_t>::min();
-    newest.descending = true;
-    newest.limit = 1;
-    newest.cancelled = cancelled;
-    newest.accepts = [&shape](const model::Shape& other) { return &other == shape.shape; };
-    auto page = scan_device(db, blocks, view, newest);
-    if (!page) {
-      return fail(std::move(page.error()));
-    }
-    for (StoredRecord& record : page->records) {
-      record.values = out.arena.keep(record.values);
-      out.records.push_back(record);
+} // namespace
+
+Result<ScanPage> scan_device(rocksdb::DB& db, const DeviceView& view, const ScanRequest& request) {
+  std::vector<DeviceView::Series> wanted;
+  for (const DeviceView::Series& series : view.series) {
+    if (!request.accepts || request.accepts(*series.shape)) {
+      wanted.push_back(series);
     }
   }
-  return out;
+  ScanPage page;
+  if (auto read = scan_series(db, view, request, wanted, page); !read) {
+    return fail(std::move(read.error()));
+  }
+  return page;
+}
+
+Result<void> add_last_of_series(rocksdb::DB& db, const DeviceView& view,
+                                const DeviceView::Series& series,
+                                const std::function<bool()>& cancelled, ScanPage& page) {
+  ScanRequest newest;
+  newest.from_ns = std::numeric_limits<std::int64_t>::min();
+  newest.descending = true;
+  newest.limit = 1;
+  newest.cancelled = cancelled;
+  auto read = scan_series(db, view, newest, {series}, page);
+  page.more = false;
+  return read;
 }
 
 } // namespace spate::storage

@@ -4,22 +4,21 @@
 #include <rocksdb/db.h>
 
 #include "engine/base/result.hpp"
-#include "storage/live_directory.hpp"
+#include "storage/device_view.hpp"
 #include "storage/store.hpp"
 
 namespace spate::storage {
 
 /// A page of `view`'s records. Repeats of a device-stamped record (same time, shape and values)
 /// that the commit did not recognise are left out: the first to arrive stands. Thread: any; the
-/// database stays open meanwhile. Memory: a page, a block for each shape, the late blocks that
+/// database stays open meanwhile. Memory: a page, a block for each series, the late blocks that
 /// reach over one time, and hashes of the records that share one. Errors: storage_io,
 /// storage_corrupt, storage_unavailable if it was cancelled.
-Result<ScanPage> scan_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks,
-                             const DeviceView& view, const ScanRequest& request);
+Result<ScanPage> scan_device(rocksdb::DB& db, const DeviceView& view, const ScanRequest& request);
 
-/// The newest record of each shape. Errors as scan_device().
-Result<ScanPage> last_of_device(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks,
-                                const DeviceView& view,
-                                const std::function<bool()>& cancelled = {});
+/// Adds the newest record of one series, if it has one, to `page`. Errors as scan_device().
+Result<void> add_last_of_series(rocksdb::DB& db, const DeviceView& view,
+                                const DeviceView::Series& series,
+                                const std::function<bool()>& cancelled, ScanPage& page);
 
 } // namespace spate::storage

@@ -10,7 +10,7 @@
 namespace spate::storage {
 
 /// Written into every data directory. Another one is refused.
-inline constexpr std::uint32_t kDirectoryFormat = 1;
+inline constexpr std::uint32_t kDirectoryFormat = 2;
 
 /// The file `format`: lines of text, so that people can read it too.
 struct DirectoryFormat {

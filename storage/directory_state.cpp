@@ -12,31 +12,34 @@ constexpr std::size_t kForcedSealsMin = 4;
 /// Without rows there is nobody who waits.
 constexpr std::size_t kForcedSealsIdle = 1024;
 
+/// What malloc adds to a last row.
+constexpr std::size_t kAllocationBytes = 16;
+
 constexpr std::size_t with_slack(std::size_t bound) noexcept {
   return bound + bound / 4;
 }
 
 } // namespace
 
-Tail* DirectoryState::find_tail(const Device& device, std::uint32_t shape,
+Tail* DirectoryState::find_tail(const Device& device, std::uint32_t series,
                                 BlockKind kind) noexcept {
   for (Tail* tail = device.tails; tail != nullptr; tail = tail->next_of_device) {
-    if (tail->shape == shape && tail->kind == kind) {
+    if (tail->series == series && tail->kind == kind) {
       return tail;
     }
   }
   return nullptr;
 }
 
-Tail& DirectoryState::add_tail(model::DeviceNumber number, std::uint32_t shape, BlockKind kind) {
+Tail& DirectoryState::add_tail(model::DeviceNumber number, std::uint32_t series, BlockKind kind) {
   Device* device = devices.at(number);
-  assert(device != nullptr && find_tail(*device, shape, kind) == nullptr);
-  Tail& tail = tails_.emplace_back(static_cast<std::uint32_t>(number), shape, kind);
+  assert(device != nullptr && find_tail(*device, series, kind) == nullptr);
+  Tail& tail = tails_.emplace_back(static_cast<std::uint32_t>(number), series, kind);
   tail.next_of_device = device->tails;
   device->tails = &tail;
   if (kind == BlockKind::main) {
     ++device->shapes;
-    ++device_shapes;
+    ++device_series;
   }
   return tail;
 }
@@ -66,13 +69,68 @@ void DirectoryState::sealed(Tail& tail) {
   RowCursor cursor(tail.bytes());
   for (RowView row; cursor.next(row);) {
     if (row.source == model::TsSource::device) {
-      recent.add(tail.device, tail.shape, row.time_ns);
+      recent.add(tail.device, tail.series, row.time_ns);
     }
   }
+  Tail& main = main_of(tail);
+  last_bytes_ -= main.last.bytes().size();
+  main.last = last_when_sealed(tail);
+  last_bytes_ += main.last.bytes().size();
   tail_bytes -= tail.memory();
   tail_rows -= tail.rows();
   unsealed_.remove(tail);
   tail.clear();
+}
+
+Tail& DirectoryState::main_of(const Tail& tail) noexcept {
+  const Device* device = devices.at(static_cast<model::DeviceNumber>(tail.device));
+  return *find_tail(*device, tail.series, BlockKind::main);
+}
+
+LastRow DirectoryState::last_when_sealed(const Tail& tail) {
+  const Device* device = devices.at(static_cast<model::DeviceNumber>(tail.device));
+  const Tail& main = *find_tail(*device, tail.series, BlockKind::main);
+  const Tail* late = find_tail(*device, tail.series, BlockKind::late);
+  RowView newest;
+  bool known = RowCursor(main.last.bytes()).next(newest);
+  if ((&main == &tail || main.sealing) && !main.empty()) {
+    newest = main.newest(); // Newer than all that was sealed before.
+    known = true;
+  }
+  if (late != nullptr && (late == &tail || late->sealing) && !late->empty() && known &&
+      late->max_time_ns() >= newest.time_ns) {
+    newest = late->newest();
+  }
+  LastRow last;
+  if (known) {
+    last.set(newest);
+  }
+  return last;
+}
+
+bool DirectoryState::restore_last(Tail& main, std::string_view bytes) {
+  const bool sound = main.last.restore(bytes);
+  last_bytes_ += main.last.bytes().size();
+  return sound;
+}
+
+void DirectoryState::forget_last(const Erasure& erasure) {
+  const Device* device = devices.at(static_cast<model::DeviceNumber>(erasure.device));
+  for (Tail* tail = device->tails; tail != nullptr; tail = tail->next_of_device) {
+    RowView row;
+    if (RowCursor(tail->last.bytes()).next(row) && row.time_ns >= erasure.from_ns &&
+        row.time_ns < erasure.to_ns) {
+      last_bytes_ -= tail->last.bytes().size();
+      tail->last.forget();
+    }
+  }
+}
+
+void DirectoryState::seal_next(Tail& tail) {
+  if (!tail.empty() && !tail.sealing) {
+    tail.sealing = true;
+    full_.push_back(&tail);
+  }
 }
 
 void DirectoryState::find_full() {
@@ -99,7 +157,8 @@ void DirectoryState::choose_seals(std::size_t rows, std::int64_t now_ms, std::ve
       continue;
     }
     const std::size_t lag = log_position - tail->first_log_position;
-    const bool old = now_ms - tail->first_received_ms >= policy.age_ms;
+    const bool old = now_ms - tail->first_received_ms >= policy.age_ms ||
+                     tail->first_sequence <= seal_through_;
     const bool due = old || lag > policy.log_bytes_max || bytes > bytes_max;
     const bool urgent = lag > with_slack(policy.log_bytes_max) || bytes > with_slack(bytes_max);
     if (!due || (left == 0 && !urgent)) {
@@ -112,14 +171,19 @@ void DirectoryState::choose_seals(std::size_t rows, std::int64_t now_ms, std::ve
   }
 }
 
+std::size_t DirectoryState::fixed_bytes() const noexcept {
+  return tails_.size() * (sizeof(Tail) + kAllocationBytes) + last_bytes_;
+}
+
 std::size_t DirectoryState::row_bytes_max() const noexcept {
-  const std::size_t fixed = std::min(tails_.size() * sizeof(Tail), policy.tail_bytes_max);
+  const std::size_t fixed = std::min(fixed_bytes(), policy.tail_bytes_max);
   return std::max(policy.tail_bytes_max - fixed, policy.tail_bytes_max / 2);
 }
 
 bool DirectoryState::aged(std::int64_t now_ms) const noexcept {
   const Tail* oldest = unsealed_.oldest();
-  return oldest != nullptr && now_ms - oldest->first_received_ms >= policy.age_ms;
+  return oldest != nullptr && (now_ms - oldest->first_received_ms >= policy.age_ms ||
+                               oldest->first_sequence <= seal_through_ || !full_.empty());
 }
 
 } // namespace spate::storage

@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "storage/blocks_view.hpp"
 #include "storage/device_table.hpp"
 #include "storage/log_codec.hpp"
 #include "storage/recent_keys.hpp"
+#include "storage/retention_classes.hpp"
 #include "storage/shape_numbers.hpp"
 #include "storage/tail.hpp"
 
@@ -38,25 +40,40 @@ struct DirectoryState {
   mutable std::mutex names_mutex;
   DeviceTable devices;
   ShapeNumbers shapes;
+  RetentionClasses classes;
   std::size_t tail_bytes = 0; ///< Of the rows, without the tails themselves.
   std::size_t tail_rows = 0;
 
   // Committer.
   RecentKeys recent;
   std::uint64_t sequence = 0;     ///< Of the last commit.
-  std::uint64_t next_tie = 1;     ///< Of the next row.
+  std::uint64_t next_row = 1;     ///< Number of the next row.
   std::uint64_t log_position = 0; ///< Log bytes since the oldest window.
-  std::size_t device_shapes = 0;  ///< Pairs, so main tails.
+  std::size_t device_series = 0;  ///< Pairs, so main tails.
 
-  [[nodiscard]] static Tail* find_tail(const Device& device, std::uint32_t shape,
+  [[nodiscard]] static Tail* find_tail(const Device& device, std::uint32_t series,
                                        BlockKind kind) noexcept;
   /// Mutex held. The pair must be new; for a late tail its main tail exists.
-  Tail& add_tail(model::DeviceNumber number, std::uint32_t shape, BlockKind kind);
+  Tail& add_tail(model::DeviceNumber number, std::uint32_t series, BlockKind kind);
+  /// The main tail beside a late one.
+  [[nodiscard]] Tail& main_of(const Tail& tail) noexcept;
 
   /// Mutex held. Adds a committed row; the tail is due for sealing when it is full.
   void append(Tail& tail, const RowView& row);
-  /// Mutex held. The rows are in a block now: remembers their keys and frees them.
+  /// Mutex held. The rows are in a block now: remembers their keys and the newest, frees them.
   void sealed(Tail& tail);
+  /// What LastRow `last` of the main tail will be once `tail` is sealed.
+  [[nodiscard]] LastRow last_when_sealed(const Tail& tail);
+
+  /// Recovery. False if the bytes are no row.
+  bool restore_last(Tail& main, std::string_view bytes);
+  /// Mutex held. The device's newest rows may be gone: they have to be looked up.
+  void forget_last(const Erasure& erasure);
+
+  /// To be sealed with the next commit, whatever it holds.
+  void seal_next(Tail& tail);
+  /// From now on tails whose first row came with commit `sequence` or before are due.
+  void seal_through(std::uint64_t last) noexcept { seal_through_ = last; }
 
   /// After replay, during which tails became full and were sealed again: those that are full now.
   void find_full();
@@ -64,8 +81,14 @@ struct DirectoryState {
   /// oldest if the log lags, memory is short or they are old; as many as it takes where a bound is
   /// passed by a quarter. Marks them as sealing.
   void choose_seals(std::size_t rows, std::int64_t now_ms, std::vector<Tail*>& out);
-  /// Whether the oldest tail has reached its age.
+  /// Whether the oldest tail has reached its age, or was asked for.
   [[nodiscard]] bool aged(std::int64_t now_ms) const noexcept;
+  /// All tails whose first row came with `sequence` or before are sealed.
+  [[nodiscard]] bool sealed_through(std::uint64_t last) const noexcept {
+    return floor() > last;
+  }
+  /// Of the tails themselves and the last rows.
+  [[nodiscard]] std::size_t fixed_bytes() const noexcept;
 
   /// The commit that holds the oldest row in a tail; the log below it is not needed.
   [[nodiscard]] std::uint64_t floor() const noexcept {
@@ -83,6 +106,8 @@ private:
   std::deque<Tail> tails_; ///< Addresses stay.
   TailList unsealed_;
   std::vector<Tail*> full_; ///< Each is marked as sealing and stands here once.
+  std::size_t last_bytes_ = 0;
+  std::uint64_t seal_through_ = 0;
 };
 
 } // namespace spate::storage

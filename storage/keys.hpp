@@ -95,10 +95,14 @@ inline void append_block_key(std::string& out, const BlockKey& key) {
 /// Keys of the column family `meta` begin with one of these letters.
 namespace meta {
 inline constexpr char kDevice = 'D'; ///< D tenant NUL id -> BE32 number, BE64 first seen
-/// P BE32 device BE32 shape -> empty while nothing is sealed; then BE64 newest time in its main
-/// blocks with its sign flipped, BE64 receive time of the device's newest row at the last seal
-inline constexpr char kDeviceShape = 'P';
-inline constexpr char kShape = 'S'; ///< S BE32 shape -> definition
+/// P BE32 device BE32 series -> empty while nothing is sealed; then BE64 newest time in its main
+/// blocks with its sign flipped, BE64 receive time of the device's newest row at the last seal, and
+/// the newest sealed row as LastRow has it (empty: not kept)
+inline constexpr char kDeviceSeries = 'P';
+inline constexpr char kShape = 'S';   ///< S BE32 shape -> definition
+inline constexpr char kClass = 'C';   ///< C BE32 retention class -> BE32 seconds
+inline constexpr char kOperation = 'O'; ///< O id -> see OperationBook
+inline constexpr char kErasure = 'E'; ///< E BE32 number -> see encode(Erasure)
 
 [[nodiscard]] inline std::string device_key(std::string_view id) {
   std::string out(1, kDevice);
@@ -110,9 +114,9 @@ inline constexpr char kShape = 'S'; ///< S BE32 shape -> definition
   put_be(out, number);
   return out;
 }
-[[nodiscard]] inline std::string device_shape_key(std::uint32_t device, std::uint32_t shape) {
-  std::string out = number_key(kDeviceShape, device);
-  put_be(out, shape);
+[[nodiscard]] inline std::string device_series_key(std::uint32_t device, std::uint32_t series) {
+  std::string out = number_key(kDeviceSeries, device);
+  put_be(out, series);
   return out;
 }
 } // namespace meta

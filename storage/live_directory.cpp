@@ -1,27 +1,16 @@
 #include "storage/live_directory.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "engine/base/clock.hpp"
+#include "storage/device_scan.hpp"
 
 namespace spate::storage {
 
 namespace {
 
-constexpr const char* kRejectionsFamily = "rejections";
-/// Generation 0; the fold will make the next ones.
-constexpr const char* kBlocksFamily = "blk0";
-
-/// The number of a window's family, or nothing for other families.
-bool window_id(const std::string& name, std::uint64_t& id) {
-  if (name.compare(0, kWindowPrefix.size(), kWindowPrefix) != 0) {
-    return false;
-  }
-  const char* end = name.data() + name.size();
-  const auto parsed = std::from_chars(name.data() + kWindowPrefix.size(), end, id);
-  return parsed.ec == std::errc() && parsed.ptr == end;
-}
+/// Devices whose last values are copied in one go, while commits wait.
+constexpr std::uint32_t kLastDevices = 256;
 
 } // namespace
 
@@ -33,247 +22,16 @@ LiveDirectory::LiveDirectory(const LiveOptions& options, std::atomic<std::uint64
 LiveDirectory::~LiveDirectory() {
   devices_total_.fetch_sub(state_.devices.size(), std::memory_order_relaxed);
   windows_.reset();
-  snapshot_.reset();
+  builder_.release();
+  blocks_.reset();
   if (db_ == nullptr) {
     return;
   }
-  for (auto* family : {families_.meta, families_.rejections, families_.blocks}) {
+  for (auto* family : {families_.meta, families_.rejections}) {
     if (family != nullptr) {
       db_->DestroyColumnFamilyHandle(family);
     }
   }
-}
-
-Result<std::unique_ptr<LiveDirectory>>
-LiveDirectory::open(const LiveOptions& options, model::ShapeTable& shapes,
-                    const DeviceTable* earlier, std::atomic<std::uint64_t>& devices_total,
-                    ErrorHandler on_error) {
-  std::unique_ptr<LiveDirectory> live(new LiveDirectory(options, devices_total));
-  RocksOptions rocks = rocks_options(options.rocks, options.env, options.name, on_error);
-  rocks.db.create_if_missing = options.create;
-  std::vector<std::uint64_t> ids;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  const auto named = [&options](Error error) {
-    error.detail = options.name + ": " + error.detail;
-    return fail(std::move(error));
-  };
-  if (auto opened = live->open_database(rocks, ids, handles); !opened) {
-    return named(std::move(opened.error()));
-  }
-  LogWindows::Limits limits;
-  limits.window_bytes = options.rocks.window_bytes;
-  limits.next_id = ids.empty() ? 0 : ids.back() + 1;
-  live->on_error_ = on_error;
-  live->windows_ = std::make_unique<LogWindows>(*live->db_, rocks.log, limits, std::move(on_error));
-  for (auto* handle : handles) {
-    live->windows_->adopt(handle);
-  }
-  live->builder_.attach(BlockLookup(*live->db_, live->families_.blocks), live->families_);
-  auto loaded = live->load_meta(shapes);
-  if (loaded) {
-    loaded = live->ring_.load(*live->db_, live->families_.rejections, options.rejections_max);
-  }
-  for (std::size_t i = 0; i < handles.size() && loaded; ++i) {
-    loaded = live->replay(i, handles[i]);
-  }
-  live->state_.find_full();
-  if (loaded) {
-    loaded = live->windows_->start();
-  }
-  if (!loaded) {
-    return named(std::move(loaded.error()));
-  }
-  if (earlier != nullptr) {
-    live->restore_devices(*earlier);
-  }
-  live->ring_visible_ = live->ring_.range();
-  live->publish_snapshot();
-  return live;
-}
-
-Result<void> LiveDirectory::open_database(RocksOptions& options, std::vector<std::uint64_t>& ids,
-                                          std::vector<rocksdb::ColumnFamilyHandle*>& handles) {
-  std::vector<std::string> names;
-  const auto listed = rocksdb::DB::ListColumnFamilies(options.db, options_.path, &names);
-  if (!listed.ok() && !listed.IsPathNotFound() && !listed.IsNotFound() && !listed.IsIOError()) {
-    return fail(error_of(listed));
-  }
-  for (const std::string& name : names) {
-    std::uint64_t id = 0;
-    if (window_id(name, id)) {
-      ids.push_back(id);
-    }
-  }
-  std::sort(ids.begin(), ids.end());
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  families.emplace_back(rocksdb::kDefaultColumnFamilyName, options.meta);
-  families.emplace_back(kRejectionsFamily, options.rejections);
-  families.emplace_back(kBlocksFamily, options.blocks);
-  for (const std::uint64_t id : ids) {
-    families.emplace_back(std::string(kWindowPrefix) + std::to_string(id), options.log);
-  }
-  rocksdb::DB* db = nullptr;
-  std::vector<rocksdb::ColumnFamilyHandle*> opened;
-  const auto status =
-      rocksdb::DB::Open(rocksdb::DBOptions(options.db), options_.path, families, &opened, &db);
-  if (!status.ok()) {
-    return fail(error_of(status));
-  }
-  db_.reset(db);
-  families_ = {opened[0], opened[1], opened[2]};
-  handles.assign(opened.begin() + 3, opened.end());
-  return {};
-}
-
-Result<void> LiveDirectory::load_meta(model::ShapeTable& shapes) {
-  rocksdb::ReadOptions options;
-  options.total_order_seek = true;
-  options.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options, families_.meta));
-  // In the order of their letters: devices, then pairs, which need them, then shapes.
-  for (at->SeekToFirst(); at->Valid(); at->Next()) {
-    if (auto loaded = load_entry(view_of(at->key()), view_of(at->value()), shapes); !loaded) {
-      return loaded;
-    }
-  }
-  if (!at->status().ok()) {
-    return fail(error_of(at->status()));
-  }
-  if (shapes_used_ > state_.shapes.size()) {
-    return fail(Errc::storage_corrupt, "the definition of a shape is missing");
-  }
-  return {};
-}
-
-Result<void> LiveDirectory::load_entry(std::string_view key, std::string_view value,
-                                       model::ShapeTable& shapes) {
-  ByteReader number(key.substr(1));
-  ByteReader content(value);
-  bool sound = true;
-  switch (key[0]) {
-  case meta::kDevice: {
-    const std::size_t name = key.find('\0');
-    const auto device = static_cast<model::DeviceNumber>(content.be<std::uint32_t>());
-    const auto first_seen = static_cast<std::int64_t>(content.be<std::uint64_t>());
-    sound = content.ok() && name != std::string_view::npos &&
-            state_.devices.restore(device, key.substr(name + 1), first_seen);
-    if (sound) {
-      Device& restored = *state_.devices.at(device);
-      restored.recorded = true;
-      restored.durable = true;
-      devices_total_.fetch_add(1, std::memory_order_relaxed);
-    }
-    break;
-  }
-  case meta::kDeviceShape: {
-    const auto device = static_cast<model::DeviceNumber>(number.be<std::uint32_t>());
-    const auto shape = number.be<std::uint32_t>();
-    const bool sealed = !value.empty();
-    const std::int64_t sealed_max = sealed ? time_of(content.be<std::uint64_t>()) : Tail::kNever;
-    const auto last_seen = sealed ? static_cast<std::int64_t>(content.be<std::uint64_t>()) : 0;
-    Device* known = state_.devices.at(device);
-    sound = number.ok() && content.ok() && known != nullptr;
-    if (sound) {
-      known->last_seen_ms = std::max(known->last_seen_ms, last_seen);
-      Tail& tail = state_.add_tail(device, shape, BlockKind::main);
-      tail.sealed_max = tail.seen_max = sealed_max;
-      shapes_used_ = std::max(shapes_used_, shape);
-    }
-    break;
-  }
-  case meta::kShape: {
-    const auto index = number.be<std::uint32_t>();
-    const auto shape = shapes.decode(value);
-    if (!shape) {
-      return fail(shape.error());
-    }
-    sound = number.ok() && index != 0 && index <= state_.shapes.size() + 1;
-    if (sound) {
-      state_.shapes.restore(index, **shape);
-    }
-    break;
-  }
-  default:
-    sound = false;
-  }
-  if (!sound) {
-    return fail(Errc::storage_corrupt, "an entry of the device register can not be read");
-  }
-  return {};
-}
-
-Result<void> LiveDirectory::replay(std::size_t index, rocksdb::ColumnFamilyHandle* window) {
-  rocksdb::ReadOptions options;
-  options.total_order_seek = true;
-  options.fill_cache = false;
-  std::size_t bytes = 0;
-  std::uint64_t last = 0;
-  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options, window));
-  for (at->SeekToFirst(); at->Valid(); at->Next()) {
-    const auto key = view_of(at->key());
-    last = key.size() == sizeof(std::uint64_t) ? get_be<std::uint64_t>(key.data()) : 0;
-    // Only windows from the oldest on are dropped, so the first commit has any number.
-    const bool first = state_.sequence == 0;
-    if (last == 0 || (!first && last != state_.sequence + 1)) {
-      return fail(Errc::storage_corrupt, "the log misses commits: its last whole one is " +
-                                             std::to_string(state_.sequence) + ", then comes " +
-                                             std::to_string(last) +
-                                             "; put the directory back from a copy");
-    }
-    state_.sequence = last;
-    if (auto replayed = replay_commit(view_of(at->value()), first); !replayed) {
-      return replayed;
-    }
-    bytes += at->value().size();
-    state_.log_position += at->value().size();
-  }
-  if (!at->status().ok()) {
-    return fail(error_of(at->status()));
-  }
-  windows_->replayed(index, last, bytes);
-  return {};
-}
-
-/// First the tails that this commit sealed are emptied, then its rows are added: seals cover rows
-/// of earlier commits only.
-Result<void> LiveDirectory::replay_commit(std::string_view commit, bool first) {
-  const auto damaged = [] {
-    return fail(Errc::storage_corrupt, "a commit in the log can not be read");
-  };
-  LogDecoder decoder;
-  if (!decoder.begin(commit) || (!first && decoder.next_tie() != state_.next_tie)) {
-    return damaged();
-  }
-  const auto tail_of = [this](std::uint32_t number, std::uint32_t shape, BlockKind kind) -> Tail* {
-    const auto device = static_cast<model::DeviceNumber>(number);
-    const Device* found = state_.devices.at(device);
-    if (found == nullptr || DirectoryState::find_tail(*found, shape, BlockKind::main) == nullptr) {
-      return nullptr; // Pairs are durable with their first row.
-    }
-    Tail* tail = DirectoryState::find_tail(*found, shape, kind);
-    return tail != nullptr ? tail : &state_.add_tail(device, shape, kind);
-  };
-  for (SealRecord seal; decoder.next_seal(seal);) {
-    Tail* tail = tail_of(seal.device, seal.shape, seal.kind);
-    if (tail == nullptr) {
-      return damaged();
-    }
-    state_.sealed(*tail);
-  }
-  for (LogRow row; decoder.next_row(row);) {
-    Tail* tail = tail_of(row.device, row.shape, row.kind);
-    if (tail == nullptr) {
-      return damaged();
-    }
-    state_.append(*tail, row.row);
-    Device* device = state_.devices.at(static_cast<model::DeviceNumber>(row.device));
-    device->last_seen_ms = std::max(device->last_seen_ms, row.row.received_ms);
-  }
-  if (!decoder.complete()) {
-    return damaged();
-  }
-  state_.next_tie = decoder.next_tie();
-  return {};
 }
 
 void LiveDirectory::restore_devices(const DeviceTable& earlier) {
@@ -292,14 +50,98 @@ DeviceTable LiveDirectory::take_devices() {
   return std::exchange(state_.devices, DeviceTable());
 }
 
-void LiveDirectory::publish_snapshot() {
-  rocksdb::DB* db = db_.get();
-  snapshot_ = std::shared_ptr<const rocksdb::Snapshot>(
-      db->GetSnapshot(), [db](const rocksdb::Snapshot* s) { db->ReleaseSnapshot(s); });
+void LiveDirectory::tick(bool busy) {
+  blocks_->busy(busy);
+  blocks_->freeze_if_due(options_.now_ms());
+}
+
+std::optional<Erasure> LiveDirectory::erase(const std::string& device, std::int64_t from_ns,
+                                            std::int64_t to_ns) {
+  const std::scoped_lock lock(state_.mutex);
+  const auto number = state_.devices.find(device);
+  const Device* known = state_.devices.at(number);
+  if (known == nullptr || !known->durable) {
+    return std::nullopt;
+  }
+  for (Tail* tail = known->tails; tail != nullptr; tail = tail->next_of_device) {
+    state_.seal_next(*tail);
+  }
+  Erasure erasure;
+  erasure.number = next_erasure_++;
+  erasure.device = static_cast<std::uint32_t>(number);
+  erasure.from_ns = from_ns;
+  erasure.to_ns = to_ns;
+  builder_.erase(erasure);
+  erasing_ = erasure;
+  return erasure;
+}
+
+void LiveDirectory::tick_log() {
+  builder_.mark();
+  blocks_->freeze_if_due(options_.now_ms());
+}
+
+rocksdb::Status LiveDirectory::flush() {
+  const auto view = blocks_->blocks();
+  std::vector<rocksdb::ColumnFamilyHandle*> families = {families_.meta, families_.rejections,
+                                                        blocks_->catalog_family()};
+  for (const auto& generation : view->generations) {
+    families.push_back(generation->handle());
+  }
+  rocksdb::FlushOptions options;
+  options.allow_write_stall = true;
+  for (auto* family : families) { // One that was dropped meanwhile is no error.
+    if (auto status = db_->Flush(options, family); !status.ok() && !status.IsColumnFamilyDropped()) {
+      return status;
+    }
+  }
+  return rocksdb::Status::OK();
+}
+
+rocksdb::Status LiveDirectory::rewrite_register() {
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  if (auto status = db_->CompactRange(options, families_.meta, nullptr, nullptr); !status.ok()) {
+    return status;
+  }
+  return db_->CompactRange(options, blocks_->catalog_family(), nullptr, nullptr);
+}
+
+rocksdb::Status LiveDirectory::forget_erasure(std::uint32_t number) {
+  std::string key(1, meta::kErasure);
+  put_be(key, number);
+  rocksdb::WriteOptions how;
+  how.sync = true;
+  if (auto status = db_->Delete(how, families_.meta, key); !status.ok()) {
+    return status;
+  }
+  blocks_->remove_erasure(number);
+  return rocksdb::Status::OK();
+}
+
+Result<std::uint64_t> LiveDirectory::current_log() const {
+  rocksdb::VectorLogPtr logs;
+  if (const auto listed = db_->GetSortedWalFiles(logs); !listed.ok()) {
+    return fail(error_of(listed));
+  }
+  return logs.empty() ? 0 : logs.back()->LogNumber();
+}
+
+Result<std::uint64_t> LiveDirectory::oldest_log() const {
+  rocksdb::VectorLogPtr logs;
+  if (const auto listed = db_->GetSortedWalFiles(logs); !listed.ok()) {
+    return fail(error_of(listed));
+  }
+  return logs.empty() ? UINT64_MAX : logs.front()->LogNumber();
+}
+
+bool LiveDirectory::rotate_log() {
+  builder_.mark();
+  return windows_->rotate();
 }
 
 Result<void> LiveDirectory::build(const Blocks& blocks, std::int64_t now_ms) {
-  return builder_.build(blocks, now_ms, windows_->active());
+  return builder_.build(blocks, now_ms, {windows_->active(), blocks_->active(), blocks_->lookup()});
 }
 
 rocksdb::Status LiveDirectory::write() {
@@ -309,31 +151,38 @@ rocksdb::Status LiveDirectory::write() {
     builder_.apply();
     return rocksdb::Status::OK();
   }
-  // A window may go only after the seals that emptied it are synced.
-  rocksdb::WriteOptions how;
-  how.sync = options_.durability == Durability::fsync || windows_->releasable(state_.floor());
-  const std::int64_t start = steady_ns();
-  if (auto status = db_->Write(how, &builder_.batch()); !status.ok()) {
-    return status;
-  }
-  last_write_us_ = static_cast<std::uint64_t>(steady_ns() - start) / 1000;
-  std::shared_ptr<const rocksdb::Snapshot> old; // Released outside of the lock.
   {
+    const std::scoped_lock turn(blocks_->turn());
+    rocksdb::WriteOptions how;
+    // A window may go only after the seals that emptied it are synced.
+    how.sync = options_.durability == Durability::fsync || windows_->releasable(state_.floor()) ||
+               erasing_.has_value();
+    const std::int64_t start = steady_ns();
+    if (auto status = db_->Write(how, &builder_.batch()); !status.ok()) {
+      return status;
+    }
+    last_write_us_ = static_cast<std::uint64_t>(steady_ns() - start) / 1000;
     const std::scoped_lock lock(state_.mutex);
+    wal_bytes_ += builder_.batch().GetDataSize();
     if (builder_.sealed()) {
       // Readers see the rows in their tail or in their block: both change here, at once.
-      old = std::move(snapshot_);
-      publish_snapshot();
+      blocks_->sealed(builder_.sealed_bytes(), state_.sequence + 1);
     }
     builder_.apply();
+    if (erasing_) {
+      blocks_->add_erasure(*erasing_);
+      state_.forget_last(*erasing_);
+      erasing_.reset();
+    }
     ring_visible_ = ring_.range();
-  }
-  if (how.sync) {
-    windows_->released(state_.floor());
+    if (how.sync) {
+      windows_->released(state_.floor());
+    }
   }
   if (builder_.logged() && windows_->wrote(state_.sequence, builder_.log_bytes())) {
     flush_small_families();
   }
+  blocks_->freeze_if_due(options_.now_ms());
   return rocksdb::Status::OK();
 }
 
@@ -356,11 +205,26 @@ rocksdb::Status LiveDirectory::sync() {
 }
 
 void LiveDirectory::add_to(StoreStats& stats) const {
+  blocks_->add_to(stats);
   const std::scoped_lock lock(state_.mutex);
   stats.tail_bytes += state_.tail_bytes;
+  stats.tail_fixed_bytes += state_.fixed_bytes();
   stats.tail_rows += state_.tail_rows;
   stats.devices += state_.devices.size();
   stats.shapes += state_.shapes.size();
+  stats.wal_bytes += wal_bytes_;
+  stats.flush_bytes += flushed_->load(std::memory_order_relaxed);
+}
+
+DeviceView::Series LiveDirectory::series_of_tail(const Tail& tail) const {
+  DeviceView::Series series;
+  series.number = tail.series;
+  series.shape = state_.shapes.at(shape_of(tail.series));
+  series.kept_from_ns = std::numeric_limits<std::int64_t>::min();
+  if (const std::int64_t kept_s = state_.classes.seconds(class_of(tail.series)); kept_s != 0) {
+    series.kept_from_ns = (options_.now_ms() - kept_s * 1000) * 1'000'000;
+  }
+  return series;
 }
 
 std::unique_ptr<DeviceView> LiveDirectory::view(const std::string& device) const {
@@ -375,14 +239,129 @@ std::unique_ptr<DeviceView> LiveDirectory::view(const std::string& device) const
   made->device = static_cast<std::uint32_t>(number);
   for (const Tail* tail = known->tails; tail != nullptr; tail = tail->next_of_device) {
     if (tail->kind == BlockKind::main) {
-      made->shapes.push_back({tail->shape, state_.shapes.at(tail->shape)});
+      made->series.push_back(series_of_tail(*tail));
     }
     if (!tail->empty()) {
-      made->tails.push_back({tail->shape, std::string(tail->bytes())});
+      made->tails.push_back({tail->series, std::string(tail->bytes())});
     }
   }
-  made->snapshot = snapshot_;
+  made->blocks = blocks_->view();
   return made;
+}
+
+/// Mutex held. False if it has none or it must be looked up: then known.last says which.
+bool LiveDirectory::newest_of(const Device& device, const Tail& main, RowView& newest) const {
+  bool known = RowCursor(main.last.bytes()).next(newest);
+  if (!main.empty()) {
+    newest = main.newest();
+    known = true;
+  }
+  const Tail* late = DirectoryState::find_tail(device, main.series, BlockKind::late);
+  if (known && late != nullptr && !late->empty() && late->max_time_ns() >= newest.time_ns) {
+    newest = late->newest();
+  }
+  return known;
+}
+
+Result<ScanPage> LiveDirectory::last(const std::string& device,
+                                     const std::function<bool()>& cancelled) const {
+  ScanPage page;
+  std::vector<DeviceView::Series> unknown; // Their newest row is too large to be kept, or erased.
+  {
+    const std::scoped_lock lock(state_.mutex);
+    const Device* known = state_.devices.at(state_.devices.find(device));
+    if (known == nullptr || !known->durable) {
+      return fail(Errc::device_unknown, "no device " + device);
+    }
+    for (const Tail* tail = known->tails; tail != nullptr; tail = tail->next_of_device) {
+      if (tail->kind != BlockKind::main) {
+        continue;
+      }
+      const DeviceView::Series series = series_of_tail(*tail);
+      RowView newest;
+      if (!newest_of(*known, *tail, newest)) {
+        unknown.push_back(series);
+      } else if (newest.time_ns >= series.kept_from_ns) {
+        page.records.push_back({newest.time_ns, newest.received_ms, newest.source, series.shape,
+                                page.arena.keep(newest.values), std::uint64_t{series.number} << 32});
+      }
+    }
+  }
+  if (unknown.empty()) {
+    return page;
+  }
+  const auto all = view(device);
+  for (const DeviceView::Series& series : unknown) {
+    if (auto added = add_last_of_series(*db_, *all, series, cancelled, page); !added) {
+      return fail(std::move(added.error()));
+    }
+  }
+  return page;
+}
+
+Result<LastPage> LiveDirectory::lasts(const LastRequest& request, std::uint32_t& after) const {
+  LastPage page;
+  std::vector<std::pair<std::size_t, std::string>> unknown; // Devices to be looked up.
+  for (std::uint32_t highest = after + 1; after < highest && page.devices.size() < request.limit;) {
+    if (request.cancelled && request.cancelled()) {
+      return fail(Errc::storage_unavailable, "the read was given up");
+    }
+    const std::scoped_lock lock(state_.mutex);
+    highest = state_.devices.highest();
+    const std::uint32_t end = std::min(highest, after + kLastDevices);
+    while (after < end && page.devices.size() < request.limit) {
+      const Device* device = state_.devices.at(static_cast<model::DeviceNumber>(++after));
+      if (device == nullptr || !device->durable) {
+        continue;
+      }
+      LastPage::Device out;
+      bool look_up = false;
+      for (const Tail* tail = device->tails; tail != nullptr; tail = tail->next_of_device) {
+        if (tail->kind != BlockKind::main) {
+          continue;
+        }
+        const DeviceView::Series series = series_of_tail(*tail);
+        if (request.accepts && !request.accepts(*series.shape)) {
+          continue;
+        }
+        RowView newest;
+        if (!newest_of(*device, *tail, newest)) {
+          look_up = look_up || tail->sealed_max != Tail::kNever;
+        } else if (newest.time_ns >= series.kept_from_ns) {
+          out.records.push_back({newest.time_ns, newest.received_ms, newest.source, series.shape,
+                                 page.arena.keep(newest.values),
+                                 std::uint64_t{series.number} << 32});
+        }
+      }
+      if (!look_up && out.records.empty()) {
+        continue;
+      }
+      out.id = device->name;
+      if (look_up) {
+        unknown.emplace_back(page.devices.size(), device->name);
+      }
+      page.devices.push_back(std::move(out));
+    }
+    page.more = after < highest;
+  }
+  for (const auto& [index, name] : unknown) {
+    auto found = last(name, request.cancelled);
+    if (!found) {
+      return fail(std::move(found.error()));
+    }
+    auto& records = page.devices[index].records;
+    records.clear();
+    for (StoredRecord& record : found->records) {
+      if (!request.accepts || request.accepts(*record.shape)) {
+        record.values = page.arena.keep(record.values);
+        records.push_back(record);
+      }
+    }
+  }
+  page.devices.erase(std::remove_if(page.devices.begin(), page.devices.end(),
+                                    [](const LastPage::Device& d) { return d.records.empty(); }),
+                     page.devices.end());
+  return page;
 }
 
 bool LiveDirectory::knows(std::string_view device) const {

@@ -6,18 +6,23 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <rocksdb/db.h>
 
+#include "engine/base/clock.hpp"
 #include "engine/base/result.hpp"
 #include "engine/model/shape.hpp"
 #include "storage/commit_builder.hpp"
+#include "storage/device_view.hpp"
 #include "storage/directory_state.hpp"
 #include "storage/log_windows.hpp"
+#include "storage/operation_book.hpp"
 #include "storage/rocks_options.hpp"
+#include "storage/sealed_blocks.hpp"
 #include "storage/store.hpp"
 
 namespace spate::storage {
@@ -31,29 +36,16 @@ struct LiveOptions {
   RocksLimits rocks;
   std::uint64_t rejections_max = 100'000;
   std::size_t recent_keys_max = 1u << 20;
+  std::size_t generation_bytes = 256u << 20; ///< As StoreInternals.
+  std::int64_t fold_age_ms = 3'600'000;      ///< As StoreOptions,
+  double fold_cpu_max = 0.25;                ///< and this.
+  std::function<std::int64_t()> now_ms = wall_ms;
   bool create = true;          ///< False: a database that is not there is an error.
   rocksdb::Env* env = nullptr; ///< Tests only.
 };
 
-/// A device as one reader sees it: its unsealed rows and the database at the same moment.
-struct DeviceView {
-  struct Shape {
-    std::uint32_t number = 0;
-    const model::Shape* shape = nullptr;
-  };
-  struct TailCopy {
-    std::uint32_t shape = 0;
-    std::string bytes;
-  };
-  std::uint32_t device = 0;
-  std::vector<Shape> shapes;
-  std::vector<TailCopy> tails;
-  std::shared_ptr<const rocksdb::Snapshot> snapshot;
-};
-
-/// Thread: commit() and seal-related calls are the committer's; view(), seen(), database() any
-/// thread's, as
-///         long as the owner keeps the object open.
+/// Thread: what changes it is the committer's; what reads is any thread's, as long as the owner
+/// keeps the object open.
 class LiveDirectory {
 public:
   using ErrorHandler = std::function<void(const rocksdb::Status&)>;
@@ -80,6 +72,41 @@ public:
   [[nodiscard]] std::uint64_t last_write_us() const noexcept { return last_write_us_; }
 
   [[nodiscard]] bool aged(std::int64_t now_ms) const noexcept { return state_.aged(now_ms); }
+  /// Between commits, at least once a second: freezes what is due.
+  void tick(bool busy);
+
+  // For long work, between commits. Each asks for a commit to follow, empty if need be.
+
+  /// The next commit records it and seals the device's tails; fills its number and sequence.
+  /// Nothing if the device is unknown.
+  std::optional<Erasure> erase(const std::string& device, std::int64_t from_ns, std::int64_t to_ns);
+  /// The next commit goes to a new log window if one is ready: false if not. Its last commit so far.
+  bool rotate_log();
+  /// From now on every commit seals some of the tails that hold rows up to commit `sequence`.
+  void seal_through(std::uint64_t sequence) noexcept { state_.seal_through(sequence); }
+  [[nodiscard]] bool sealed_through(std::uint64_t sequence) const noexcept {
+    return state_.sealed_through(sequence);
+  }
+  [[nodiscard]] std::uint64_t sequence() const noexcept { return state_.sequence; }
+  /// The next commit has an entry in the log, so that windows can go; freezes what is due.
+  void tick_log();
+  /// The blocks sealed so far are to be folded.
+  void freeze() noexcept { blocks_->freeze_soon(); }
+
+  // For long work; any thread, waits for the disk.
+
+  /// What is only in memory and the write-ahead log, but for the log windows.
+  rocksdb::Status flush();
+  /// Rewrites the register, so that nothing is left of what was replaced in it.
+  rocksdb::Status rewrite_register();
+  /// Its bytes are gone: it is not looked at any more.
+  rocksdb::Status forget_erasure(std::uint32_t number);
+  /// Numbers of the write-ahead logs that are there.
+  Result<std::uint64_t> current_log() const;
+  Result<std::uint64_t> oldest_log() const;
+  [[nodiscard]] OperationBook& operations() const noexcept { return *operations_; }
+  [[nodiscard]] SealedBlocks& blocks() const noexcept { return *blocks_; }
+  [[nodiscard]] const LogWindows& windows() const noexcept { return *windows_; }
   /// The table to hand to the next open(); this object is closed next.
   [[nodiscard]] DeviceTable take_devices();
   /// Rows and bytes in tails, devices, shapes. Any thread.
@@ -87,6 +114,10 @@ public:
 
   /// Null if the device is unknown.
   [[nodiscard]] std::unique_ptr<DeviceView> view(const std::string& device) const;
+  /// As Store::last().
+  Result<ScanPage> last(const std::string& device, const std::function<bool()>& cancelled) const;
+  /// As Store::lasts(), of devices with a number above `after`; moves it to the last one looked at.
+  Result<LastPage> lasts(const LastRequest& request, std::uint32_t& after) const;
   /// Whether the device has rows or was seen, durably. Any thread, a loop's too.
   [[nodiscard]] bool knows(std::string_view device) const;
   /// Receive time of the newest record of each device number given, in place. Any thread.
@@ -99,15 +130,23 @@ public:
 private:
   LiveDirectory(const LiveOptions& options, std::atomic<std::uint64_t>& devices_total);
 
-  Result<void> open_database(RocksOptions& options, std::vector<std::uint64_t>& ids,
-                             std::vector<rocksdb::ColumnFamilyHandle*>& handles);
+  /// live_open.cpp: opening and replay.
+  struct Opened {
+    std::vector<std::pair<std::uint64_t, rocksdb::ColumnFamilyHandle*>> windows;
+    std::vector<std::pair<std::uint64_t, rocksdb::ColumnFamilyHandle*>> generations;
+    rocksdb::ColumnFamilyHandle* runs = nullptr;
+    rocksdb::ColumnFamilyHandle* catalog = nullptr;
+  };
+  Result<Opened> open_database(const RocksOptions& options);
+  Result<void> load(const RocksOptions& options, Opened opened, model::ShapeTable& shapes);
   Result<void> load_meta(model::ShapeTable& shapes);
   Result<void> load_entry(std::string_view key, std::string_view value, model::ShapeTable& shapes);
   Result<void> replay(std::size_t index, rocksdb::ColumnFamilyHandle* window);
   Result<void> replay_commit(std::string_view commit, bool first);
   void restore_devices(const DeviceTable& earlier);
   void flush_small_families();
-  void publish_snapshot(); ///< Mutex held.
+  [[nodiscard]] DeviceView::Series series_of_tail(const Tail& tail) const;
+  [[nodiscard]] bool newest_of(const Device& device, const Tail& main, RowView& newest) const;
 
   const LiveOptions options_;
   std::atomic<std::uint64_t>& devices_total_;
@@ -117,7 +156,13 @@ private:
   RejectionRing ring_;
   RejectionRing::Range ring_visible_; ///< Under the state's mutex.
   std::unique_ptr<LogWindows> windows_;
-  std::shared_ptr<const rocksdb::Snapshot> snapshot_; ///< Under the state's mutex.
+  std::unique_ptr<SealedBlocks> blocks_;
+  std::unique_ptr<OperationBook> operations_;
+  FlushedBytes flushed_ = std::make_shared<std::atomic<std::uint64_t>>(0);
+  std::uint64_t wal_bytes_ = 0; ///< Under the state's mutex.
+  std::vector<Erasure> erasures_;    ///< Read from disk, until SealedBlocks has them.
+  std::uint32_t next_erasure_ = 1;
+  std::optional<Erasure> erasing_;   ///< Of the next commit.
   CommitBuilder builder_;
   ErrorHandler on_error_;
   std::uint64_t last_write_us_ = 0;

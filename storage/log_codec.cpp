@@ -12,7 +12,7 @@ constexpr std::size_t kRowHeadMax = 1 + 5 * kVarintBytesMax;
 
 } // namespace
 
-void LogEncoder::begin(std::uint64_t first_tie, std::int64_t time_ns, std::int64_t received_ms,
+void LogEncoder::begin(std::uint64_t first_row, std::int64_t time_ns, std::int64_t received_ms,
                        const std::vector<SealRecord>& seals) {
   const std::int64_t base_ms = time_ns / kMsNs;
   base_time_ns_ = base_ms * kMsNs;
@@ -20,19 +20,19 @@ void LogEncoder::begin(std::uint64_t first_tie, std::int64_t time_ns, std::int64
   bytes_.clear();
   char* at = bytes_.reserve(kHeadMax + seals.size() * kSealMax);
   *at++ = static_cast<char>(kLogFormat);
-  at = write_varint(at, first_tie);
+  at = write_varint(at, first_row);
   at = write_svarint(at, base_ms);
   at = write_svarint(at, received_ms);
   at = write_varint(at, seals.size());
   for (const SealRecord& seal : seals) {
     at = write_varint(at, seal.device);
-    at = write_varint(at, seal.shape);
+    at = write_varint(at, seal.series);
     *at++ = static_cast<char>(seal.kind);
   }
   bytes_.advance(at);
 }
 
-std::size_t LogEncoder::add(std::uint32_t device, std::uint32_t shape, bool late,
+std::size_t LogEncoder::add(std::uint32_t device, std::uint32_t series, bool late,
                             const RowView& row) {
   char* at = bytes_.reserve(kRowHeadMax + row.values.size());
   const std::int64_t time = wrapping_difference(row.time_ns, base_time_ns_);
@@ -40,7 +40,7 @@ std::size_t LogEncoder::add(std::uint32_t device, std::uint32_t shape, bool late
   *at++ = static_cast<char>(static_cast<unsigned>(row.source) | (static_cast<unsigned>(unit) << 2) |
                             (late ? kLateBit : 0));
   at = write_varint(at, device);
-  at = write_varint(at, shape);
+  at = write_varint(at, series);
   at = write_svarint(at, unit == TimeUnit::ms   ? time / kMsNs
                          : unit == TimeUnit::us ? time / 1'000
                                                 : time);
@@ -54,7 +54,7 @@ std::size_t LogEncoder::add(std::uint32_t device, std::uint32_t shape, bool late
 bool LogDecoder::begin(std::string_view commit) noexcept {
   reader_ = ByteReader(commit);
   const auto format = reader_.be<std::uint8_t>();
-  next_tie_ = reader_.varint();
+  next_row_ = reader_.varint();
   base_time_ns_ = difference_ns(reader_.svarint(), static_cast<unsigned>(TimeUnit::ms));
   base_received_ms_ = reader_.svarint();
   seals_left_ = reader_.varint();
@@ -67,7 +67,7 @@ bool LogDecoder::next_seal(SealRecord& seal) noexcept {
   }
   --seals_left_;
   seal.device = static_cast<std::uint32_t>(reader_.varint());
-  seal.shape = static_cast<std::uint32_t>(reader_.varint());
+  seal.series = static_cast<std::uint32_t>(reader_.varint());
   seal.kind = static_cast<BlockKind>(reader_.be<std::uint8_t>() & 1);
   return reader_.ok();
 }
@@ -78,13 +78,13 @@ bool LogDecoder::next_row(LogRow& row) noexcept {
   }
   const auto head = reader_.be<std::uint8_t>();
   row.device = static_cast<std::uint32_t>(reader_.varint());
-  row.shape = static_cast<std::uint32_t>(reader_.varint());
+  row.series = static_cast<std::uint32_t>(reader_.varint());
   row.kind = (head & kLateBit) != 0 ? BlockKind::late : BlockKind::main;
   row.row.source = static_cast<model::TsSource>(head & 3);
   row.row.time_ns = wrapping_sum(base_time_ns_, difference_ns(reader_.svarint(), (head >> 2) & 3u));
   row.row.received_ms = wrapping_sum(base_received_ms_, reader_.svarint());
   row.row.values = reader_.bytes(reader_.varint());
-  row.row.tie = next_tie_++;
+  ++next_row_;
   return reader_.ok();
 }
 

@@ -73,6 +73,28 @@ bool LogWindows::wrote(std::uint64_t sequence, std::size_t bytes) {
   return true;
 }
 
+bool LogWindows::rotate() {
+  const std::scoped_lock lock(mutex_);
+  if (windows_.back().last_sequence == 0) {
+    return true; // It is new.
+  }
+  if (spare_.empty()) {
+    return false;
+  }
+  windows_.push_back(spare_.front());
+  spare_.pop_front();
+  active_ = windows_.back().handle;
+  wake_.notify_one();
+  return true;
+}
+
+bool LogWindows::holds(std::uint64_t sequence) const {
+  const std::scoped_lock lock(mutex_);
+  return dropping_ || std::any_of(windows_.begin(), windows_.end(), [&](const Window& window) {
+           return window.last_sequence != 0 && window.last_sequence <= sequence;
+         });
+}
+
 bool LogWindows::releasable(std::uint64_t floor) const {
   const std::scoped_lock lock(mutex_);
   return front_below(floor);
@@ -106,6 +128,7 @@ void LogWindows::run() {
       old.push_back(windows_.front());
       windows_.pop_front();
     }
+    dropping_ = !old.empty();
     lock.unlock();
     Window made;
     rocksdb::Status status = create_one ? create(made) : rocksdb::Status::OK();
@@ -116,6 +139,7 @@ void LogWindows::run() {
       db_.DestroyColumnFamilyHandle(window.handle);
     }
     lock.lock();
+    dropping_ = false;
     if (made.handle != nullptr) {
       spare_.push_back(made);
     }

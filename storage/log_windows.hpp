@@ -55,6 +55,10 @@ public:
   [[nodiscard]] rocksdb::ColumnFamilyHandle* active() const noexcept { return active_; }
   /// After a commit: counts it and goes on to the next window if this one is full: then true.
   bool wrote(std::uint64_t sequence, std::size_t bytes);
+  /// The next commit goes to the next window. False if there is none yet.
+  bool rotate();
+  /// Windows are left whose last commit is `sequence` or one before it.
+  [[nodiscard]] bool holds(std::uint64_t sequence) const;
   /// Whether released(floor) would drop a window.
   [[nodiscard]] bool releasable(std::uint64_t floor) const;
   /// Commits below `floor` hold only sealed rows, and their seals are synced.
@@ -84,6 +88,7 @@ private:
   std::deque<Window> windows_; ///< Oldest first; the last is active.
   std::deque<Window> spare_;   ///< Made ahead: one, or what was found empty.
   std::uint64_t floor_ = 0;
+  bool dropping_ = false;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -67,6 +67,7 @@ void encode(const Operation& operation, std::string& out) {
   put_text(out, operation.error);
   put_text(out, operation.idempotency_key);
   put_be(out, operation.request_hash);
+  put_varint(out, operation.subject);
 }
 
 Result<Operation> decode_operation(std::string_view bytes) {
@@ -86,6 +87,7 @@ Result<Operation> decode_operation(std::string_view bytes) {
   out.error = take_text(in);
   out.idempotency_key = take_text(in);
   out.request_hash = in.be<std::uint64_t>();
+  out.subject = in.varint();
   if (!in.ok() || !in.empty() || version != kVersion || !id || type >= kTypes.size() ||
       state >= kStates.size() || has_total > 1) {
     return fail(Errc::storage_corrupt, "the record of an operation can not be read");

@@ -40,6 +40,7 @@ struct Operation {
   std::string error;              ///< For people; empty: none.
   std::string idempotency_key;    ///< Empty: none.
   std::uint64_t request_hash = 0; ///< Of what was asked with the key.
+  std::uint64_t subject = 0;      ///< What it works on: the number of an erasure.
 
   [[nodiscard]] bool ended() const noexcept { return state >= OperationState::succeeded; }
 };

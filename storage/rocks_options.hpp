@@ -2,6 +2,7 @@
 // errors.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,19 +26,26 @@ struct RocksOptions {
   rocksdb::ColumnFamilyOptions meta;
   rocksdb::ColumnFamilyOptions rejections;
   rocksdb::ColumnFamilyOptions log;
-  rocksdb::ColumnFamilyOptions blocks;
+  rocksdb::ColumnFamilyOptions generation; ///< Blocks as they are sealed.
+  rocksdb::ColumnFamilyOptions runs;
+  rocksdb::ColumnFamilyOptions catalog; ///< Which runs there are.
 };
+
+/// Bytes that flushes have written; shared with RocksDB's threads.
+using FlushedBytes = std::shared_ptr<std::atomic<std::uint64_t>>;
 
 /// What every database of ours has in common. `env` may be null. `on_background_error` is called
 /// from RocksDB's threads.
 [[nodiscard]] rocksdb::DBOptions
 database_options(rocksdb::Env* env, const std::string& directory,
-                 std::function<void(const rocksdb::Status&)> on_background_error);
+                 std::function<void(const rocksdb::Status&)> on_background_error,
+                 FlushedBytes flushed = nullptr);
 
 /// Arguments as database_options().
 [[nodiscard]] RocksOptions
 rocks_options(const RocksLimits& limits, rocksdb::Env* env, const std::string& directory,
-              std::function<void(const rocksdb::Status&)> on_background_error);
+              std::function<void(const rocksdb::Status&)> on_background_error,
+              FlushedBytes flushed);
 
 /// What failed and why, for people: "fdatasync: Input/output error".
 [[nodiscard]] std::string describe(const rocksdb::Status& status);

@@ -1,28 +1,17 @@
-// Spate - rows of one device and shape as bytes: the form that tails and plain blocks share.
+// Spate - rows of one device and series as bytes: the form that they have in tails.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 #include <string_view>
 
-#include "engine/model/ids.hpp"
+#include "engine/columnar/block.hpp"
 #include "storage/byte_buffer.hpp"
 
 namespace spate::storage {
 
-/// One stored record of a known device and shape. `values` borrows.
-struct RowView {
-  std::int64_t time_ns = 0;
-  std::int64_t received_ms = 0;
-  std::uint64_t tie = 0; ///< Number of the row in its data directory: arrival order, never reused.
-  model::TsSource source = model::TsSource::server;
-  std::string_view values;
-};
-
-/// Order of reading.
-[[nodiscard]] inline bool earlier(const RowView& a, const RowView& b) noexcept {
-  return a.time_ns != b.time_ns ? a.time_ns < b.time_ns : a.tie < b.tie;
-}
+/// One stored record of a known device and series. Its values borrow.
+using RowView = columnar::Row;
 
 /// Times are differences in the coarsest unit that holds them exactly, so that milliseconds cost no
 /// more bytes than milliseconds.
@@ -46,14 +35,13 @@ inline constexpr std::int64_t kUnitNs[] = {1, 1'000, 1'000'000, 1};
 struct RowBase {
   std::int64_t time_ns = 0;
   std::int64_t received_ms = 0;
-  std::uint64_t tie = 0;
 };
 
 /// Bytes of a row without its values, at most.
-inline constexpr std::size_t kRowOverheadMax = 1 + 4 * kVarintBytesMax;
+inline constexpr std::size_t kRowOverheadMax = 1 + 3 * kVarintBytesMax;
 
-/// A row: head (source | unit << 2), then zigzag differences to the row before of time, receive
-/// time and tie, then varint length and the values. Returns the end; kRowOverheadMax + values are
+/// A row: head (source | unit << 2), then zigzag differences to the row before of time and receive
+/// time, then varint length and the values. Returns the end; kRowOverheadMax + values are
 /// free at `at`.
 inline char* write_row(char* at, RowBase& base, const RowView& row) noexcept {
   const std::int64_t time = wrapping_difference(row.time_ns, base.time_ns);
@@ -63,10 +51,9 @@ inline char* write_row(char* at, RowBase& base, const RowView& row) noexcept {
                          : unit == TimeUnit::us ? time / 1'000
                                                 : time);
   at = write_svarint(at, wrapping_difference(row.received_ms, base.received_ms));
-  at = write_svarint(at, static_cast<std::int64_t>(row.tie - base.tie));
   at = write_varint(at, row.values.size());
   std::memcpy(at, row.values.data(), row.values.size());
-  base = {row.time_ns, row.received_ms, row.tie};
+  base = {row.time_ns, row.received_ms};
   return at + row.values.size();
 }
 
@@ -83,11 +70,9 @@ public:
     const auto head = bytes_.be<std::uint8_t>();
     base_.time_ns = wrapping_sum(base_.time_ns, difference_ns(bytes_.svarint(), head >> 2));
     base_.received_ms = wrapping_sum(base_.received_ms, bytes_.svarint());
-    base_.tie += static_cast<std::uint64_t>(bytes_.svarint());
     row.values = bytes_.bytes(bytes_.varint());
     row.time_ns = base_.time_ns;
     row.received_ms = base_.received_ms;
-    row.tie = base_.tie;
     row.source = static_cast<model::TsSource>(head & 3);
     return bytes_.ok();
   }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "storage/block.hpp"
-#include "storage/keys.hpp"
+#include "engine/columnar/block.hpp"
+#include "storage/block_lookup.hpp"
 #include "storage/rocks_options.hpp"
 
 namespace spate::storage {
@@ -13,34 +13,64 @@ namespace {
 
 constexpr std::int64_t kTimeMin = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kTimeMax = std::numeric_limits<std::int64_t>::max();
-constexpr std::uint64_t kMainRank = 0; // Late blocks have their sequence, from 1.
+constexpr std::uint64_t kMainRank = 0; // Late blocks have their order, which is above.
 constexpr std::uint64_t kTailRank = std::numeric_limits<std::uint64_t>::max();
 
-/// Whether the iterator stands on a block of this device, shape and kind.
-bool on_block(const rocksdb::Iterator& at, std::uint32_t device, std::uint32_t shape,
-              BlockKind kind, BlockKey& key) {
-  return at.Valid() && parse_block_key(view_of(at.key()), key) && key.device == device &&
-         key.series == shape && key.kind == kind;
+/// A series in one set of blocks.
+struct Place {
+  BlockSet set;
+  std::uint32_t device = 0;
+  DeviceView::Series series;
+  Hidden hidden;
+
+  [[nodiscard]] std::string key(BlockKind kind, std::int64_t last_time_ns,
+                                std::uint64_t order) const {
+    std::string out = set.prefix;
+    append_block_key(out, {device, series.number, kind, last_time_ns, order});
+    return out;
+  }
+  /// Whether the iterator stands on a block of it.
+  [[nodiscard]] bool holds(const rocksdb::Iterator& at, BlockKind kind, BlockKey& found) const {
+    if (!at.Valid()) {
+      return false;
+    }
+    const std::string_view bytes = view_of(at.key());
+    return bytes.substr(0, set.prefix.size()) == set.prefix &&
+           parse_block_key(bytes.substr(set.prefix.size()), found) && found.device == device &&
+           found.series == series.number && found.kind == kind;
+  }
+};
+
+Result<void> decode(const Place& place, std::string_view block, std::vector<RowView>& rows,
+                    std::string& arena) {
+  rows.clear();
+  arena.clear();
+  const auto reader = columnar::BlockReader::open(*place.series.shape, block);
+  if (!reader) {
+    return fail(reader.error());
+  }
+  return reader->all(rows, arena);
 }
 
 class TailSource final : public RowSource {
 public:
-  TailSource(DeviceView::Shape shape, const TimeRange& range, const std::string& bytes)
-      : RowSource(shape, range, kTailRank), bytes_(bytes) {
+  TailSource(DeviceView::Series series, const TimeRange& range, const std::string& bytes)
+      : RowSource(series, range, kTailRank), bytes_(bytes) {
     bound_ = range.descending ? kTimeMax : kTimeMin;
   }
 
   Result<void> load() override {
-    std::vector<RowView> rows;
+    rows_.clear();
     if (!exhausted_) {
       RowCursor cursor(bytes_);
       for (RowView row; cursor.next(row);) {
-        rows.push_back(row);
+        rows_.push_back(row);
       }
-      std::sort(rows.begin(), rows.end(), earlier);
+      std::stable_sort(rows_.begin(), rows_.end(),
+                       [](const RowView& a, const RowView& b) { return a.time_ns < b.time_ns; });
     }
     exhausted_ = true;
-    take(std::move(rows));
+    arrange({}, 0);
     return {};
   }
 
@@ -50,16 +80,17 @@ private:
 
 class LateBlock final : public RowSource {
 public:
-  LateBlock(DeviceView::Shape shape, const TimeRange& range, rocksdb::Iterator& blocks,
+  LateBlock(std::shared_ptr<const Place> place, const TimeRange& range, rocksdb::Iterator& blocks,
             const BlockKey& key, std::int64_t first_time_ns)
-      : RowSource(shape, range, key.order), blocks_(blocks), key_(key) {
+      : RowSource(place->series, range, key.order), place_(std::move(place)), blocks_(blocks),
+        key_(key) {
     bound_ = range.descending ? key.last_time_ns : first_time_ns;
   }
 
   Result<void> load() override {
-    std::vector<RowView> rows;
+    rows_.clear();
     if (!exhausted_) {
-      const std::string key = block_key(key_);
+      const std::string key = place_->key(BlockKind::late, key_.last_time_ns, key_.order);
       blocks_.Seek(key);
       if (!blocks_.status().ok()) {
         return fail(error_of(blocks_.status()));
@@ -67,129 +98,173 @@ public:
       if (!blocks_.Valid() || blocks_.key() != rocksdb::Slice(key)) {
         return fail(Errc::storage_corrupt, "a block that was listed is not there");
       }
-      value_.assign(blocks_.value().data(), blocks_.value().size());
-      if (auto decoded = decode_block(value_, rows); !decoded) {
+      if (auto decoded = decode(*place_, view_of(blocks_.value()), rows_, arena_); !decoded) {
         return decoded;
       }
     }
     exhausted_ = true;
-    take(std::move(rows));
+    arrange(place_->hidden, key_.order);
     return {};
   }
 
 private:
+  const std::shared_ptr<const Place> place_;
   rocksdb::Iterator& blocks_;
   const BlockKey key_;
-  std::string value_;
+  std::string arena_;
 };
 
 /// Main blocks are disjoint in time, so they are read one after the other.
 class MainBlocks final : public RowSource {
 public:
-  MainBlocks(DeviceView::Shape shape, const TimeRange& range, rocksdb::Iterator& blocks,
-             std::uint32_t device)
-      : RowSource(shape, range, kMainRank), blocks_(blocks), device_(device) {
-    bound_ = range.descending ? range.last_ns : range.first_ns;
+  /// `bound_ns`: nothing in this set is read before it.
+  MainBlocks(std::shared_ptr<const Place> place, const TimeRange& range, rocksdb::Iterator& blocks,
+             std::int64_t bound_ns)
+      : RowSource(place->series, range, kMainRank), place_(std::move(place)), blocks_(blocks) {
+    bound_ = bound_ns;
     // Descending begins with the first block that ends at or after the range's end.
-    next_ = block_key({device, shape.number, BlockKind::main, bound_, 0});
+    seek_ = place_->key(BlockKind::main, range.descending ? range.last_ns : range.first_ns, 0);
   }
 
   Result<void> load() override {
-    std::vector<RowView> rows;
-    while (rows.empty() && !exhausted_) {
-      if (!seek()) {
+    rows_.clear();
+    next_ = 0;
+    BlockKey key;
+    while (!exhausted_) {
+      if (!seek(key)) {
         exhausted_ = true;
         if (!blocks_.status().ok()) {
           return fail(error_of(blocks_.status()));
         }
         break;
       }
-      value_.assign(blocks_.value().data(), blocks_.value().size());
-      const auto header = decode_header(value_);
-      if (!header) {
-        return fail(header.error());
+      const std::string_view block = view_of(blocks_.value());
+      const auto span = columnar::block_span(block);
+      if (!span) {
+        return fail(span.error());
       }
-      if (range_.descending ? header->last_time_ns < range_.first_ns
-                            : header->first_time_ns > range_.last_ns) {
+      if (range_.descending ? span->last_time_ns < range_.first_ns
+                            : span->first_time_ns > range_.last_ns) {
         exhausted_ = true;
         break;
       }
-      if (header->first_time_ns > range_.last_ns) {
+      if (span->first_time_ns > range_.last_ns) {
         continue; // Descending: this one lies behind the range's end, the one before it may not.
       }
-      if (auto decoded = decode_block(value_, rows); !decoded) {
+      if (auto decoded = decode(*place_, block, rows_, arena_); !decoded) {
         return decoded;
       }
-      take(std::move(rows));
+      arrange(place_->hidden, key.order);
       if (loaded()) {
         return {};
       }
-      rows.clear();
     }
-    take({});
+    rows_.clear();
+    next_ = 0;
     return {};
   }
 
 private:
-  bool seek() {
-    BlockKey key;
+  bool seek(BlockKey& key) {
     if (!range_.descending) {
-      blocks_.Seek(next_);
-      if (!on_block(blocks_, device_, shape_.number, BlockKind::main, key)) {
+      blocks_.Seek(seek_);
+      if (!place_->holds(blocks_, BlockKind::main, key)) {
         return false;
       }
-      next_ = block_key(key).append(1, '\0'); // The next key there is.
+      seek_.assign(blocks_.key().data(), blocks_.key().size());
+      seek_.push_back('\0'); // The next key there is.
       return true;
     }
     if (!started_) {
       started_ = true;
-      blocks_.Seek(next_);
+      blocks_.Seek(seek_);
       if (!blocks_.status().ok()) {
         return false; // The next seek would forget it.
       }
-      if (!on_block(blocks_, device_, shape_.number, BlockKind::main, key)) {
-        blocks_.SeekForPrev(next_);
+      if (!place_->holds(blocks_, BlockKind::main, key)) {
+        blocks_.SeekForPrev(seek_);
       }
     } else {
-      blocks_.SeekForPrev(next_);
-      if (blocks_.Valid() && blocks_.key() == rocksdb::Slice(next_)) {
+      blocks_.SeekForPrev(seek_);
+      if (blocks_.Valid() && blocks_.key() == rocksdb::Slice(seek_)) {
         blocks_.Prev();
       }
     }
-    if (!on_block(blocks_, device_, shape_.number, BlockKind::main, key)) {
+    if (!place_->holds(blocks_, BlockKind::main, key)) {
       return false;
     }
-    next_ = block_key(key);
+    seek_.assign(blocks_.key().data(), blocks_.key().size());
     return true;
   }
 
+  const std::shared_ptr<const Place> place_;
   rocksdb::Iterator& blocks_;
-  const std::uint32_t device_;
-  std::string next_; ///< Ascending: where to seek; descending: the block that was read last.
-  std::string value_;
+  std::string seek_; ///< Ascending: where to seek; descending: the block that was read last.
+  std::string arena_;
   bool started_ = false;
 };
 
+/// The main blocks of one set, and its late ones.
+Result<void> add_set(std::shared_ptr<const Place> place, bool has_late, std::int64_t bound_ns,
+                     const ScanRequest& request, const TimeRange& range, rocksdb::Iterator& blocks,
+                     RowSources& out) {
+  out.push_back(std::make_unique<MainBlocks>(place, range, blocks, bound_ns));
+  if (!has_late) {
+    return {};
+  }
+  BlockKey key;
+  for (blocks.Seek(place->key(BlockKind::late, range.first_ns, 0));
+       place->holds(blocks, BlockKind::late, key); blocks.Next()) {
+    if (given_up(request)) {
+      return fail(given_up_error());
+    }
+    const auto span = columnar::block_span(view_of(blocks.value()));
+    if (!span) {
+      return fail(span.error());
+    }
+    if (span->first_time_ns <= range.last_ns) {
+      out.push_back(
+          std::make_unique<LateBlock>(place, range, blocks, key, span->first_time_ns));
+    }
+  }
+  if (!blocks.status().ok()) {
+    return fail(error_of(blocks.status()));
+  }
+  return {};
+}
+
 } // namespace
 
-void RowSource::take(std::vector<RowView>&& rows) {
-  const auto out_of_range = [this](const RowView& row) {
-    return row.time_ns < range_.first_ns || row.time_ns > range_.last_ns;
+rocksdb::Iterator& BlockIterators::at(rocksdb::ColumnFamilyHandle* family) {
+  auto& iterator = by_family_[family];
+  if (iterator == nullptr) {
+    iterator = block_iterator(db_, family, view_.snapshot.get());
+  }
+  return *iterator;
+}
+
+void RowSource::arrange(const Hidden& hidden, std::uint64_t order) {
+  const std::int64_t first_ns = std::max(range_.first_ns, series_.kept_from_ns);
+  const auto unwanted = [&](const RowView& row) {
+    return row.time_ns < first_ns || row.time_ns > range_.last_ns ||
+           (!hidden.none() && hidden.row(order, row.time_ns));
   };
-  rows.erase(std::remove_if(rows.begin(), rows.end(), out_of_range), rows.end());
+  if (!rows_.empty() && (rows_.front().time_ns < first_ns || rows_.back().time_ns > range_.last_ns ||
+                         !hidden.none())) {
+    rows_.erase(std::remove_if(rows_.begin(), rows_.end(), unwanted), rows_.end());
+  }
   if (range_.descending) {
-    std::reverse(rows.begin(), rows.end());
-    for (auto first = rows.begin(); first != rows.end();) {
+    std::reverse(rows_.begin(), rows_.end());
+    for (auto first = rows_.begin(); first != rows_.end();) {
       const auto last = std::find_if(
-          first, rows.end(), [&](const RowView& row) { return row.time_ns != first->time_ns; });
+          first, rows_.end(), [&](const RowView& row) { return row.time_ns != first->time_ns; });
       std::reverse(first, last);
       first = last;
     }
   }
-  if (!rows.empty()) {
-    bound_ = rows.back().time_ns; // What is loaded next begins there or behind it.
+  if (!rows_.empty()) {
+    bound_ = rows_.back().time_ns; // What is loaded next begins there or behind it.
   }
-  rows_ = std::move(rows);
   next_ = 0;
 }
 
@@ -197,31 +272,40 @@ Error given_up_error() {
   return {Errc::storage_unavailable, "the read was given up"};
 }
 
-Result<void> add_sources(const DeviceView& view, DeviceView::Shape shape,
-                         const ScanRequest& request, const TimeRange& range,
-                         rocksdb::Iterator& blocks, RowSources& out) {
+Result<void> add_sources(const DeviceView& view, DeviceView::Series series,
+                         const ScanRequest& request, const TimeRange& range, BlockIterators& blocks,
+                         RowSources& out) {
   for (const DeviceView::TailCopy& tail : view.tails) {
-    if (tail.shape == shape.number) {
-      out.push_back(std::make_unique<TailSource>(shape, range, tail.bytes));
+    if (tail.series == series.number) {
+      out.push_back(std::make_unique<TailSource>(series, range, tail.bytes));
     }
   }
-  out.push_back(std::make_unique<MainBlocks>(shape, range, blocks, view.device));
-  BlockKey key;
-  for (blocks.Seek(block_key({view.device, shape.number, BlockKind::late, range.first_ns, 0}));
-       on_block(blocks, view.device, shape.number, BlockKind::late, key); blocks.Next()) {
-    if (given_up(request)) {
-      return fail(given_up_error());
-    }
-    const auto header = decode_header(view_of(blocks.value()));
-    if (!header) {
-      return fail(header.error());
-    }
-    if (header->first_time_ns <= range.last_ns) {
-      out.push_back(std::make_unique<LateBlock>(shape, range, blocks, key, header->first_time_ns));
+  const auto place_in = [&](BlockSet set) {
+    const std::uint32_t erased_through = set.erased_through;
+    return std::make_shared<const Place>(
+        Place{std::move(set), view.device, series,
+              Hidden(view.blocks->erasures, view.device, erased_through)});
+  };
+  for (const auto& generation : view.blocks->generations) {
+    if (auto added = add_set(place_in(set_of(*generation)), true,
+                             range.descending ? range.last_ns : range.first_ns, request, range,
+                             blocks.at(generation->handle()), out);
+        !added) {
+      return added;
     }
   }
-  if (!blocks.status().ok()) {
-    return fail(error_of(blocks.status()));
+  for (const Run& run : *view.blocks->runs) {
+    if (run.retention_class != class_of(series.number) || run.last_time_ns < range.first_ns ||
+        run.first_time_ns > range.last_ns) {
+      continue;
+    }
+    const std::int64_t bound = range.descending ? std::min(range.last_ns, run.last_time_ns)
+                                                : std::max(range.first_ns, run.first_time_ns);
+    if (auto added = add_set(place_in(set_of(*view.blocks, run)), run.late_blocks != 0, bound,
+                             request, range, blocks.at(view.blocks->runs_family), out);
+        !added) {
+      return added;
+    }
   }
   return {};
 }

@@ -1,7 +1,9 @@
-// Spate - where the rows of a scan come from: a tail, the main blocks of a shape, one late block.
+// Spate - where the rows of a scan come from: a tail, the main blocks of a series in one set of
+// blocks, one late block.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,7 +11,7 @@
 #include <rocksdb/db.h>
 
 #include "engine/base/result.hpp"
-#include "storage/live_directory.hpp"
+#include "storage/device_view.hpp"
 #include "storage/row_codec.hpp"
 #include "storage/store.hpp"
 
@@ -28,19 +30,33 @@ struct TimeRange {
 }
 [[nodiscard]] Error given_up_error();
 
+/// The iterators of one reader over one view: one for each family, made when it is first needed.
+class BlockIterators {
+public:
+  /// Both outlive it.
+  BlockIterators(rocksdb::DB& db, const BlocksView& view) : db_(db), view_(view) {}
+  [[nodiscard]] rocksdb::Iterator& at(rocksdb::ColumnFamilyHandle* family);
+  [[nodiscard]] const BlocksView& view() const noexcept { return view_; }
+
+private:
+  rocksdb::DB& db_;
+  const BlocksView& view_;
+  std::map<rocksdb::ColumnFamilyHandle*, std::unique_ptr<rocksdb::Iterator>> by_family_;
+};
+
 /// A run of rows in reading order; those of one time in order of arrival. Until load() only a bound
 /// on its first time is known, so blocks that a page does not reach are not decoded.
 class RowSource {
 public:
-  /// Sources of one shape hold the rows of a time in the order of `rank`: the main block first,
+  /// Sources of one series hold the rows of a time in the order of `rank`: the main block first,
   /// then late blocks as they were sealed, then tails.
-  RowSource(DeviceView::Shape shape, const TimeRange& range, std::uint64_t rank)
-      : shape_(shape), range_(range), rank_(rank) {}
+  RowSource(DeviceView::Series series, const TimeRange& range, std::uint64_t rank)
+      : series_(series), range_(range), rank_(rank) {}
   virtual ~RowSource() = default;
   RowSource(const RowSource&) = delete;
   RowSource& operator=(const RowSource&) = delete;
 
-  [[nodiscard]] const model::Shape& shape() const noexcept { return *shape_.shape; }
+  [[nodiscard]] const DeviceView::Series& series() const noexcept { return series_; }
   [[nodiscard]] std::uint64_t rank() const noexcept { return rank_; }
   /// No row is read before this time; exact once rows are loaded.
   [[nodiscard]] std::int64_t bound() const noexcept {
@@ -56,26 +72,26 @@ public:
   void pop() noexcept { ++next_; }
 
 protected:
-  /// Takes decoded rows in time order, keeps those in range and puts them in reading order.
-  void take(std::vector<RowView>&& rows);
+  /// Puts rows_, which are in time order, into reading order without those that are out of range or
+  /// hidden.
+  void arrange(const Hidden& hidden, std::uint64_t order);
 
-  DeviceView::Shape shape_;
+  DeviceView::Series series_;
   const TimeRange range_;
   const std::uint64_t rank_;
   std::int64_t bound_ = 0;
   bool exhausted_ = false;
-
-private:
   std::vector<RowView> rows_;
   std::size_t next_ = 0;
 };
 
 using RowSources = std::vector<std::unique_ptr<RowSource>>;
 
-/// All sources of one shape that can have rows in `range`. `blocks` is shared by them and outlives
-/// them. Errors: storage_io, storage_corrupt, storage_unavailable if `request` was cancelled.
-Result<void> add_sources(const DeviceView& view, DeviceView::Shape shape,
-                         const ScanRequest& request, const TimeRange& range,
-                         rocksdb::Iterator& blocks, RowSources& out);
+/// All sources of one series that can have rows in `range`. `blocks` is shared by them and outlives
+/// them, as `view` does. Errors: storage_io, storage_corrupt, storage_unavailable if `request` was
+/// cancelled.
+Result<void> add_sources(const DeviceView& view, DeviceView::Series series,
+                         const ScanRequest& request, const TimeRange& range, BlockIterators& blocks,
+                         RowSources& out);
 
 } // namespace spate::storage

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <functional>
 #include <future>
+#include <map>
 #include <random>
 
 #include "engine/base/hash.hpp"
@@ -14,6 +16,25 @@
 namespace spate::storage {
 
 namespace {
+
+/// One operation of which each directory has its part.
+Operation combine(Operation whole, const Operation& part) {
+  whole.done += part.done;
+  whole.total = whole.total && part.total ? std::optional(*whole.total + *part.total) : std::nullopt;
+  whole.started_ms = std::max(whole.started_ms, part.started_ms);
+  whole.finished_ms = std::max(whole.finished_ms, part.finished_ms);
+  whole.error = whole.error.empty() ? part.error : whole.error;
+  if (whole.ended() && part.ended()) {
+    const bool failed = whole.state == OperationState::failed || part.state == OperationState::failed;
+    whole.state = failed ? OperationState::failed : whole.state;
+  } else {
+    const bool queued =
+        whole.state == OperationState::queued && part.state == OperationState::queued;
+    whole.state = queued ? OperationState::queued : OperationState::running;
+    whole.finished_ms = 0;
+  }
+  return whole;
+}
 
 class StoreOfDirectories final : public Store {
 public:
@@ -63,15 +84,23 @@ public:
   Result<ScanPage> last(const std::string& device) override {
     return directory(shard_of(device)).last(device);
   }
-  Result<LastPage> lasts(const LastRequest&) override { return later(); }
-  Result<AggregatePage> aggregate(const AggregateRequest&) override { return later(); }
-  Result<Operation> erase(const EraseRequest&) override { return later(); }
-  Result<Operation> compact(const Uuid&) override { return later(); }
-  Result<std::optional<Operation>> operation(const Uuid&) override { return later(); }
-  Result<OperationPage> operations(const OperationQuery&) override { return later(); }
-  Result<void>
-  with_databases(const std::function<Result<void>(const std::string&, rocksdb::DB&)>&) override {
-    return later();
+  Result<LastPage> lasts(const LastRequest& request) override;
+  Result<AggregatePage> aggregate(const AggregateRequest& request) override {
+    return directory(shard_of(request.device)).aggregate(request);
+  }
+  Result<Operation> erase(const EraseRequest& request) override {
+    return directory(shard_of(request.device)).erase(request);
+  }
+  Result<Operation> compact(const Uuid& id) override;
+  Result<std::optional<Operation>> operation(const Uuid& id) override;
+  Result<OperationPage> operations(const OperationQuery& query) override;
+  Result<void> with_databases(const DatabaseUser& use) override {
+    for (const auto& each : directories_) {
+      if (auto used = each->with_database(use); !used) {
+        return used;
+      }
+    }
+    return {};
   }
   Result<DevicePage> devices(const std::string& after, std::size_t limit) override;
   Result<RejectionPage> rejections(const RejectionQuery& query) override;
@@ -83,7 +112,6 @@ public:
   }
 
 private:
-  static tl::unexpected<Error> later() { return fail(Errc::storage_unavailable, "being built"); }
   [[nodiscard]] DataDirectory& directory(model::ShardId shard) const noexcept {
     return *directories_[static_cast<std::size_t>(shard) % directories_.size()];
   }
@@ -93,6 +121,9 @@ private:
   const std::unique_ptr<std::atomic<std::uint64_t>> devices_total_;
   const std::vector<std::unique_ptr<DataDirectory>> directories_;
 };
+
+Result<std::vector<std::uint64_t>> parse_position(const std::string& text,
+                                                  std::size_t numbers);
 
 Result<DevicePage> StoreOfDirectories::devices(const std::string& after, std::size_t limit) {
   DevicePage merged;
@@ -111,6 +142,94 @@ Result<DevicePage> StoreOfDirectories::devices(const std::string& after, std::si
     merged.devices.resize(limit);
   }
   return merged;
+}
+
+/// A position is the directory's place and the number of the device in it: "1.4711".
+Result<LastPage> StoreOfDirectories::lasts(const LastRequest& request) {
+  std::vector<std::uint64_t> place = {0, 0};
+  if (!request.after.empty()) {
+    auto parsed = parse_position(request.after, 2);
+    if (!parsed || (*parsed)[0] >= directories_.size() || (*parsed)[1] > UINT32_MAX) {
+      return fail(Errc::cursor_invalid, "this position does not come from a list of last values");
+    }
+    place = std::move(*parsed);
+  }
+  LastPage merged;
+  LastRequest rest = request;
+  while (place[0] < directories_.size() && merged.devices.size() < request.limit) {
+    rest.limit = request.limit - merged.devices.size();
+    auto after = static_cast<std::uint32_t>(place[1]);
+    auto page = directories_[place[0]]->lasts(rest, after);
+    if (!page) {
+      return page;
+    }
+    place[1] = after;
+    const bool more = page->more;
+    merged.arena.take(std::move(page->arena));
+    std::move(page->devices.begin(), page->devices.end(), std::back_inserter(merged.devices));
+    if (!more) {
+      place = {place[0] + 1, 0};
+    }
+  }
+  merged.more = place[0] < directories_.size();
+  merged.position = std::to_string(place[0]) + "." + std::to_string(place[1]);
+  return merged;
+}
+
+/// The operation is that of the first directory; it ends when all have ended.
+Result<Operation> StoreOfDirectories::compact(const Uuid& id) {
+  std::optional<Operation> whole;
+  for (const auto& each : directories_) {
+    auto part = each->compact(id);
+    if (!part) {
+      return part;
+    }
+    whole = whole ? combine(*whole, *part) : *part;
+  }
+  return *whole;
+}
+
+Result<std::optional<Operation>> StoreOfDirectories::operation(const Uuid& id) {
+  std::optional<Operation> whole;
+  std::optional<Error> error;
+  for (const auto& each : directories_) {
+    auto part = each->operation(id);
+    if (!part) {
+      error = std::move(part.error());
+    } else if (*part) {
+      whole = whole ? combine(*whole, **part) : **part;
+    }
+  }
+  if (!whole && error) {
+    return fail(std::move(*error));
+  }
+  return whole;
+}
+
+Result<OperationPage> StoreOfDirectories::operations(const OperationQuery& query) {
+  std::map<Uuid, Operation, std::greater<>> merged;
+  OperationPage page;
+  for (const auto& each : directories_) {
+    auto part = each->operations(query);
+    if (!part) {
+      return part;
+    }
+    page.more = page.more || part->more;
+    for (Operation& operation : part->operations) {
+      const auto [at, added] = merged.try_emplace(operation.id, operation);
+      if (!added) {
+        at->second = combine(at->second, operation);
+      }
+    }
+  }
+  for (auto& [id, operation] : merged) {
+    if (page.operations.size() == query.limit) {
+      page.more = true;
+      break;
+    }
+    page.operations.push_back(std::move(operation));
+  }
+  return page;
 }
 
 /// A position is the number of each directory's last entry shown, joined by points: "120.87".
@@ -294,7 +413,7 @@ DataDirectoryOptions directory_options(const StoreOptions& options, const std::s
   live.limits.devices_max = options.devices_max;
   live.limits.shapes_per_device_max = options.shapes_per_device_max;
   // Each has a tail that stays, so they may take twice what their rows may.
-  live.limits.device_shapes_max =
+  live.limits.device_series_max =
       std::min<std::uint64_t>(4 * options.devices_max, 2 * options.tail_bytes_max / sizeof(Tail));
   live.rocks.log_bytes_max = options.log_bytes_max;
   live.rocks.window_bytes =
@@ -304,6 +423,10 @@ DataDirectoryOptions directory_options(const StoreOptions& options, const std::s
   live.rocks.block_buffer_bytes = internals.block_buffer_bytes;
   live.rejections_max = options.rejections_max;
   live.recent_keys_max = internals.recent_keys_max;
+  live.generation_bytes = internals.generation_bytes;
+  live.fold_age_ms = options.fold_age_ms;
+  live.fold_cpu_max = options.fold_cpu_max;
+  live.now_ms = internals.now_ms;
   live.env = internals.env;
   return out;
 }

@@ -70,7 +70,7 @@ struct ScanRequest {
   std::optional<ScanPosition> after; ///< Continue behind this record.
   std::size_t limit = 1000;
   /// The page ends, with `more`, when its records' values pass this; it holds at least one.
-  std::size_t bytes_max = SIZE_MAX;
+  std::size_t bytes_max = 16u << 20;
   /// If set, only records whose shape it accepts (the `fields=` filter).
   std::function<bool(const model::Shape&)> accepts;
   /// If set, asked before each block that is read; true ends the scan with storage_unavailable.
@@ -197,6 +197,11 @@ struct ShardHealth {
   std::string detail; ///< Why it is not.
 };
 
+/// Called with an open database and the directory that it lies in. `closing`: somebody waits to
+/// close it, because it failed or the node stops: give up soon. Any thread may ask it.
+using DatabaseUser = std::function<Result<void>(const std::string& path, rocksdb::DB& db,
+                                                const std::function<bool()>& closing)>;
+
 /// Sums over all data directories, since the process started unless said otherwise.
 struct StoreStats {
   std::uint64_t commits = 0;
@@ -205,7 +210,8 @@ struct StoreStats {
   std::uint64_t log_bytes = 0;
   std::uint64_t blocks_sealed = 0;
   std::uint64_t queue_bytes = 0; ///< Now.
-  std::uint64_t tail_bytes = 0;  ///< Now.
+  std::uint64_t tail_bytes = 0;  ///< Rows in tails, now.
+  std::uint64_t tail_fixed_bytes = 0; ///< Of the tails themselves and the last values, now.
   std::uint64_t tail_rows = 0;   ///< Now.
   std::uint64_t devices = 0;     ///< Now.
   std::uint64_t shapes = 0;      ///< Now.
@@ -307,10 +313,9 @@ public:
   /// Newest first.
   virtual Result<OperationPage> operations(const OperationQuery& query) = 0;
 
-  /// Runs `use` with each data directory's path and open database, for backups; none of them is
-  /// closed meanwhile. Waits for the disk.
-  virtual Result<void> with_databases(
-      const std::function<Result<void>(const std::string& path, rocksdb::DB& db)>& use) = 0;
+  /// Runs `use` with each data directory's database in turn, for backups; it is not closed
+  /// meanwhile. Waits for the disk. Ends at the first error: use()'s, or storage_unavailable.
+  virtual Result<void> with_databases(const DatabaseUser& use) = 0;
 
   /// Commits and answers what was submitted, then closes. submit() afterwards answers
   /// `unavailable`.

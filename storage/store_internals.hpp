@@ -25,6 +25,7 @@ struct StoreInternals {
   std::function<std::int64_t()> now_ms = wall_ms;
   std::size_t window_bytes = 0; ///< 0: a quarter of the log budget, at most 32 MiB.
   std::size_t block_buffer_bytes = 16u << 20;
+  std::size_t generation_bytes = 256u << 20; ///< Sealed blocks that are folded at once.
   std::size_t recent_keys_max = 1u << 20;
   std::size_t turn_rows_max = 64u << 10; ///< One commit, so that receipts are not delayed.
   std::size_t turn_bytes_max = 8u << 20;

@@ -37,6 +37,10 @@ void Tail::append(const RowView& row) {
   if (need > capacity_) {
     grow(need);
   }
+  if (row.time_ns >= max_time_) {
+    newest_at_ = size_;
+    newest_received_ms_ = row.received_ms;
+  }
   std::memcpy(data_ + size_, head, head_bytes);
   if (!row.values.empty()) {
     std::memcpy(data_ + size_ + head_bytes, row.values.data(), row.values.size());
@@ -48,6 +52,15 @@ void Tail::append(const RowView& row) {
   max_time_ = std::max(max_time_, row.time_ns);
 }
 
+RowView Tail::newest() const noexcept {
+  RowCursor cursor(bytes().substr(newest_at_));
+  RowView row;
+  (void)cursor.next(row);
+  row.time_ns = max_time_; // Its own are differences to the row before.
+  row.received_ms = newest_received_ms_;
+  return row;
+}
+
 void Tail::clear() noexcept {
   std::free(data_);
   data_ = nullptr;
@@ -57,6 +70,31 @@ void Tail::clear() noexcept {
   max_time_ = kNever;
   base_ = {};
   sealing = false;
+}
+
+void LastRow::set(const RowView& row) {
+  forget();
+  if (row.values.size() > kBytesMax - kRowOverheadMax) {
+    return;
+  }
+  char bytes[kBytesMax];
+  RowBase base;
+  const auto size = static_cast<std::size_t>(write_row(bytes, base, row) - bytes);
+  data_ = std::make_unique_for_overwrite<char[]>(size);
+  std::memcpy(data_.get(), bytes, size);
+  size_ = static_cast<std::uint32_t>(size);
+}
+
+bool LastRow::restore(std::string_view bytes) {
+  forget();
+  RowCursor cursor(bytes);
+  RowView row;
+  RowView more;
+  if (bytes.size() > kBytesMax || !cursor.next(row) || cursor.next(more) || cursor.corrupt()) {
+    return false;
+  }
+  set(row);
+  return true;
 }
 
 void TailList::push_newest(Tail& tail) noexcept {

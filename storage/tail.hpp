@@ -1,28 +1,50 @@
-// Spate - the rows of one device and shape that no sealed block holds yet.
+// Spate - the rows of one device and series that no sealed block holds yet.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string_view>
-#include <vector>
 
 #include "storage/keys.hpp"
 #include "storage/row_codec.hpp"
 
 namespace spate::storage {
 
-/// One for each device and shape ever seen, and a second one for its late rows when it has some.
-/// The rows and their count are read under the state's mutex; everything marked "committer" is its
-/// thread's alone.
+/// The newest sealed row of a series, kept so that the last value is known without a read.
+class LastRow {
+public:
+  /// Larger ones are not kept: they are looked up.
+  static constexpr std::size_t kBytesMax = 512;
+
+  /// write_row() onto a base of zeros, as it also lies on disk. Empty: not known.
+  [[nodiscard]] std::string_view bytes() const noexcept { return {data_.get(), size_}; }
+  [[nodiscard]] bool known() const noexcept { return size_ != 0; }
+  void set(const RowView& row);
+  /// Bytes from disk. False if they are no row.
+  bool restore(std::string_view bytes);
+  void forget() noexcept {
+    data_.reset();
+    size_ = 0;
+  }
+
+private:
+  std::unique_ptr<char[]> data_;
+  std::uint32_t size_ = 0;
+};
+
+/// One for each device and series ever seen, and a second one for its late rows when it has some.
+/// The rows, their count and `last` are read under the state's mutex; everything marked "committer"
+/// is its thread's alone.
 ///
 /// Memory: grows in small steps and is freed when sealed, since a hundred thousand of them exist.
 struct Tail {
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
   static constexpr std::uint32_t kNoRow = 0xffffffff;
 
-  Tail(std::uint32_t device_, std::uint32_t shape_, BlockKind kind_) noexcept
-      : device(device_), shape(shape_), kind(kind_) {}
+  Tail(std::uint32_t device_, std::uint32_t series_, BlockKind kind_) noexcept
+      : device(device_), series(series_), kind(kind_) {}
   Tail(const Tail&) = delete;
   Tail& operator=(const Tail&) = delete;
   ~Tail() { clear(); }
@@ -33,7 +55,9 @@ struct Tail {
   [[nodiscard]] std::size_t memory() const noexcept { return capacity_; }
   [[nodiscard]] std::int64_t min_time_ns() const noexcept { return min_time_; }
   [[nodiscard]] std::int64_t max_time_ns() const noexcept { return max_time_; }
-  /// Whether the rows lie in time order, so that they are a block's body as they are.
+  /// Of the rows of the newest time, the one that came last. It is not empty.
+  [[nodiscard]] RowView newest() const noexcept;
+  /// Whether the rows lie in time order.
   [[nodiscard]] bool ascending() const noexcept { return ascending_; }
 
   /// Asks the cache for this tail, or for where its next row goes.
@@ -49,8 +73,9 @@ struct Tail {
   void clear() noexcept;
 
   const std::uint32_t device;
-  const std::uint32_t shape;
+  const std::uint32_t series;
   const BlockKind kind;
+  LastRow last; ///< Main tails: of what is sealed.
 
   // Committer.
   bool sealing = false;                ///< Chosen to be sealed; cleared with the rows.
@@ -76,6 +101,8 @@ private:
   bool ascending_ = true;
   std::int64_t min_time_ = std::numeric_limits<std::int64_t>::max();
   std::int64_t max_time_ = kNever;
+  std::int64_t newest_received_ms_ = 0;
+  std::uint32_t newest_at_ = 0; ///< Where it begins.
   RowBase base_;
 };
 

@@ -15,24 +15,28 @@ constexpr std::size_t kSeenMax = 1u << 20;
 struct ReadBefore {
   bool descending;
   bool operator()(const GroupRow& a, const GroupRow& b) const noexcept {
-    return descending ? a.row.tie > b.row.tie : a.row.tie < b.row.tie;
+    return descending ? a.tie > b.tie : a.tie < b.tie;
   }
 };
 
 } // namespace
 
-void TimeGroup::begin(std::size_t rows_max) {
+void TimeGroup::begin(std::size_t rows_max, std::size_t bytes_max) {
   rows_max_ = rows_max;
+  bytes_max_ = bytes_max;
   added_ = 0;
+  left_out_ = false;
   kept_.clear();
+  kept_bytes_ = 0;
+  counters_.clear();
   if (!seen_.empty()) {
     seen_ = {}; // Not clear(): that would pay for the buckets of a large group in each later one.
   }
 }
 
-void TimeGroup::add(const model::Shape& shape, const RowView& row) {
+void TimeGroup::add(std::uint32_t series, const model::Shape& shape, const RowView& row) {
   if (++added_ == 1) {
-    first_ = {&shape, row, std::string(row.values)};
+    first_ = {&shape, row, tie_of(series), std::string(row.values)};
     return;
   }
   if (added_ == 2) {
@@ -40,18 +44,27 @@ void TimeGroup::add(const model::Shape& shape, const RowView& row) {
     (void)is_new(*first_.shape, first_.row);
     offer(std::move(first_));
   }
-  if (is_new(shape, row) && behind(row) &&
-      (kept_.size() < rows_max_ ||
-       ReadBefore{request_.descending}({&shape, row, {}}, kept_.front()))) {
-    offer({&shape, row, std::string(row.values)});
+  if (!is_new(shape, row)) {
+    return;
+  }
+  GroupRow candidate{&shape, row, tie_of(series), {}};
+  if (!behind(row.time_ns, candidate.tie)) {
+    return;
+  }
+  if (kept_.size() < rows_max_ || ReadBefore{request_.descending}(candidate, kept_.front())) {
+    candidate.values = row.values;
+    offer(std::move(candidate));
+  } else {
+    left_out_ = true;
   }
 }
 
-std::vector<GroupRow> TimeGroup::take() {
+std::vector<GroupRow> TimeGroup::take(bool& all) {
   if (added_ == 1) {
     offer(std::move(first_));
   }
   std::sort_heap(kept_.begin(), kept_.end(), ReadBefore{request_.descending});
+  all = !left_out_;
   return std::exchange(kept_, {});
 }
 
@@ -64,29 +77,48 @@ bool TimeGroup::is_new(const model::Shape& shape, const RowView& row) {
   return seen_.size() < kSeenMax ? seen_.insert(key).second : seen_.count(key) == 0;
 }
 
+std::uint64_t TimeGroup::tie_of(std::uint32_t series) {
+  auto counter = std::find_if(counters_.begin(), counters_.end(),
+                              [series](const Counter& c) { return c.series == series; });
+  if (counter == counters_.end()) {
+    counter = counters_.insert(counter, {series, 0});
+  }
+  return static_cast<std::uint64_t>(series) << 32 | counter->next++;
+}
+
 void TimeGroup::offer(GroupRow&& row) {
-  if (!behind(row.row)) {
+  if (!behind(row.row.time_ns, row.tie)) {
     return;
   }
-  const ReadBefore before{request_.descending};
   if (kept_.size() == rows_max_) {
-    std::pop_heap(kept_.begin(), kept_.end(), before);
-    kept_.pop_back();
+    drop_last();
   }
+  kept_bytes_ += row.values.size();
   kept_.push_back(std::move(row));
-  std::push_heap(kept_.begin(), kept_.end(), before);
+  std::push_heap(kept_.begin(), kept_.end(), ReadBefore{request_.descending});
+  while (kept_bytes_ > bytes_max_ && kept_.size() > 1) {
+    drop_last();
+    rows_max_ = kept_.size();
+  }
+}
+
+void TimeGroup::drop_last() {
+  std::pop_heap(kept_.begin(), kept_.end(), ReadBefore{request_.descending});
+  kept_bytes_ -= kept_.back().values.size();
+  kept_.pop_back();
+  left_out_ = true;
 }
 
 /// Whether the record lies behind the position where the last page ended.
-bool TimeGroup::behind(const RowView& row) const noexcept {
+bool TimeGroup::behind(std::int64_t time_ns, std::uint64_t tie) const noexcept {
   if (!request_.after) {
     return true;
   }
   const ScanPosition& after = *request_.after;
-  if (row.time_ns != after.time_ns) {
-    return request_.descending ? row.time_ns < after.time_ns : row.time_ns > after.time_ns;
+  if (time_ns != after.time_ns) {
+    return request_.descending ? time_ns < after.time_ns : time_ns > after.time_ns;
   }
-  return request_.descending ? row.tie < after.tie : row.tie > after.tie;
+  return request_.descending ? tie < after.tie : tie > after.tie;
 }
 
 } // namespace spate::storage

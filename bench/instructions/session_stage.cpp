@@ -37,10 +37,7 @@ public:
   Result<storage::Operation> compact(const Uuid&) override { return {}; }
   Result<std::optional<storage::Operation>> operation(const Uuid&) override { return {}; }
   Result<storage::OperationPage> operations(const storage::OperationQuery&) override { return {}; }
-  Result<void>
-  with_databases(const std::function<Result<void>(const std::string&, rocksdb::DB&)>&) override {
-    return {};
-  }
+  Result<void> with_databases(const storage::DatabaseUser&) override { return {}; }
   Result<storage::DevicePage> devices(const std::string&, std::size_t) override { return {}; }
   Result<storage::RejectionPage> rejections(const storage::RejectionQuery&) override { return {}; }
   void stop() override {}

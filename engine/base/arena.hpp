@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,12 @@ public:
     std::memcpy(at, bytes.data(), bytes.size());
     advance(bytes.size());
     return {at, bytes.size()};
+  }
+
+  /// Keeps the bytes of another alive too.
+  void take(Arena&& other) {
+    std::move(other.chunks_.begin(), other.chunks_.end(), std::back_inserter(chunks_));
+    other = {};
   }
 
 private:

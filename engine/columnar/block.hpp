@@ -27,6 +27,9 @@ struct Row {
 /// Rows of a block, at most: what a reader must be ready to hold.
 inline constexpr std::size_t kBlockRowsMax = std::size_t{1} << 18;
 
+/// Row bytes of all rows of a block, at most: whoever cuts blocks keeps below it, or all() refuses.
+inline constexpr std::size_t kBlockValueBytesMax = std::size_t{256} << 20;
+
 /// First byte of every block. Another one is refused, never guessed at.
 inline constexpr std::uint8_t kBlockFormat = 2;
 

@@ -1,5 +1,6 @@
 #include "engine/model/ledger.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 namespace spate::model {
@@ -10,6 +11,12 @@ std::uint64_t LedgerCounts::rejected_total() const noexcept {
 
 std::int64_t LedgerCounts::imbalance() const noexcept {
   return static_cast<std::int64_t>(received - (stored + duplicate + in_flight + rejected_total()));
+}
+
+void LedgerCounts::move_to_duplicate(std::uint64_t records) noexcept {
+  const std::uint64_t moved = std::min(records, stored);
+  stored -= moved;
+  duplicate += moved;
 }
 
 LedgerCounts& LedgerCounts::operator+=(const LedgerCounts& other) noexcept {

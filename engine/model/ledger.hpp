@@ -21,6 +21,9 @@ struct LedgerCounts {
   [[nodiscard]] std::uint64_t rejected_total() const noexcept;
   /// 0, or a record disappeared (positive) or was counted twice (negative).
   [[nodiscard]] std::int64_t imbalance() const noexcept;
+  /// Records counted as stored that turned out, later, to have been stored before. At most those
+  /// that this process stored: the rest was counted by the one before it.
+  void move_to_duplicate(std::uint64_t records) noexcept;
   LedgerCounts& operator+=(const LedgerCounts& other) noexcept;
 };
 

@@ -40,8 +40,9 @@ struct Route {
   TimeUnit time_unit = TimeUnit::automatic;
   /// A time further ahead of the receive time is refused.
   std::int64_t future_max_ms = 24 * 3600 * 1000;
-  /// How long its records are kept, by their device time; 0: for ever.
-  std::uint32_t retention_s = 0;
+  /// How long its records are kept, by their device time; 0: for ever. Not given: as long as the
+  /// node says for all (`store.retention`).
+  std::optional<std::uint32_t> retention_s;
   /// Keys are escaped paths already (`names=path` of the HTTP API).
   bool names_are_paths = false;
 

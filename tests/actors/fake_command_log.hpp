@@ -32,6 +32,7 @@ public:
   Result<storage::CommandPage> list(const storage::CommandQuery&) override {
     return storage::CommandPage{};
   }
+  Result<void> with_database(const storage::DatabaseUser&) override { return {}; }
   void poke() override {}
   void stop() override {}
 

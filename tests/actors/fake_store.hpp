@@ -72,10 +72,7 @@ public:
   Result<storage::OperationPage> operations(const storage::OperationQuery&) override {
     return unused();
   }
-  Result<void>
-  with_databases(const std::function<Result<void>(const std::string&, rocksdb::DB&)>&) override {
-    return unused();
-  }
+  Result<void> with_databases(const storage::DatabaseUser&) override { return unused(); }
   Result<storage::DevicePage> devices(const std::string&, std::size_t) override {
     return storage::DevicePage{};
   }

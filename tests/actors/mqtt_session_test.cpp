@@ -43,6 +43,26 @@ TEST_SUITE("actors.mqtt_session") {
     CHECK(f.next_ack(Version::v311).packet_id == 2);
   }
 
+  TEST_CASE("records are kept as long as the route of their topic says") {
+    Fixture f;
+    telemetry::Route kept;
+    kept.pattern = "kept/{device}";
+    kept.retention_s = 86'400;
+    f.routes = std::move(*telemetry::RouteTable::compile({telemetry::Route{}, kept}));
+    f.connect(Version::v311);
+    f.connack(Version::v311);
+    f.publish(Version::v311, 1, 1, R"({"a":1})", "kept/d1");
+    f.publish(Version::v311, 2, 1, R"({"a":2})", "devices/d1/telemetry");
+    f.publish(Version::v311, 3, 1, R"({"a":3})", "kept/d1");
+    f.writer.hand_over();
+    REQUIRE(f.store.waiting.size() == 1);
+    const auto& messages = f.store.waiting[0]->messages;
+    REQUIRE(messages.size() == 3);
+    CHECK(messages[0].retention_s == 86'400);
+    CHECK(messages[1].retention_s == 0);
+    CHECK(messages[2].retention_s == 86'400);
+  }
+
   TEST_CASE("a bad payload is recorded as a rejection and then acknowledged") {
     Fixture f;
     f.connect(Version::v5);

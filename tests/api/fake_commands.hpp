@@ -72,6 +72,7 @@ public:
     }
     return page;
   }
+  Result<void> with_database(const storage::DatabaseUser&) override { return {}; }
   void poke() override {}
   void stop() override {}
 

@@ -33,6 +33,7 @@ public:
   /// What the last block said of its last message, for the store's own rejections and limits.
   std::atomic<model::Protocol> last_protocol{model::Protocol::mqtt311};
   std::atomic<std::uint64_t> last_origin{0};
+  std::atomic<std::uint32_t> last_retention_s{0};
 
   model::ShardId shard_of(std::string_view device) const noexcept override {
     return static_cast<model::ShardId>(hash_bytes(device) % 2);
@@ -273,10 +274,7 @@ public:
     }
     return page;
   }
-  Result<void>
-  with_databases(const std::function<Result<void>(const std::string&, rocksdb::DB&)>&) override {
-    return unused();
-  }
+  Result<void> with_databases(const storage::DatabaseUser&) override { return unused(); }
   Result<storage::DevicePage> devices(const std::string& after, std::size_t limit) override {
     const std::scoped_lock lock(mutex_);
     storage::DevicePage page;
@@ -345,6 +343,7 @@ private:
       block->status = status;
       last_protocol = block->messages.back().protocol;
       last_origin = block->origin;
+      last_retention_s = block->messages.back().retention_s;
       if (block->status == model::CommitStatus::committed) {
         commit(*block);
       } else {

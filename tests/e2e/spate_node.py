@@ -84,6 +84,13 @@ class Node:
         self.process.kill()
         return self._gone()
 
+    def freeze(self):
+        """Stops all its threads; system calls under way have returned."""
+        self.process.send_signal(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        while any((task / "stat").read_text().rsplit(")", 1)[1].split()[0] not in "TtZ" for task in tasks.iterdir()):
+            pass
+
     def terminate(self, timeout=60):
         self.process.send_signal(signal.SIGTERM)
         return self._gone(timeout)

@@ -48,6 +48,14 @@ class Refusals(unittest.TestCase):
                                        env={name: value})
                     self.assertIn(value, why)
 
+    def test_a_retention_and_a_backup_directory_are_checked_wherever_they_are_said(self):
+        with Directory() as directory:
+            where = ("serve", "--data-dir", directory / "data", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0")
+            self.assertIn("--retention takes", self.refused(2, *where, "--retention", "1y"))
+            self.assertIn("within each other", self.refused(2, *where, "--backup-dir", directory / "data" / "copies"))
+            node = Node(directory, "--retention", "30d", "--backup-dir", directory.parent / "copies").wait_ready()
+            self.assertEqual(node.terminate(), 0)
+
     def test_a_check_looks_at_the_file_alone(self):
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
             file.write("[store]\nshards = 3\n")

@@ -24,6 +24,20 @@ TEST_CASE(
   CHECK(counts.imbalance() == -1);
 }
 
+TEST_CASE("records found to be repeats later are moved, and never more than were stored") {
+  LedgerCounts counts;
+  counts.received = 5;
+  counts.stored = 4;
+  counts.duplicate = 1;
+  counts.move_to_duplicate(3);
+  CHECK(counts.stored == 1);
+  CHECK(counts.duplicate == 4);
+  counts.move_to_duplicate(2);
+  CHECK(counts.stored == 0);
+  CHECK(counts.duplicate == 5);
+  CHECK(counts.imbalance() == 0);
+}
+
 TEST_CASE("counts add up over loops") {
   LedgerCounts a;
   a.received = 3;

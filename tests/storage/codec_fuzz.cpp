@@ -1,15 +1,15 @@
-// Spate - fuzzes what the store reads back from disk: commits, blocks, rejections, shapes. Whatever
+// Spate - fuzzes what the store reads back from disk: commits, last rows, runs, erasures, rejections, shapes. Whatever
 // the bytes are, nothing is read beyond them; what decodes can be walked to its end.
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
-#include <vector>
 
 #include "engine/model/row.hpp"
 #include "engine/model/shape.hpp"
-#include "storage/block.hpp"
+#include "storage/blocks_view.hpp"
 #include "storage/log_codec.hpp"
 #include "storage/rejection_ring.hpp"
+#include "storage/run_catalog.hpp"
+#include "storage/tail.hpp"
 
 namespace {
 
@@ -40,20 +40,6 @@ void read_commit(std::string_view bytes, const model::Shape* shape) {
   static_cast<void>(decoder.complete());
 }
 
-void read_block(std::string_view bytes, const model::Shape* shape) {
-  std::vector<RowView> rows;
-  if (!decode_block(bytes, rows)) {
-    return;
-  }
-  const auto header = decode_header(bytes);
-  if (!header || header->rows != rows.size()) {
-    std::abort();
-  }
-  for (const RowView& row : rows) {
-    read_values(shape, row.values);
-  }
-}
-
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -63,7 +49,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                              {"n", model::ValueClass::number},
                                              {"s", model::ValueClass::string}});
   read_commit(bytes, shape);
-  read_block(bytes, shape);
+  LastRow last;
+  static_cast<void>(last.restore(bytes));
+  static_cast<void>(decode_erasure(1, bytes));
+  static_cast<void>(decode_run(1, bytes));
   static_cast<void>(RejectionRing::decode(bytes));
   static_cast<void>(shapes.decode(bytes));
   return 0;

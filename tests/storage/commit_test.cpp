@@ -97,10 +97,10 @@ TEST_SUITE("blocks") {
     for (int i = 0; i < 100; ++i) {
       make.message("d", f.now_ms).row(i, "1");
       f.commit(make);
-      REQUIRE(f.live->database().Flush({}, f.live->families().blocks).ok());
+      REQUIRE(f.live->database().Flush({}, f.live->blocks().active()).ok());
     }
     std::string files;
-    REQUIRE(f.live->database().GetProperty(f.live->families().blocks, "rocksdb.num-files-at-level0",
+    REQUIRE(f.live->database().GetProperty(f.live->blocks().active(), "rocksdb.num-files-at-level0",
                                            &files));
     CHECK(files == "99"); // The first commit seals nothing.
     CHECK(f.all("d").records.size() == 100);

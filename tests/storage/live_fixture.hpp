@@ -58,7 +58,7 @@ struct LiveFixture {
     request.device = device;
     request.descending = descending;
     request.limit = 100'000;
-    return scan_device(live->database(), live->families().blocks, *live->view(device), request);
+    return scan_device(live->database(), *live->view(device), request);
   }
   ScanPage all(const std::string& device) {
     auto page = scan(device);

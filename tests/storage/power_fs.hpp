@@ -1,6 +1,7 @@
 // Spate - a file system for RocksDB that keeps only what was synced, and fails when told to.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -20,8 +21,9 @@
 namespace spate::storage::test {
 
 /// Files are real; beside them stands what a power cut would leave of each: bytes since the last
-/// sync may go, wholly or from any point on; a file whose directory was not synced since it was
-/// made vanishes; a rename that was not synced is undone.
+/// sync may go, wholly or from any point on; a file or a link whose directory was not synced since
+/// it was made vanishes; a rename that was not synced is undone; a file that was deleted without a
+/// sync of its directory may come back.
 class PowerFs final : public rocksdb::FileSystemWrapper {
 public:
   using Options = rocksdb::IOOptions;
@@ -90,13 +92,20 @@ public:
         }
         continue;
       }
-      if (size > file.synced) {
-        const auto kept = file.synced + (torn ? random() % (size - file.synced + 1) : 0);
+      const std::uint64_t synced = file.bytes->synced;
+      if (size > synced) {
+        const auto kept = synced + (torn ? random() % (size - synced + 1) : 0);
         lost += size - kept;
         std::filesystem::resize_file(name, kept, error);
       }
     }
+    for (const auto& [name, bytes] : removed_) {
+      if (random() % 2 == 0 && !std::filesystem::exists(name)) {
+        std::ofstream(name, std::ios::binary) << bytes;
+      }
+    }
     files_.clear();
+    removed_.clear();
     dead_ = false;
     dies_at_.reset();
     return lost;
@@ -115,14 +124,54 @@ public:
       {
         const std::scoped_lock lock(mutex_);
         files_[name] = {};
+        removed_.erase(name);
       }
       result->reset(new File(std::move(*result), *this, name));
     }
     return status;
   }
-  IOStatus ReopenWritableFile(const std::string&, const rocksdb::FileOptions&,
-                              std::unique_ptr<rocksdb::FSWritableFile>*, Context*) override {
-    return IOStatus::NotSupported("PowerFs");
+  /// RocksDB syncs the files that it ingests so.
+  IOStatus ReopenWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                              std::unique_ptr<rocksdb::FSWritableFile>* result,
+                              Context* context) override {
+    if (auto status = gate(Kind::other); !status.ok()) {
+      return status;
+    }
+    rocksdb::FileOptions plain = options;
+    plain.use_mmap_writes = false;
+    auto status = target()->ReopenWritableFile(name, plain, result, context);
+    if (status.ok()) {
+      {
+        const std::scoped_lock lock(mutex_);
+        if (!files_.contains(name)) {
+          State known;
+          known.bytes->size = known.bytes->synced = std::filesystem::file_size(name);
+          known.entry_synced = true;
+          files_[name] = std::move(known);
+        }
+      }
+      result->reset(new File(std::move(*result), *this, name));
+    }
+    return status;
+  }
+  /// Both names share the bytes; the new one is gone after a cut until its directory is synced.
+  IOStatus LinkFile(const std::string& from, const std::string& to, const Options& options,
+                    Context* context) override {
+    if (auto status = gate(Kind::other); !status.ok()) {
+      return status;
+    }
+    auto status = target()->LinkFile(from, to, options, context);
+    if (status.ok()) {
+      const std::scoped_lock lock(mutex_);
+      State linked;
+      if (const auto known = files_.find(from); known != files_.end()) {
+        linked.bytes = known->second.bytes;
+      } else { // From before the last cut, so it is on the disk.
+        linked.bytes->size = linked.bytes->synced = std::filesystem::file_size(from);
+      }
+      files_[to] = std::move(linked);
+    }
+    return status;
   }
   IOStatus ReuseWritableFile(const std::string&, const std::string&, const rocksdb::FileOptions&,
                              std::unique_ptr<rocksdb::FSWritableFile>*, Context*) override {
@@ -162,6 +211,16 @@ public:
     }
     {
       const std::scoped_lock lock(mutex_);
+      const auto known = files_.find(name);
+      if (known == files_.end() || known->second.entry_synced) {
+        if (std::ifstream old(name, std::ios::binary); old) {
+          std::string bytes = (std::ostringstream() << old.rdbuf()).str();
+          if (known != files_.end()) {
+            bytes.resize(std::min<std::size_t>(bytes.size(), known->second.bytes->synced));
+          }
+          removed_[name] = std::move(bytes);
+        }
+      }
       files_.erase(name);
     }
     return target()->DeleteFile(name, options, context);
@@ -170,9 +229,12 @@ public:
 private:
   enum class Kind { write, sync, other };
 
-  struct State {
+  struct Bytes {
     std::uint64_t size = 0;
     std::uint64_t synced = 0;
+  };
+  struct State {
+    std::shared_ptr<Bytes> bytes = std::make_shared<Bytes>(); ///< All links of a file share them.
     bool entry_synced = false;
     std::optional<std::string> replaced; ///< What an undone rename brings back.
   };
@@ -265,11 +327,12 @@ private:
   }
   void grown(const std::string& name, std::uint64_t bytes) {
     const std::scoped_lock lock(mutex_);
-    files_[name].size += bytes;
+    files_[name].bytes->size += bytes;
   }
   void synced(const std::string& name) {
     const std::scoped_lock lock(mutex_);
-    files_[name].synced = files_[name].size;
+    Bytes& file = *files_[name].bytes;
+    file.synced = file.size;
   }
   void directory_synced(std::string directory) {
     const std::scoped_lock lock(mutex_);
@@ -282,10 +345,14 @@ private:
         file.replaced.reset();
       }
     }
+    std::erase_if(removed_, [&](const auto& each) {
+      return std::filesystem::path(each.first).parent_path() == directory;
+    });
   }
 
   mutable std::mutex mutex_;
   std::map<std::string, State> files_;
+  std::map<std::string, std::string> removed_; ///< Bytes of what a cut may bring back.
   Fault fault_ = Fault::none;
   std::string suffix_;
   std::optional<std::uint64_t> fault_once_at_;

@@ -200,7 +200,7 @@ private:
     if (!field.empty()) {
       request.accepts = [&](const model::Shape& shape) { return shape.fields()[0].path == field; };
     }
-    Texts got;
+    std::vector<Shown> got;
     for (bool more = true; more;) {
       const auto page = fixture_.store->scan(request);
       if (!page) {
@@ -208,8 +208,8 @@ private:
       }
       CHECK(page->records.size() <= page_rows);
       for (const StoredRecord& record : page->records) {
-        got.push_back(std::to_string(record.time_ns) + record.shape->fields()[0].path +
-                      Fixture::text_of(record) + std::string(model::name_of(record.source)));
+        got.push_back({record.time_ns, record.shape->fields()[0].path,
+                       Fixture::text_of(record) + std::string(model::name_of(record.source))});
       }
       more = page->more;
       if (more) {
@@ -217,16 +217,33 @@ private:
         request.after = {page->records.back().time_ns, page->records.back().tie};
       }
     }
-    Texts expected;
+    std::vector<Shown> expected;
     for (const ModelRow& row : model_.scan(name, from, to, field)) {
-      expected.push_back(std::to_string(row.time_ns) + row.field + row.number +
-                         std::string(model::name_of(row.source)));
+      expected.push_back(
+          {row.time_ns, row.field, row.number + std::string(model::name_of(row.source))});
     }
     if (descending) {
       std::reverse(expected.begin(), expected.end());
     }
+    const auto by_time = [descending](const Shown& a, const Shown& b) {
+      return descending ? a.time_ns > b.time_ns : a.time_ns < b.time_ns;
+    };
+    CHECK(std::is_sorted(got.begin(), got.end(), by_time));
+    // Records of one time and different shapes come in any order, but always in the same.
+    for (auto* list : {&got, &expected}) {
+      std::stable_sort(list->begin(), list->end(), [&](const Shown& a, const Shown& b) {
+        return a.time_ns != b.time_ns ? by_time(a, b) : a.field < b.field;
+      });
+    }
     CHECK(got == expected);
   }
+
+  struct Shown {
+    std::int64_t time_ns;
+    std::string field;
+    std::string text;
+    bool operator==(const Shown&) const = default;
+  };
 
   void check_last(const std::string& name) {
     const auto records = fixture_.store->last(name);

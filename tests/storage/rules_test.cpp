@@ -262,13 +262,13 @@ TEST_SUITE("opening") {
     const std::string path = f.dir.sub("a") + "/format";
     std::ifstream in(path);
     std::string text = (std::ostringstream() << in.rdbuf()).str();
-    text.replace(text.find("format=1"), 8, "format=2");
+    text.replace(text.find("format=2"), 8, "format=1");
     std::ofstream(path) << text;
     const auto opened = f.try_open();
     REQUIRE_FALSE(opened);
     CHECK(opened.error().code == Errc::storage_format);
     CHECK(opened.error().detail ==
-          f.dir.sub("a") + " was written in format 2 and this version reads format 1: start the "
+          f.dir.sub("a") + " was written in format 1 and this version reads format 2: start the "
                            "version that wrote it, or give a new --data-dir");
   }
 

@@ -198,6 +198,9 @@ struct Fixture {
       FAIL(page.error().detail);
     }
     CHECK_FALSE(page->more);
+    for (StoredRecord& record : page->records) {
+      record.values = kept.keep(record.values);
+    }
     return std::move(page->records);
   }
   /// "time=value" of each record.
@@ -218,6 +221,7 @@ struct Fixture {
     return out;
   }
 
+  Arena kept; ///< Values of the records that all() has given.
   std::atomic<std::int64_t> received_ms{1'700'000'000'000}; ///< The store's clock too.
 };
 

@@ -1,0 +1,379 @@
+#include "storage/long_work.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "engine/base/hash.hpp"
+#include "engine/base/log.hpp"
+#include "storage/keys.hpp"
+#include "storage/rocks_options.hpp"
+
+namespace spate::storage {
+
+namespace {
+
+/// Between two looks at something that another thread brings about.
+constexpr std::chrono::milliseconds kPause{20};
+constexpr std::chrono::milliseconds kRetryPause{500};
+/// Steps of an erasure: hidden, log closed, folded, log gone, register rewritten.
+constexpr std::uint64_t kEraseSteps = 5;
+
+std::uint64_t hash_of(const EraseRequest& request) {
+  std::string text = request.device;
+  put_be(text, ordered(request.from_ns));
+  put_be(text, ordered(request.to_ns));
+  return hash_bytes(text);
+}
+
+Result<void> checked(const rocksdb::Status& status) {
+  return status.ok() ? Result<void>() : fail(error_of(status));
+}
+
+} // namespace
+
+LongWork::LongWork(LongWorkHost& host) : host_(host), thread_([this] { run(); }) {}
+
+LongWork::~LongWork() {
+  stop();
+}
+
+void LongWork::stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+/// False if it shall stop.
+bool LongWork::pause() {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, kPause, [this] { return stopping_; });
+  return !stopping_;
+}
+
+Result<Operation> LongWork::erase(const EraseRequest& request) {
+  const std::scoped_lock one(accepting_);
+  const std::int64_t now = host_.now_ms();
+  Operation operation;
+  operation.id = request.operation;
+  operation.type = OperationType::telemetry_erase;
+  operation.created_ms = now;
+  operation.total = kEraseSteps;
+  operation.idempotency_key = request.idempotency_key;
+  operation.request_hash = hash_of(request);
+  std::optional<Operation> earlier;
+  auto looked = host_.with_open([&](LiveDirectory& live) -> Result<void> {
+    if (!request.idempotency_key.empty()) {
+      earlier = live.operations().find_key(request.idempotency_key, now);
+    }
+    return live.knows(request.device) ? Result<void>()
+                                      : fail(Errc::device_unknown, "no device " + request.device);
+  });
+  if (earlier && earlier->request_hash != operation.request_hash) {
+    return fail(Errc::idempotency_conflict, "this key was used for another request");
+  }
+  if (earlier) {
+    return *earlier;
+  }
+  if (!looked) {
+    return fail(std::move(looked.error()));
+  }
+  std::optional<Erasure> erasure;
+  auto hidden = host_.on_committer([&](LiveDirectory& live) {
+    erasure = live.erase(request.device, request.from_ns, request.to_ns);
+  });
+  if (!hidden) {
+    return fail(std::move(hidden.error()));
+  }
+  if (!erasure) {
+    return fail(Errc::device_unknown, "no device " + request.device);
+  }
+  operation.subject = erasure->number;
+  operation.done = 1;
+  if (auto recorded = record(operation); !recorded) {
+    return fail(std::move(recorded.error()));
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    poked_ = true;
+  }
+  wake_.notify_one();
+  return operation;
+}
+
+Result<Operation> LongWork::compact(const Uuid& id) {
+  Operation operation;
+  operation.id = id;
+  operation.type = OperationType::store_compact;
+  operation.created_ms = host_.now_ms();
+  if (auto recorded = record(operation); !recorded) {
+    return fail(std::move(recorded.error()));
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    poked_ = true;
+  }
+  wake_.notify_one();
+  return operation;
+}
+
+Result<void> LongWork::record(const Operation& operation) {
+  return host_.with_open(
+      [&](LiveDirectory& live) { return live.operations().put(operation, host_.now_ms()); });
+}
+
+void LongWork::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return stopping_ || poked_; });
+    if (stopping_) {
+      return;
+    }
+    poked_ = false;
+    lock.unlock();
+    const bool done = work();
+    lock.lock();
+    if (!done) {
+      poked_ = true;
+      wake_.wait_for(lock, kRetryPause, [this] { return stopping_; });
+    }
+  }
+}
+
+/// All that is recorded. False: some of it is to be tried again.
+bool LongWork::work() {
+  std::vector<Operation> operations;
+  std::vector<Erasure> erasures;
+  if (!host_.with_open([&](LiveDirectory& live) -> Result<void> {
+        operations = live.operations().unfinished();
+        erasures = live.blocks().erasures();
+        return {};
+      })) {
+    return false;
+  }
+  bool done = true;
+  for (Operation& operation : operations) {
+    operation.state = OperationState::running;
+    operation.started_ms = host_.now_ms();
+    const auto erasure =
+        std::find_if(erasures.begin(), erasures.end(),
+                     [&](const Erasure& e) { return e.number == operation.subject; });
+    Result<void> how = record(operation);
+    if (how && operation.type == OperationType::store_compact) {
+      how = compact_all(operation);
+    } else if (how && erasure != erasures.end()) {
+      how = erase_bytes(*erasure, &operation);
+      erasures.erase(erasure);
+    }
+    done = finish(std::move(operation), how).has_value() && done;
+  }
+  // Those whose operation could not be recorded any more.
+  for (const Erasure& erasure : erasures) {
+    done = erase_bytes(erasure, nullptr).has_value() && done;
+  }
+  return done;
+}
+
+/// Says how it ended, if it has: what is only unavailable is tried again.
+Result<void> LongWork::finish(Operation operation, const Result<void>& how) {
+  if (!how && how.error().code != Errc::storage_corrupt) {
+    return how;
+  }
+  operation.finished_ms = host_.now_ms();
+  operation.state = how ? OperationState::succeeded : OperationState::failed;
+  operation.done = operation.total.value_or(operation.done);
+  operation.error = how ? std::string() : how.error().detail;
+  return record(operation);
+}
+
+/// Waits until `done`; commits between two looks if it depends on them.
+Result<void> LongWork::await(const std::function<bool(LiveDirectory&)>& done, bool commit) {
+  for (;;) {
+    bool is_done = false;
+    if (auto looked = host_.with_open([&](LiveDirectory& live) -> Result<void> {
+          is_done = done(live);
+          return {};
+        });
+        !looked || is_done) {
+      return looked;
+    }
+    if (commit) {
+      if (auto asked = host_.on_committer([](LiveDirectory& live) { live.tick_log(); }); !asked) {
+        return asked;
+      }
+    }
+    if (!pause()) {
+      return fail(Errc::storage_unavailable, "the node is stopping");
+    }
+  }
+}
+
+Result<void> LongWork::flush() {
+  return host_.with_open([](LiveDirectory& live) { return checked(live.flush()); });
+}
+
+Result<void> LongWork::seal_through(std::uint64_t sequence) {
+  for (bool sealed = false; !sealed;) {
+    if (auto asked = host_.on_committer([&](LiveDirectory& live) {
+          live.seal_through(sequence);
+          sealed = live.sealed_through(sequence);
+        });
+        !asked) {
+      return asked;
+    }
+    const std::scoped_lock lock(mutex_);
+    if (stopping_) {
+      return fail(Errc::storage_unavailable, "the node is stopping");
+    }
+  }
+  return {};
+}
+
+/// All rows that came so far are in blocks afterwards, and no log holds them. `old_log`: files of
+/// the write-ahead log below it were written before this began.
+Result<void> LongWork::drop_log(std::uint64_t& old_log) {
+  // What was written so far shares no file with what comes.
+  if (auto flushed = flush(); !flushed) {
+    return flushed;
+  }
+  if (auto asked = host_.with_open([&](LiveDirectory& live) -> Result<void> {
+        auto current = live.current_log();
+        if (!current) {
+          return fail(std::move(current.error()));
+        }
+        old_log = *current;
+        return {};
+      });
+      !asked) {
+    return asked;
+  }
+  std::uint64_t last = 0;
+  for (bool rotated = false; !rotated;) {
+    if (auto asked = host_.on_committer([&](LiveDirectory& live) {
+          rotated = live.rotate_log();
+          last = live.sequence();
+        });
+        !asked) {
+      return asked;
+    }
+    if (!rotated && !pause()) {
+      return fail(Errc::storage_unavailable, "the node is stopping");
+    }
+  }
+  if (auto sealed = seal_through(last); !sealed) {
+    return sealed;
+  }
+  if (auto gone = await([&](LiveDirectory& live) { return !live.windows().holds(last); }, true);
+      !gone) {
+    return gone;
+  }
+  return {};
+}
+
+Result<void> LongWork::erase_bytes(const Erasure& erasure, Operation* operation) {
+  const auto step = [&](std::uint64_t done) {
+    if (operation != nullptr) {
+      operation->done = done;
+      (void)record(*operation); // For those who look; the end is what counts.
+    }
+  };
+  std::uint64_t old_log = 0;
+  if (auto dropped = drop_log(old_log); !dropped) {
+    return dropped;
+  }
+  step(2);
+  if (auto asked = host_.on_committer([](LiveDirectory& live) { live.freeze(); }); !asked) {
+    return asked;
+  }
+  if (auto folded = await(
+          [&](LiveDirectory& live) {
+            live.blocks().maintenance().poke();
+            return live.blocks().folded_through(erasure.sequence) &&
+                   live.blocks().maintenance().erased_through(erasure.number);
+          },
+          true);
+      !folded) {
+    return folded;
+  }
+  step(3);
+  for (bool gone = false; !gone;) {
+    if (auto flushed = flush(); !flushed) {
+      return flushed;
+    }
+    if (auto looked = host_.with_open([&](LiveDirectory& live) -> Result<void> {
+          auto oldest = live.oldest_log();
+          if (!oldest) {
+            return fail(std::move(oldest.error()));
+          }
+          gone = *oldest >= old_log;
+          return {};
+        });
+        !looked) {
+      return looked;
+    }
+    if (!gone && !pause()) {
+      return fail(Errc::storage_unavailable, "the node is stopping");
+    }
+  }
+  step(4);
+  // Last values lie in the register: what was replaced goes when its files are rewritten.
+  return host_.with_open([&](LiveDirectory& live) -> Result<void> {
+    if (auto rewritten = checked(live.rewrite_register()); !rewritten) {
+      return rewritten;
+    }
+    return checked(live.forget_erasure(erasure.number));
+  });
+}
+
+Result<void> LongWork::compact_all(Operation& operation) {
+  std::uint64_t old_log = 0;
+  if (auto dropped = drop_log(old_log); !dropped) {
+    return dropped;
+  }
+  if (auto asked = host_.on_committer([](LiveDirectory& live) { live.freeze(); }); !asked) {
+    return asked;
+  }
+  if (auto frozen = await([](LiveDirectory& live) { return !live.blocks().freezing(); }, true);
+      !frozen) {
+    return frozen;
+  }
+  std::shared_ptr<const CompactProgress> progress;
+  if (auto asked = host_.with_open([&](LiveDirectory& live) -> Result<void> {
+        progress = live.blocks().maintenance().compact();
+        return {};
+      });
+      !asked) {
+    return asked;
+  }
+  std::int64_t told_ms = 0;
+  if (auto merged = await(
+          [&](LiveDirectory& live) {
+            if (host_.now_ms() - told_ms >= 1000) {
+              told_ms = host_.now_ms();
+              operation.done = progress->rows_done;
+              operation.total = progress->rows_total.load();
+              (void)live.operations().put(operation, told_ms);
+            }
+            return progress->state >= CompactProgress::State::done;
+          },
+          false);
+      !merged) {
+    return merged;
+  }
+  if (progress->state == CompactProgress::State::failed) {
+    return fail(Errc::storage_unavailable, "the compaction was given up");
+  }
+  operation.done = progress->rows_done;
+  operation.total = progress->rows_done;
+  if (auto flushed = flush(); !flushed) {
+    return flushed;
+  }
+  return host_.with_open([](LiveDirectory& live) { return checked(live.rewrite_register()); });
+}
+
+} // namespace spate::storage

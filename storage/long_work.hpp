@@ -1,0 +1,69 @@
+// Spate - the operations of a data directory that take long: erasing for good, compacting.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "engine/base/result.hpp"
+#include "storage/live_directory.hpp"
+#include "storage/operation.hpp"
+#include "storage/store.hpp"
+
+namespace spate::storage {
+
+/// What the work needs of its data directory. Calls may wait. Errors: storage_unavailable while the
+/// directory is closed; what was asked may then not have happened.
+class LongWorkHost {
+public:
+  virtual ~LongWorkHost() = default;
+  /// Runs `change` on the committer between two commits, then makes one.
+  virtual Result<void> on_committer(const std::function<void(LiveDirectory&)>& change) = 0;
+  /// Runs `use` while the database is kept open.
+  virtual Result<void> with_open(const std::function<Result<void>(LiveDirectory&)>& use) = 0;
+  [[nodiscard]] virtual std::int64_t now_ms() const = 0;
+};
+
+/// Flow:       erase(), compact(): durable, then done by the thread, one after the other; what a
+///             restart has interrupted begins again.
+/// Thread:     one of its own, idle most of the time. erase() and compact() from any that may wait.
+/// Durability: when erase() returns the records are hidden for ever and the operation is recorded.
+/// Failure:    while the directory is closed the work waits; each step may be done again.
+class LongWork {
+public:
+  explicit LongWork(LongWorkHost& host);
+  ~LongWork();
+  LongWork(const LongWork&) = delete;
+  LongWork& operator=(const LongWork&) = delete;
+
+  /// As Store.
+  Result<Operation> erase(const EraseRequest& request);
+  Result<Operation> compact(const Uuid& id);
+  /// Ends the step at hand. Idempotent; before the committer ends.
+  void stop();
+
+private:
+  void run();
+  bool work();
+  Result<void> erase_bytes(const Erasure& erasure, Operation* operation);
+  Result<void> compact_all(Operation& operation);
+  Result<void> drop_log(std::uint64_t& old_log);
+  Result<void> seal_through(std::uint64_t sequence);
+  Result<void> flush();
+  Result<void> await(const std::function<bool(LiveDirectory&)>& done, bool commit);
+  Result<void> record(const Operation& operation);
+  Result<void> finish(Operation operation, const Result<void>& how);
+  [[nodiscard]] bool pause();
+
+  LongWorkHost& host_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  bool poked_ = true; ///< A restart may have interrupted something.
+  std::mutex accepting_; ///< One request at a time looks for its key and records itself.
+  std::thread thread_;
+};
+
+} // namespace spate::storage

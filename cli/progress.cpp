@@ -5,7 +5,6 @@
 
 #include <unistd.h>
 
-#include "cli/store_verbs.hpp"
 #include "cli/table.hpp"
 
 namespace spate::cli {

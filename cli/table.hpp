@@ -28,6 +28,8 @@ private:
 [[nodiscard]] std::string time_text(std::int64_t wall_ms);
 /// "840 us", "21.1 ms", "3.20 s"
 [[nodiscard]] std::string duration_text(std::int64_t us);
+/// "133 MiB": three digits and a unit.
+[[nodiscard]] std::string bytes_text(std::uint64_t bytes);
 
 /// "12.3 MiB"
 [[nodiscard]] std::string bytes_text(std::uint64_t bytes);

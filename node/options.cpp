@@ -8,8 +8,8 @@
 
 #include "cli/backup.hpp"
 #include "cli/commands.hpp"
-#include "node/backup_work.hpp"
 #include "cli/store_verbs.hpp"
+#include "node/backup_work.hpp"
 #include "node/version.hpp"
 
 namespace spate::node {
@@ -227,8 +227,8 @@ Result<Options> read_options(int argc, char** argv) {
   check->add_option("file", overrides.config_file, "TOML file")->required()->type_name("FILE");
   Options options;
   cli::add_command_verbs(app, options.run);
-  cli::add_backup_verbs(app, options.run, backup_work());
   cli::add_store_verbs(app, {}, options.run);
+  cli::add_backup_verbs(app, options.run, backup_work());
 
   try {
     app.parse(argc, argv);

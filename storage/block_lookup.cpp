@@ -52,8 +52,7 @@ Result<bool> BlockLookup::holds(std::uint32_t device, std::uint32_t series,
         }
         left.rows -= span->rows;
         if (span->first_time_ns <= time_ns) {
-          auto held =
-              holds_row(shape, view_of(at->value()), time_ns, values, hidden, key.order);
+          auto held = holds_row(shape, view_of(at->value()), time_ns, values, hidden, key.order);
           if (!held || *held) {
             return held;
           }

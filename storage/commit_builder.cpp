@@ -160,9 +160,7 @@ Result<void> CommitBuilder::add_message(const model::TelemetryBlock& block,
     if (device == nullptr) {
       row.outcome = model::RowOutcome::rejected;
       row.reject_reason = reason;
-    } else if (auto added =
-                   add_row(number, *device, row, message, block.values_of(row));
-               !added) {
+    } else if (auto added = add_row(number, *device, row, message, block.values_of(row)); !added) {
       return added;
     }
     rejected = rejected || row.outcome == model::RowOutcome::rejected;

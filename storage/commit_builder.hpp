@@ -79,7 +79,9 @@ public:
   [[nodiscard]] std::size_t log_bytes() const noexcept { return log_.bytes().size(); }
   [[nodiscard]] bool sealed() const noexcept { return !sealing_.empty(); }
   /// The commit has an entry in the log.
-  [[nodiscard]] bool logged() const noexcept { return !accepted_.empty() || !seals_.empty() || marked_; }
+  [[nodiscard]] bool logged() const noexcept {
+    return !accepted_.empty() || !seals_.empty() || marked_;
+  }
 
 private:
   struct Accepted {

@@ -27,11 +27,12 @@ Result<bool> CommitBuilder::duplicate(Tail& main, Tail& tail, const model::Row& 
   if (main.sealing && in_tail(main, row, values)) {
     return true;
   }
-  if (lookups_left_.lookups == 0 || !state_.recent.may_hold(main.device, main.series, row.time_ns)) {
+  if (lookups_left_.lookups == 0 ||
+      !state_.recent.may_hold(main.device, main.series, row.time_ns)) {
     return false;
   }
-  auto held =
-      targets_.lookup.holds(main.device, main.series, *row.shape, row.time_ns, values, lookups_left_);
+  auto held = targets_.lookup.holds(main.device, main.series, *row.shape, row.time_ns, values,
+                                    lookups_left_);
   if (!held && held.error().code == Errc::storage_corrupt) {
     return false; // A damaged block must not stop what is new; whoever reads it is told.
   }

@@ -157,8 +157,8 @@ void DirectoryState::choose_seals(std::size_t rows, std::int64_t now_ms, std::ve
       continue;
     }
     const std::size_t lag = log_position - tail->first_log_position;
-    const bool old = now_ms - tail->first_received_ms >= policy.age_ms ||
-                     tail->first_sequence <= seal_through_;
+    const bool old =
+        now_ms - tail->first_received_ms >= policy.age_ms || tail->first_sequence <= seal_through_;
     const bool due = old || lag > policy.log_bytes_max || bytes > bytes_max;
     const bool urgent = lag > with_slack(policy.log_bytes_max) || bytes > with_slack(bytes_max);
     if (!due || (left == 0 && !urgent)) {

@@ -84,9 +84,7 @@ struct DirectoryState {
   /// Whether the oldest tail has reached its age, or was asked for.
   [[nodiscard]] bool aged(std::int64_t now_ms) const noexcept;
   /// All tails whose first row came with `sequence` or before are sealed.
-  [[nodiscard]] bool sealed_through(std::uint64_t last) const noexcept {
-    return floor() > last;
-  }
+  [[nodiscard]] bool sealed_through(std::uint64_t last) const noexcept { return floor() > last; }
   /// Of the tails themselves and the last rows.
   [[nodiscard]] std::size_t fixed_bytes() const noexcept;
 

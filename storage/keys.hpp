@@ -99,10 +99,10 @@ inline constexpr char kDevice = 'D'; ///< D tenant NUL id -> BE32 number, BE64 f
 /// blocks with its sign flipped, BE64 receive time of the device's newest row at the last seal, and
 /// the newest sealed row as LastRow has it (empty: not kept)
 inline constexpr char kDeviceSeries = 'P';
-inline constexpr char kShape = 'S';   ///< S BE32 shape -> definition
-inline constexpr char kClass = 'C';   ///< C BE32 retention class -> BE32 seconds
+inline constexpr char kShape = 'S';     ///< S BE32 shape -> definition
+inline constexpr char kClass = 'C';     ///< C BE32 retention class -> BE32 seconds
 inline constexpr char kOperation = 'O'; ///< O id -> see OperationBook
-inline constexpr char kErasure = 'E'; ///< E BE32 number -> see encode(Erasure)
+inline constexpr char kErasure = 'E';   ///< E BE32 number -> see encode(Erasure)
 
 [[nodiscard]] inline std::string device_key(std::string_view id) {
   std::string out(1, kDevice);

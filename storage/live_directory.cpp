@@ -91,7 +91,8 @@ rocksdb::Status LiveDirectory::flush() {
   rocksdb::FlushOptions options;
   options.allow_write_stall = true;
   for (auto* family : families) { // One that was dropped meanwhile is no error.
-    if (auto status = db_->Flush(options, family); !status.ok() && !status.IsColumnFamilyDropped()) {
+    if (auto status = db_->Flush(options, family);
+        !status.ok() && !status.IsColumnFamilyDropped()) {
       return status;
     }
   }
@@ -283,7 +284,8 @@ Result<ScanPage> LiveDirectory::last(const std::string& device,
         unknown.push_back(series);
       } else if (newest.time_ns >= series.kept_from_ns) {
         page.records.push_back({newest.time_ns, newest.received_ms, newest.source, series.shape,
-                                page.arena.keep(newest.values), std::uint64_t{series.number} << 32});
+                                page.arena.keep(newest.values),
+                                std::uint64_t{series.number} << 32});
       }
     }
   }

@@ -80,7 +80,8 @@ public:
   /// The next commit records it and seals the device's tails; fills its number and sequence.
   /// Nothing if the device is unknown.
   std::optional<Erasure> erase(const std::string& device, std::int64_t from_ns, std::int64_t to_ns);
-  /// The next commit goes to a new log window if one is ready: false if not. Its last commit so far.
+  /// The next commit goes to a new log window if one is ready: false if not. Its last commit so
+  /// far.
   bool rotate_log();
   /// From now on every commit seals some of the tails that hold rows up to commit `sequence`.
   void seal_through(std::uint64_t sequence) noexcept { state_.seal_through(sequence); }
@@ -159,10 +160,10 @@ private:
   std::unique_ptr<SealedBlocks> blocks_;
   std::unique_ptr<OperationBook> operations_;
   FlushedBytes flushed_ = std::make_shared<std::atomic<std::uint64_t>>(0);
-  std::uint64_t wal_bytes_ = 0; ///< Under the state's mutex.
-  std::vector<Erasure> erasures_;    ///< Read from disk, until SealedBlocks has them.
+  std::uint64_t wal_bytes_ = 0;   ///< Under the state's mutex.
+  std::vector<Erasure> erasures_; ///< Read from disk, until SealedBlocks has them.
   std::uint32_t next_erasure_ = 1;
-  std::optional<Erasure> erasing_;   ///< Of the next commit.
+  std::optional<Erasure> erasing_; ///< Of the next commit.
   CommitBuilder builder_;
   ErrorHandler on_error_;
   std::uint64_t last_write_us_ = 0;

@@ -30,8 +30,8 @@ LiveDirectory::open(const LiveOptions& options, model::ShapeTable& shapes,
                     ErrorHandler on_error) {
   std::unique_ptr<LiveDirectory> live(new LiveDirectory(options, devices_total));
   live->on_error_ = on_error;
-  RocksOptions rocks = rocks_options(options.rocks, options.env, options.name, std::move(on_error),
-                                     live->flushed_);
+  RocksOptions rocks =
+      rocks_options(options.rocks, options.env, options.name, std::move(on_error), live->flushed_);
   rocks.db.create_if_missing = options.create;
   auto opened = live->open_database(rocks);
   Result<void> loaded;
@@ -222,7 +222,8 @@ Result<void> LiveDirectory::load_entry(std::string_view key, std::string_view va
   }
   case meta::kClass: {
     const auto kept = number.be<std::uint32_t>();
-    sound = state_.classes.restore(kept, content.be<std::uint32_t>()) && number.ok() && content.ok();
+    sound =
+        state_.classes.restore(kept, content.be<std::uint32_t>()) && number.ok() && content.ok();
     break;
   }
   case meta::kErasure: {

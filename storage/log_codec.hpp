@@ -21,8 +21,9 @@ struct SealRecord {
   BlockKind kind = BlockKind::main;
 };
 
-/// Layout: u8 format, varint number of the first row, varint base time in ms, varint base receive time; varint
-/// count of seals, each varint device, varint series, u8 kind; then rows to the end, each
+/// Layout: u8 format, varint number of the first row, varint base time in ms, varint base receive
+/// time; varint count of seals, each varint device, varint series, u8 kind; then rows to the end,
+/// each
 ///   head (source | unit << 2 | late << 4), varint device, varint series, zigzag time since the
 ///   base in `unit`, zigzag receive time since the base, varint length, values.
 /// Rows count up from the first.

@@ -160,9 +160,9 @@ bool LongWork::work() {
   for (Operation& operation : operations) {
     operation.state = OperationState::running;
     operation.started_ms = host_.now_ms();
-    const auto erasure =
-        std::find_if(erasures.begin(), erasures.end(),
-                     [&](const Erasure& e) { return e.number == operation.subject; });
+    const auto erasure = std::find_if(erasures.begin(), erasures.end(), [&](const Erasure& e) {
+      return e.number == operation.subject;
+    });
     Result<void> how = record(operation);
     if (how && operation.type == OperationType::store_compact) {
       how = compact_all(operation);

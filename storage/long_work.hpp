@@ -61,7 +61,7 @@ private:
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
-  bool poked_ = true; ///< A restart may have interrupted something.
+  bool poked_ = true;    ///< A restart may have interrupted something.
   std::mutex accepting_; ///< One request at a time looks for its key and records itself.
   std::thread thread_;
 };

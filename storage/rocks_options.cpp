@@ -112,10 +112,9 @@ private:
 
 } // namespace
 
-rocksdb::DBOptions
-database_options(rocksdb::Env* env, const std::string& directory,
-                 std::function<void(const rocksdb::Status&)> on_background_error,
-                 FlushedBytes flushed) {
+rocksdb::DBOptions database_options(rocksdb::Env* env, const std::string& directory,
+                                    std::function<void(const rocksdb::Status&)> on_background_error,
+                                    FlushedBytes flushed) {
   rocksdb::DBOptions db;
   db.create_if_missing = true;
   db.create_missing_column_families = true;
@@ -124,7 +123,8 @@ database_options(rocksdb::Env* env, const std::string& directory,
   }
   db.info_log = std::make_shared<ForwardingLogger>(directory);
   db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  db.listeners.push_back(std::make_shared<Listener>(std::move(on_background_error), std::move(flushed)));
+  db.listeners.push_back(
+      std::make_shared<Listener>(std::move(on_background_error), std::move(flushed)));
   db.max_bgerror_resume_count = 0;
   db.max_background_jobs = 2;
   db.bytes_per_sync = kBytesPerSync;
@@ -146,8 +146,7 @@ RocksOptions rocks_options(const RocksLimits& limits, rocksdb::Env* env,
                            std::function<void(const rocksdb::Status&)> on_background_error,
                            FlushedBytes flushed) {
   RocksOptions options;
-  options.db =
-      database_options(env, directory, std::move(on_background_error), std::move(flushed));
+  options.db = database_options(env, directory, std::move(on_background_error), std::move(flushed));
   // A lower bound flushes windows that hold unsealed rows, which are dropped unread soon after.
   options.db.max_total_wal_size = 4 * limits.log_bytes_max + 4 * limits.window_bytes;
 
@@ -187,7 +186,8 @@ RocksOptions rocks_options(const RocksLimits& limits, rocksdb::Env* env,
   options.generation.table_factory.reset(rocksdb::NewBlockBasedTableFactory(filtered));
 
   filtered.block_size = kRunBlockBytes;
-  options.runs.compression = rocksdb::kZSTD; // Where it gains less than an eighth, RocksDB leaves it.
+  options.runs.compression =
+      rocksdb::kZSTD; // Where it gains less than an eighth, RocksDB leaves it.
   options.runs.disable_auto_compactions = true; // Files never overlap.
   options.runs.level0_slowdown_writes_trigger = options.runs.level0_stop_writes_trigger = 1 << 20;
   options.runs.prefix_extractor.reset(

@@ -223,8 +223,7 @@ Result<void> add_set(std::shared_ptr<const Place> place, bool has_late, std::int
       return fail(span.error());
     }
     if (span->first_time_ns <= range.last_ns) {
-      out.push_back(
-          std::make_unique<LateBlock>(place, range, blocks, key, span->first_time_ns));
+      out.push_back(std::make_unique<LateBlock>(place, range, blocks, key, span->first_time_ns));
     }
   }
   if (!blocks.status().ok()) {
@@ -249,8 +248,8 @@ void RowSource::arrange(const Hidden& hidden, std::uint64_t order) {
     return row.time_ns < first_ns || row.time_ns > range_.last_ns ||
            (!hidden.none() && hidden.row(order, row.time_ns));
   };
-  if (!rows_.empty() && (rows_.front().time_ns < first_ns || rows_.back().time_ns > range_.last_ns ||
-                         !hidden.none())) {
+  if (!rows_.empty() && (rows_.front().time_ns < first_ns ||
+                         rows_.back().time_ns > range_.last_ns || !hidden.none())) {
     rows_.erase(std::remove_if(rows_.begin(), rows_.end(), unwanted), rows_.end());
   }
   if (range_.descending) {

@@ -25,10 +25,10 @@ SealedBlocks::~SealedBlocks() {
   }
 }
 
-Result<void> SealedBlocks::load(
-    std::vector<std::pair<std::uint64_t, rocksdb::ColumnFamilyHandle*>> generations,
-    rocksdb::ColumnFamilyHandle* runs, rocksdb::ColumnFamilyHandle* catalog,
-    std::vector<Erasure> erasures) {
+Result<void>
+SealedBlocks::load(std::vector<std::pair<std::uint64_t, rocksdb::ColumnFamilyHandle*>> generations,
+                   rocksdb::ColumnFamilyHandle* runs, rocksdb::ColumnFamilyHandle* catalog,
+                   std::vector<Erasure> erasures) {
   runs_ = runs;
   catalog_ = catalog;
   BlocksView view;

@@ -20,12 +20,14 @@ namespace {
 /// One operation of which each directory has its part.
 Operation combine(Operation whole, const Operation& part) {
   whole.done += part.done;
-  whole.total = whole.total && part.total ? std::optional(*whole.total + *part.total) : std::nullopt;
+  whole.total =
+      whole.total && part.total ? std::optional(*whole.total + *part.total) : std::nullopt;
   whole.started_ms = std::max(whole.started_ms, part.started_ms);
   whole.finished_ms = std::max(whole.finished_ms, part.finished_ms);
   whole.error = whole.error.empty() ? part.error : whole.error;
   if (whole.ended() && part.ended()) {
-    const bool failed = whole.state == OperationState::failed || part.state == OperationState::failed;
+    const bool failed =
+        whole.state == OperationState::failed || part.state == OperationState::failed;
     whole.state = failed ? OperationState::failed : whole.state;
   } else {
     const bool queued =
@@ -122,8 +124,7 @@ private:
   const std::vector<std::unique_ptr<DataDirectory>> directories_;
 };
 
-Result<std::vector<std::uint64_t>> parse_position(const std::string& text,
-                                                  std::size_t numbers);
+Result<std::vector<std::uint64_t>> parse_position(const std::string& text, std::size_t numbers);
 
 Result<DevicePage> StoreOfDirectories::devices(const std::string& after, std::size_t limit) {
   DevicePage merged;

@@ -209,12 +209,12 @@ struct StoreStats {
   std::uint64_t rows_duplicate = 0;
   std::uint64_t log_bytes = 0;
   std::uint64_t blocks_sealed = 0;
-  std::uint64_t queue_bytes = 0; ///< Now.
-  std::uint64_t tail_bytes = 0;  ///< Rows in tails, now.
+  std::uint64_t queue_bytes = 0;      ///< Now.
+  std::uint64_t tail_bytes = 0;       ///< Rows in tails, now.
   std::uint64_t tail_fixed_bytes = 0; ///< Of the tails themselves and the last values, now.
-  std::uint64_t tail_rows = 0;   ///< Now.
-  std::uint64_t devices = 0;     ///< Now.
-  std::uint64_t shapes = 0;      ///< Now.
+  std::uint64_t tail_rows = 0;        ///< Now.
+  std::uint64_t devices = 0;          ///< Now.
+  std::uint64_t shapes = 0;           ///< Now.
   std::uint64_t reopens = 0;
   std::uint64_t disk_free_bytes = 0; ///< Of the fullest directory, now.
   std::uint64_t disk_used_bytes = 0; ///< Of the data directories' databases, now.

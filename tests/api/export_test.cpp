@@ -239,7 +239,7 @@ TEST_CASE("a read for a client that hung up does not go on") {
     Client gone(node.server->address().port);
     gone.send(ApiNode::request("GET", "/api/v1/devices/d/telemetry"));
     REQUIRE(soon([&] { return node.store.scans > before; }));
-    reset ? gone.reset() : gone.end();         // A hang is the failure: the limit is 30 s.
+    reset ? gone.reset() : gone.end();
     CHECK(node.get("/metrics").status == 200); // On the same thread.
   }
   node.store.endless = false;

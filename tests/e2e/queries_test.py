@@ -96,7 +96,8 @@ def check_buckets(c, device, rows, where):
                         shown = have[function]
                         if isinstance(shown, str) and not isinstance(value, str):
                             shown = decimal.Decimal(shown)
-                        exact = function != "avg"
+                        # Sums of numbers with more than 18 digits are those of doubles.
+                        exact = function != "avg" and (field, function) != ("big", "sum")
                         assert shown == value if exact else close(float(shown), float(value)), (where, query, have, wish)
     begin, end = START + 5 * HOUR + 1234, START + 40 * HOUR + 77
     got = pages(c, TELEMETRY, one, f"?agg=count&step=1h&fields=temp&fill=null&from={begin}&to={end}&limit=7", "buckets")

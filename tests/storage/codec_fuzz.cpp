@@ -1,5 +1,6 @@
-// Spate - fuzzes what the store reads back from disk: commits, last rows, runs, erasures, rejections, shapes. Whatever
-// the bytes are, nothing is read beyond them; what decodes can be walked to its end.
+// Spate - fuzzes what the store reads back from disk: commits, last rows, runs, erasures,
+// rejections, shapes. Whatever the bytes are, nothing is read beyond them; what decodes can be
+// walked to its end.
 #include <cstdint>
 #include <string_view>
 

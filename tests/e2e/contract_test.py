@@ -258,6 +258,25 @@ def commands(c):
         c.code("command-not-found", method, COMMAND, {**DEVICE, "command_id": "00000000-0000-7000-8000-000000000000"}, expect=404)
 
 
+def backups(c):
+    """Needs a node with [backup] directory."""
+    path, post = "/api/v1/backups", {"content_type": JSON_TYPE}
+    made = c.call("POST", path, body='{"destination":"contract","keep":2}', expect=202, **post)
+    if made:
+        one = {"id": made["id"]}
+        while (c.call("GET", path + "/{id}", one) or {}).get("state") == "RUNNING":
+            pass
+        listed = c.call("GET", path, query="?limit=1")
+        if not listed or [b["state"] for b in listed["items"]] != ["COMPLETE"]:
+            c.fault("GET backups", json.dumps(listed))
+    c.code("validation-failed", "POST", path, body='{"destination":"../elsewhere"}', expect=422, **post)
+    c.code("validation-failed", "POST", path, body='{"keep":-1}', expect=422, **post)
+    c.code("invalid-body", "POST", path, body="[]", expect=400, **post)
+    c.code("unsupported-media-type", "POST", path, body="a=1", content_type="text/plain", expect=415)
+    c.code("invalid-cursor", "GET", path, query="?cursor=AAAA", expect=400)
+    c.code("not-found", "GET", path + "/{id}", {"id": "00000000-0000-7000-8000-000000000000"}, expect=404)
+
+
 def http_itself(c):
     for template, item in DOCUMENT["paths"].items():
         names = dict.fromkeys(re.findall(r"{(\w+)}", template), "storage-full")
@@ -269,7 +288,7 @@ def http_itself(c):
 
 def main(base_url):
     contract = Contract(base_url)
-    for part in (health, telemetry_in, telemetry_out, commands, lists, http_itself):
+    for part in (health, telemetry_in, telemetry_out, commands, lists, backups, http_itself):
         part(contract)
     for path, item in DOCUMENT["paths"].items():
         for method, operation in item.items():
@@ -283,7 +302,9 @@ def main(base_url):
 def main_with_own_node():
     from spate_node import Directory, Node  # Only here: they need the built programs.
     with Directory() as directory:
-        node = Node(directory / "data").wait_ready()
+        config = directory / "spate.toml"
+        config.write_text(f'[backup]\ndirectory = "{directory / "backups"}"\n')
+        node = Node(directory / "data", "--config", config).wait_ready()
         differs = main(node.url)
         return node.terminate() != 0 or differs
 

@@ -301,6 +301,12 @@ void Backups::add_to(const storage::OperationQuery& query, storage::OperationPag
 }
 
 Result<std::vector<Backups::Entry>> Backups::list() const {
+  // Before the disk is read: one that becomes complete meanwhile is then in one of both at least.
+  std::deque<Job> jobs;
+  {
+    const std::scoped_lock lock(mutex_);
+    jobs = jobs_;
+  }
   std::vector<Entry> out;
   const std::string root = normal(fs::absolute(options_.directory));
   std::vector<std::string> targets{root};
@@ -323,24 +329,21 @@ Result<std::vector<Backups::Entry>> Backups::list() const {
       out.push_back({std::move(info), destination_of(target), {}, {}});
     }
   }
-  {
-    const std::scoped_lock lock(mutex_);
-    for (const Job& job : jobs_) {
-      const Operation& operation = job.operation;
-      if (operation.state == OperationState::succeeded) {
-        continue; // It is on disk, or was removed since.
-      }
-      Entry entry{{}, destination_of(job.target), operation.error, {}};
-      entry.info.id = operation.id;
-      entry.info.created_ms = operation.created_ms;
-      if (!operation.ended()) {
-        entry.running = operation;
-      }
-      // Complete, but its operation does not know yet.
-      if (std::none_of(out.begin(), out.end(),
-                       [&](const Entry& other) { return other.info.id == operation.id; })) {
-        out.push_back(std::move(entry));
-      }
+  for (const Job& job : jobs) {
+    const Operation& operation = job.operation;
+    if (operation.state == OperationState::succeeded) {
+      continue; // It is on disk, or was removed since.
+    }
+    Entry entry{{}, destination_of(job.target), operation.error, {}};
+    entry.info.id = operation.id;
+    entry.info.created_ms = operation.created_ms;
+    if (!operation.ended()) {
+      entry.running = operation;
+    }
+    // On disk it may be complete already.
+    if (std::none_of(out.begin(), out.end(),
+                     [&](const Entry& other) { return other.info.id == operation.id; })) {
+      out.push_back(std::move(entry));
     }
   }
   std::sort(out.begin(), out.end(),

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -39,7 +38,6 @@ public:
 
   /// Rows that folding and merging all there is now would read, roughly.
   [[nodiscard]] std::uint64_t rows_ahead() const;
-  [[nodiscard]] bool has_frozen() const { return host_.blocks()->generations.size() > 1; }
   [[nodiscard]] bool runs_erased_through(std::uint64_t number) const;
   [[nodiscard]] MaintenanceCounts& counts() noexcept { return counts_; }
 

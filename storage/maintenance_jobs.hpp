@@ -50,6 +50,7 @@ private:
 
   Result<void> perform(MergeTask& task, const Generations& generations,
                        const std::vector<Run>& runs);
+  Result<void> write(RunChange& change);
   Result<void> apply(const RunChange& change, const std::vector<Run>& runs_gone);
   Result<void> drop(const Generations& generations);
   Result<bool> holds(const Run& run, const Erasure& erasure) const;
@@ -62,6 +63,7 @@ private:
   Quarantine quarantine_;
   std::uint32_t next_run_;
   std::uint64_t next_generation_ = 0;
+  std::vector<std::uint64_t> dropped_;  ///< Generations whose marks the next change takes out.
   std::uint64_t quarantine_erased_ = 0; ///< Erasures up to this number are done in it.
   std::vector<std::weak_ptr<const std::vector<Run>>> lists_; ///< That views may still show.
   mutable std::mutex mutex_;

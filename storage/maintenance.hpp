@@ -54,8 +54,8 @@ public:
   virtual void replace(const std::vector<std::uint64_t>& generations_gone,
                        const std::vector<std::uint32_t>& runs_gone,
                        const std::vector<Run>& runs_new) = 0;
-  /// The state on disk is unknown: the directory is to be closed and opened again. Nothing more is
-  /// done here.
+  /// The state on disk is unknown: the directory is to be closed and opened again, by another
+  /// thread. Nothing more is done here.
   virtual void on_error(const rocksdb::Status& status) = 0;
 };
 

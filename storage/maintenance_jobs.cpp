@@ -6,8 +6,6 @@
 
 #include <time.h>
 
-#include <rocksdb/write_batch.h>
-
 #include "engine/base/log.hpp"
 #include "storage/rocks_options.hpp"
 #include "storage/run_catalog.hpp"
@@ -141,14 +139,8 @@ Result<bool> MaintenanceJobs::drop_expired() {
   if (gone.empty()) {
     return false;
   }
-  rocksdb::WriteBatch batch;
-  for (const std::uint32_t number : change.runs_gone) {
-    batch.Delete(host_.catalog_family(), catalog::run_key(number));
-  }
-  rocksdb::WriteOptions synced;
-  synced.sync = true;
-  if (const auto status = host_.database().Write(synced, &batch); !status.ok()) {
-    return fail(error_of(status));
+  if (auto written = write(change); !written) {
+    return fail(written.error());
   }
   if (auto applied = apply(change, gone); !applied) {
     return fail(applied.error());
@@ -233,7 +225,6 @@ Result<bool> MaintenanceJobs::erase() {
   quarantine_erased_ = std::max(quarantine_erased_, newest);
   counts_.damaged_blocks = quarantine_.count();
   RunChange raised;
-  rocksdb::WriteBatch batch;
   const auto runs = host_.blocks()->runs;
   for (const Run& run : *runs) {
     if (run.erased_through >= newest) {
@@ -257,19 +248,14 @@ Result<bool> MaintenanceJobs::erase() {
     }
     Run same = run;
     same.erased_through = static_cast<decltype(same.erased_through)>(newest);
-    std::string bytes;
-    encode(same, bytes);
-    batch.Put(host_.catalog_family(), catalog::run_key(run.number), bytes);
     raised.runs_gone.push_back(run.number);
     raised.runs_new.push_back(same);
   }
   if (raised.runs_new.empty()) {
     return false;
   }
-  rocksdb::WriteOptions synced;
-  synced.sync = true;
-  if (const auto status = host_.database().Write(synced, &batch); !status.ok()) {
-    return fail(error_of(status));
+  if (auto written = write(raised); !written) {
+    return fail(written.error());
   }
   host_.replace({}, raised.runs_gone, raised.runs_new);
   return true;
@@ -323,18 +309,15 @@ Result<void> MaintenanceJobs::perform(MergeTask& task, const Generations& genera
   if (const auto status = host_.sync_wal(); !status.ok()) {
     return fail(error_of(status));
   }
-  RunChange change{merge.made().runs, merge.made().paths, {}, {}};
+  RunChange change{merge.made().runs, merge.made().paths, {}, {}, {}};
   for (const Run& run : runs) {
     change.runs_gone.push_back(run.number);
   }
   for (const auto& generation : generations) {
     change.generations_gone.push_back(generation->number());
   }
-  const auto status = install(db, host_.runs_family(), host_.catalog_family(), directory_, change);
-  if (!status.ok()) {
-    Error error = error_of(status);
-    error.code = Errc::storage_io; // The manifest may say either.
-    return fail(std::move(error));
+  if (auto written = write(change); !written) {
+    return written;
   }
   counts_.merges += generations.empty() ? change.runs_new.size() : 0;
   counts_.folded_rows += merge.made().rows;
@@ -344,6 +327,19 @@ Result<void> MaintenanceJobs::perform(MergeTask& task, const Generations& genera
     return applied;
   }
   return drop(generations);
+}
+
+/// The only way in which the catalog changes: beside the log, so that commits never wait for it.
+Result<void> MaintenanceJobs::write(RunChange& change) {
+  change.generations_dropped = std::exchange(dropped_, {});
+  const auto status =
+      install(host_.database(), host_.runs_family(), host_.catalog_family(), directory_, change);
+  if (!status.ok()) {
+    Error error = error_of(status);
+    error.code = Errc::storage_io; // The manifest may say either.
+    return fail(std::move(error));
+  }
+  return {};
 }
 
 /// The catalog has changed: so do views, and files go when the last old view does.
@@ -361,17 +357,15 @@ Result<void> MaintenanceJobs::apply(const RunChange& change, const std::vector<R
 }
 
 Result<void> MaintenanceJobs::drop(const Generations& generations) {
-  std::vector<std::uint64_t> numbers;
   rocksdb::DB& db = host_.database();
   for (const auto& generation : generations) {
     // Readers that have it still read it: it goes with the last of them.
     if (const auto status = db.DropColumnFamily(generation->handle()); !status.ok()) {
       return fail(error_of(status));
     }
-    numbers.push_back(generation->number());
+    dropped_.push_back(generation->number());
   }
-  const auto status = forget_generations(db, host_.catalog_family(), numbers);
-  return status.ok() ? Result<void>{} : Result<void>(fail(error_of(status)));
+  return {};
 }
 
 std::uint64_t MaintenanceJobs::rows_ahead() const {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -39,7 +38,6 @@ public:
 
   /// Rows that folding and merging all there is now would read, roughly.
   [[nodiscard]] std::uint64_t rows_ahead() const;
-  [[nodiscard]] bool has_frozen() const { return host_.blocks()->generations.size() > 1; }
   [[nodiscard]] bool runs_erased_through(std::uint64_t number) const;
   [[nodiscard]] MaintenanceCounts& counts() noexcept { return counts_; }
 
@@ -52,6 +50,7 @@ private:
 
   Result<void> perform(MergeTask& task, const Generations& generations,
                        const std::vector<Run>& runs);
+  Result<void> write(RunChange& change);
   Result<void> apply(const RunChange& change, const std::vector<Run>& runs_gone);
   Result<void> drop(const Generations& generations);
   Result<bool> holds(const Run& run, const Erasure& erasure) const;
@@ -64,6 +63,7 @@ private:
   Quarantine quarantine_;
   std::uint32_t next_run_;
   std::uint64_t next_generation_ = 0;
+  std::vector<std::uint64_t> dropped_;  ///< Generations whose marks the next change takes out.
   std::uint64_t quarantine_erased_ = 0; ///< Erasures up to this number are done in it.
   std::vector<std::weak_ptr<const std::vector<Run>>> lists_; ///< That views may still show.
   mutable std::mutex mutex_;

@@ -16,6 +16,9 @@ namespace {
 rocksdb::Status write_catalog(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
                               const std::string& path, const RunChange& change) {
   std::map<std::string, std::optional<std::string>> entries; // Files are written in order.
+  for (const std::uint64_t generation : change.generations_dropped) {
+    entries[catalog::generation_key(generation)] = std::nullopt;
+  }
   for (const std::uint64_t generation : change.generations_gone) {
     entries[catalog::generation_key(generation)] = std::string();
   }

@@ -15,7 +15,8 @@ struct RunChange {
   std::vector<Run> runs_new;
   std::vector<std::string> paths; ///< Their files.
   std::vector<std::uint32_t> runs_gone;
-  std::vector<std::uint64_t> generations_gone; ///< Marked as folded; still to be dropped.
+  std::vector<std::uint64_t> generations_gone;    ///< Marked as folded; still to be dropped.
+  std::vector<std::uint64_t> generations_dropped; ///< By now: their marks go.
 };
 
 /// Files and catalog change together or not at all, also when the power goes: one record of the

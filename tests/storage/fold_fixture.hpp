@@ -171,7 +171,8 @@ public:
     }
     ++sequence_;
     rocksdb::WriteBatch batch;
-    auto* active = view_->generations.back()->handle();
+    const auto view = blocks();
+    auto* active = view->generations.back()->handle();
     std::vector<std::pair<BlockKind, std::vector<TestRow>*>> kinds{{BlockKind::main, &main},
                                                                    {BlockKind::late, &late}};
     for (const auto& [kind, part] : kinds) {
@@ -212,6 +213,7 @@ public:
   }
   /// A new active generation. False: it can not be made.
   bool freeze() {
+    const std::scoped_lock lock(mutex_);
     auto view = std::make_shared<BlocksView>(*view_);
     if (spare_ == nullptr) {
       std::uint64_t number = next_generation_;
@@ -226,7 +228,6 @@ public:
       spare_ = std::make_shared<Generation>(*db_, handle, number);
     }
     view->generations.push_back(std::exchange(spare_, nullptr));
-    const std::scoped_lock lock(mutex_);
     view_ = std::move(view);
     return true;
   }

@@ -158,6 +158,13 @@ TEST_CASE("late rows that do not fit into memory are merged all the same") {
   host.maintenance_options.late_bytes_max = 2'000; // Some 30 rows.
   host.open();
   std::mt19937 random(3);
+  const auto numbers = [](std::int64_t from_ns, std::int64_t step_ns, int count, int value = 0) {
+    auto rows = test::numbers(from_ns, step_ns, count, value);
+    for (TestRow& row : rows) {
+      row.source = model::TsSource::server; // A row that is read twice is no repeat.
+    }
+    return rows;
+  };
   REQUIRE(host.seal(1, kNumbers, numbers(kStart, 1'000, 500)));
   for (int i = 0; i < 60; ++i) {
     REQUIRE(host.seal(1, kNumbers,

@@ -36,8 +36,9 @@ class Contract:
         for error in list(validator.iter_errors(value))[:3]:
             self.fault(where, f"at /{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}")
 
-    def call(self, method, template, parameters=None, query="", body=None, content_type=None, expect=200, headers=None):
-        """One request. Returns the decoded body, which is checked against the document."""
+    def call(self, method, template, parameters=None, query="", body=None, content_type=None, expect=200, headers=None,
+             ndjson=None):
+        """One request. Returns the decoded body, which is checked against the document; NDJSON line by line."""
         path = template
         for name, value in (parameters or {}).items():
             path = path.replace("{" + name + "}", urllib.parse.quote(value, safe=""))
@@ -54,7 +55,10 @@ class Contract:
         operation = DOCUMENT["paths"].get(template, {}).get(method.lower())
         if operation is not None:
             self.called.add((operation["operationId"], answer.status))
-        return self.check_body(where, operation, answer, content)
+        text = self.check_body(where, operation, answer, content)
+        for line in (text or "").splitlines() if ndjson else ():
+            self.validate({"$ref": "#/components/schemas/" + ndjson}, json.loads(line), where)
+        return text
 
     def check_body(self, where, operation, answer, content):
         media = (answer.getheader("Content-Type") or "").split(";")[0]
@@ -70,7 +74,7 @@ class Contract:
         for name in ("Access-Control-Allow-Origin",):
             if answer.getheader(name):
                 self.fault(where, f"has {name}")
-        if not media.endswith("json"):
+        if not media.endswith("json") or media == NDJSON_TYPE:
             return content.decode()
         value = json.loads(content)
         schema = (described or {}).get(media, {"schema": {"$ref": "#/components/schemas/Problem"}})["schema"]
@@ -107,6 +111,9 @@ class Contract:
             self.fault(f"{args[0]} {args[1]}", f"code {value['code']}, expected {code}")
 
 
+EXPORT, LASTS = "/api/v1/devices/{device_id}/telemetry:export", "/api/v1/telemetry/last"
+OPERATIONS, STORE, COMPACT = "/api/v1/operations", "/api/v1/store", "/api/v1/store:compact"
+OPERATION = OPERATIONS + "/{operation_id}"
 TELEMETRY, LAST = "/api/v1/devices/{device_id}/telemetry", "/api/v1/devices/{device_id}/telemetry/last"
 COMMANDS = "/api/v1/devices/{device_id}/commands"
 COMMAND = COMMANDS + "/{command_id}"
@@ -175,7 +182,7 @@ def telemetry_out(c):
     for query in ("?from=2020-07-13T00:00:00Z&to=2020-07-13T00:00:25Z", "?from=1594598424502", "?fields=temp,humidity",
                   "?names=path", "?numbers=text", "?from=-24h"):
         c.call("GET", TELEMETRY, DEVICE, query=query)
-    for query in ("?from=yesterday", "?limit=10001", "?agg=avg&step=1h", "?nope=1"):
+    for query in ("?from=yesterday", "?limit=10001", "?agg=mean", "?step=1h", "?agg=avg&step=0s", "?nope=1"):
         c.code("invalid-parameter", "GET", TELEMETRY, DEVICE, query=query, expect=400)
     c.code("invalid-cursor", "GET", TELEMETRY, DEVICE, query="?cursor=AAAA", expect=400)
     c.code("device-not-found", "GET", TELEMETRY, {"device_id": "contract-never-seen"}, expect=404)
@@ -184,6 +191,73 @@ def telemetry_out(c):
         c.fault("GET last", json.dumps(last))
     c.call("GET", LAST, DEVICE, query="?fields=temp&names=path")
     c.code("device-not-found", "GET", LAST, {"device_id": "contract-never-seen"}, expect=404)
+
+
+def buckets(c):
+    every = "avg,min,max,sum,count,first,last,p50,p99"
+    page = c.call("GET", TELEMETRY, DEVICE, query=f"?agg={every}&step=1h&fields=temp")
+    if page and page["buckets"] != [{"ts": 1594598400000, "values": {"temp": {
+            "avg": 18.9, "min": 18.9, "max": 18.9, "sum": 37.8, "count": 2, "first": 18.9, "last": 18.9, "p50": 18.9, "p99": 18.9}}}]:
+        c.fault("GET telemetry, buckets", json.dumps(page))
+    filled = c.call("GET", TELEMETRY, DEVICE, query="?agg=count&step=1s&fill=null&limit=2")
+    if filled and (len(filled["buckets"]) != 2 or filled["next_cursor"] is None):
+        c.fault("GET telemetry, filled", json.dumps(filled))
+    elif filled:
+        c.call("GET", TELEMETRY, DEVICE, query="?agg=count&step=1s&fill=null&limit=2&cursor=" + filled["next_cursor"])
+    for query in ("?agg=avg", "?agg=avg&numbers=text&order=desc", "?agg=count&step=1d&offset=-8h&names=path", "?agg=first&to=1"):
+        c.call("GET", TELEMETRY, DEVICE, query=query)
+    c.code("too-many-buckets", "GET", TELEMETRY, DEVICE, query="?agg=avg&step=1s&from=1&to=100001000", expect=422)
+
+
+def files(c):
+    text = c.call("GET", EXPORT, DEVICE, query="?fields=temp,humidity")
+    if text is not None and text.splitlines()[:1] != ["ts,temp,humidity"]:
+        c.fault("GET export", repr(text))
+    lines = (c.call("GET", EXPORT, DEVICE, query="?format=ndjson&names=path", ndjson="Record") or "")
+    if len(lines.splitlines()) != 3:
+        c.fault("GET export, NDJSON", repr(lines))
+    c.call("GET", EXPORT, DEVICE, query="?format=ndjson&agg=avg&step=1h", ndjson="Bucket")
+    c.call("GET", EXPORT, DEVICE)
+    c.code("invalid-parameter", "GET", EXPORT, DEVICE, query="?format=xml", expect=400)
+    c.code("device-not-found", "GET", EXPORT, {"device_id": "contract-never-seen"}, expect=404)
+
+
+def store(c):
+    c.call("GET", STORE)
+    page = c.call("GET", LASTS, query="?limit=1")
+    if page and page["next_cursor"]:
+        c.call("GET", LASTS, query="?limit=1&fields=temp&cursor=" + page["next_cursor"], expect=400)  # Another list.
+        c.call("GET", LASTS, query="?limit=1&cursor=" + page["next_cursor"])
+    c.call("GET", LASTS, query="?fields=PM2.5")
+    c.code("invalid-parameter", "GET", LASTS, query="?filter=a", expect=400)
+    compact = c.call("POST", COMPACT, body="{}", content_type=JSON_TYPE, expect=202)
+    c.code("unsupported-media-type", "POST", COMPACT, expect=415)
+    c.code("validation-failed", "POST", COMPACT, body='{"a":1}', content_type=JSON_TYPE, expect=422)
+    erased = {"device_id": "contract-flat"}
+    keyed = {"Idempotency-Key": "contract-erase"}
+    first = c.call("DELETE", TELEMETRY, erased, headers=keyed, expect=202)
+    again = c.call("DELETE", TELEMETRY, erased, headers=keyed, expect=202)
+    if first is None or again is None or first["id"] != again["id"]:
+        c.fault("DELETE telemetry with a key, twice", "made two operations")
+    c.code("idempotency-key-reused", "DELETE", TELEMETRY, erased, query="?to=5", headers=keyed, expect=422)
+    gone = c.call("GET", TELEMETRY, erased)
+    if gone and gone["records"]:
+        c.fault("GET telemetry after DELETE", json.dumps(gone))
+    for operation in filter(None, (compact, first)):
+        one = {"operation_id": operation["id"]}
+        for _ in range(12):
+            ended = c.call("GET", OPERATION, one, headers={"Prefer": "wait=10"})
+            if ended is None or ended["state"] not in ("QUEUED", "RUNNING"):
+                break
+        if ended is None or ended["state"] != "SUCCEEDED":
+            c.fault("GET operation", json.dumps(ended))
+    page = c.call("GET", OPERATIONS, query="?limit=1&type=telemetry.erase&state=SUCCEEDED")
+    if page and page["next_cursor"]:
+        c.call("GET", OPERATIONS, query="?limit=1&type=telemetry.erase&state=SUCCEEDED&cursor=" + page["next_cursor"])
+    c.code("invalid-parameter", "GET", OPERATIONS, query="?state=DONE", expect=400)
+    c.code("operation-not-found", "GET", OPERATION, {"operation_id": "00000000-0000-7000-8000-000000000000"}, expect=404)
+    c.code("device-not-found", "DELETE", TELEMETRY, {"device_id": "contract-never-seen"}, expect=404)
+    c.code("validation-failed", "DELETE", TELEMETRY, erased, query="?from=5&to=5", expect=422)
 
 
 def lists(c):
@@ -288,12 +362,13 @@ def http_itself(c):
 
 def main(base_url):
     contract = Contract(base_url)
-    for part in (health, telemetry_in, telemetry_out, commands, lists, backups, http_itself):
+    for part in (health, telemetry_in, telemetry_out, buckets, files, commands, lists, store, backups, http_itself):
         part(contract)
     for path, item in DOCUMENT["paths"].items():
         for method, operation in item.items():
-            if (operation["operationId"], 200) not in contract.called:
-                contract.fault(f"{method.upper()} {path}", "was never answered with 200")
+            good = min(status for status in operation["responses"] if status.startswith("2"))
+            if (operation["operationId"], int(good)) not in contract.called:
+                contract.fault(f"{method.upper()} {path}", f"was never answered with {good}")
     print(*contract.faults, sep="\n", end="\n" if contract.faults else "")
     print(f"contract: {len(contract.called)} kinds of answers compared, {len(contract.faults)} differ")
     return bool(contract.faults)

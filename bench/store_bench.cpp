@@ -104,6 +104,14 @@ void register_commits() {
   register_commit(2000, kFsync, 500);
 }
 
+const model::Shape& sample_shape() {
+  static model::ShapeTable shapes;
+  return *shapes.intern({{"a", model::ValueClass::number},
+                         {"b", model::ValueClass::number},
+                         {"c", model::ValueClass::number},
+                         {"d", model::ValueClass::number}});
+}
+
 std::vector<RowView> sample_rows(std::string& values, std::size_t count) {
   values.clear();
   for (int field = 0; field < 4; ++field) {
@@ -124,7 +132,7 @@ void log_encode(benchmark::State& state) {
   for (auto _ : state) {
     encoder.begin(1, rows[0].time_ns, rows[0].received_ms, {});
     for (const RowView& row : rows) {
-      encoder.add(1234, 1, false, row);
+      encoder.add(1234, 1, false, sample_shape(), row);
     }
     benchmark::DoNotOptimize(encoder.bytes().data());
   }
@@ -147,7 +155,7 @@ void log_decode(benchmark::State& state) {
   LogEncoder encoder;
   encoder.begin(1, rows[0].time_ns, rows[0].received_ms, {});
   for (const RowView& row : rows) {
-    encoder.add(1234, 1, false, row);
+    encoder.add(1234, 1, false, sample_shape(), row);
   }
   std::size_t read = 0;
   for (auto _ : state) {

@@ -289,7 +289,8 @@ void CommitBuilder::accept(Tail& tail, Device& device, model::Row& row, std::int
     record(static_cast<model::DeviceNumber>(tail.device), device);
   }
   const RowView view{row.time_ns, received_ms, row.source, values};
-  const std::size_t begin = log_.add(tail.device, tail.series, tail.kind == BlockKind::late, view);
+  const std::size_t begin =
+      log_.add(tail.device, tail.series, tail.kind == BlockKind::late, *row.shape, view);
   accepted_.push_back({&tail, &device, row.time_ns, received_ms, begin, row.values_bytes,
                        tail.last_pending, row.source});
   tail.last_pending = static_cast<std::uint32_t>(accepted_.size() - 1);

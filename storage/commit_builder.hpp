@@ -89,7 +89,7 @@ private:
     Device* device;
     std::int64_t time_ns;
     std::int64_t received_ms;
-    std::size_t values_begin; ///< In the log's bytes, so that blocks may go before apply().
+    std::size_t values_begin; ///< In the encoder's values, so that blocks may go before apply().
     std::uint32_t values_bytes;
     std::uint32_t previous; ///< The row before it that goes to the same tail.
     model::TsSource source;
@@ -126,7 +126,7 @@ private:
   void forget_scans() noexcept;
 
   [[nodiscard]] std::string_view values_of(const Accepted& row) const noexcept {
-    return log_.bytes().substr(row.values_begin, row.values_bytes);
+    return log_.values().substr(row.values_begin, row.values_bytes);
   }
 
   DirectoryState& state_;

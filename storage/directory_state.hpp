@@ -20,7 +20,7 @@ namespace spate::storage {
 
 /// When a tail is sealed.
 struct SealPolicy {
-  std::uint32_t rows = 64;
+  std::uint32_t rows = 128;
   std::size_t bytes = 64u << 10; ///< Of one tail.
   std::size_t log_bytes_max = 128u << 20;
   std::size_t tail_bytes_max = 96u << 20;

@@ -154,7 +154,7 @@ private:
     view.received_ms = kReceivedMs;
     view.source = row.source;
     view.values = block_.values_of(row);
-    checksum_ += log_.add(1, row.shape->index(), false, view);
+    checksum_ += log_.add(1, 1 + row.shape->index(), false, *row.shape, view);
   }
 
   void puback(std::uint16_t packet_id) {

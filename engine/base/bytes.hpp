@@ -95,6 +95,9 @@ public:
     return view;
   }
 
+  /// What was read makes no sense: as if the bytes had ended before it.
+  void fail() noexcept { (void)spoil(); }
+
 private:
   std::uint64_t spoil() noexcept {
     ok_ = false;

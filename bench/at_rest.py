@@ -124,7 +124,7 @@ def spate_bytes(args, recording: Recording, copies: int) -> int:
     try:
         node.load(recording.bodies(copies))
         node.check(recording.messages * copies - duplicates(node))
-        node.compact(args.unfolded)
+        node.compact()
         node.end()
         return directory_bytes(node.data)
     finally:
@@ -190,7 +190,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--sample", action="store_true", help="the sets of examples/data, without goals")
     parser.add_argument("--only", help="names of sets, with commas")
     parser.add_argument("--influx", action="store_true", help="also InfluxDB 1.x (Debian: influxdb)")
-    parser.add_argument("--unfolded", action="store_true", help="go on if the node can not compact")
     parser.add_argument("--build", default=str(ROOT / "build/release"), help="build folder (default build/release)")
     parser.add_argument("--work-dir", default=str(ROOT / "build/bench-data"), help="data of the servers")
     parser.add_argument("--gate", action="store_true", help="exit 1 if a goal is missed")

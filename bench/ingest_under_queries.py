@@ -33,10 +33,10 @@ LATE_SECONDS = 1.0
 class Queries(threading.Thread):
     """Asks at a rate, one after the other, until it is told to stop."""
 
-    def __init__(self, node: StoreNode, rate: float, aggregates: bool):
+    def __init__(self, node: StoreNode, rate: float):
         super().__init__(daemon=True)
         self.client = Client(node.http)
-        self.rate, self.aggregates = rate, aggregates
+        self.rate = rate
         self.stopped = threading.Event()
         self.times_ms: list[float] = []
         self.late = 0
@@ -47,7 +47,7 @@ class Queries(threading.Thread):
         start = FIRST_MS + i % HISTORY_DAYS * DAY_MINUTES * MINUTE_MS
         if i % 3 == 0:
             return f"{base}?from={start}&to={start + DAY_MINUTES * MINUTE_MS}&limit=2000"
-        if i % 3 == 1 and self.aggregates:
+        if i % 3 == 1:
             return f"{base}?from={FIRST_MS}&to={FIRST_MS + HISTORY_DAYS * DAY_MINUTES * MINUTE_MS}&agg=avg&step=1h&fields=field-1"
         return f"{base}/last"
 
@@ -75,10 +75,10 @@ class Queries(threading.Thread):
             raise Trouble(f"{self.late} of {len(self.times_ms)} queries were more than {LATE_SECONDS:g} s late")
 
 
-def load_history(node: StoreNode, unfolded: bool) -> int:
+def load_history(node: StoreNode) -> int:
     node.load((device_name(d), spate_body(d, range(day * DAY_MINUTES, (day + 1) * DAY_MINUTES)))
               for day in range(HISTORY_DAYS) for d in range(HISTORY_DEVICES))
-    node.compact(unfolded)
+    node.compact()
     return HISTORY_DEVICES * HISTORY_DAYS * DAY_MINUTES
 
 
@@ -86,14 +86,14 @@ def measure(args, with_queries: bool) -> dict:
     node = StoreNode(args)
     queries = None
     try:
-        history = load_history(node, args.unfolded)
+        history = load_history(node)
         names = node.thread_names()
         full = node.descriptors() + CONNECTIONS
         load = ["--rate", f"{args.rate:g}"] if args.rate else ["--flood", "--window", "20"]
         generator = Generator(args, node, ["--devices", str(CONNECTIONS), *load, "--duration", f"{args.seconds:g}s",
                                            "--payload", args.payload])
         if with_queries:
-            queries = Queries(node, args.queries_per_s, not args.unfolded)
+            queries = Queries(node, args.queries_per_s)
             queries.start()
         window = Window(node, generator, full)
         report = report_of(generator, window, args.seconds)
@@ -139,7 +139,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--queries-per-s", type=float, default=50, metavar="RATE")
     parser.add_argument("--payload", default="env", help="of spate-loadgen (default %(default)s)")
     parser.add_argument("--durability", default="fsync", choices=("fsync", "os", "memory"))
-    parser.add_argument("--unfolded", action="store_true", help="go on if the node can not compact nor aggregate")
     parser.add_argument("--build", default=str(ROOT / "build/release"), help="build folder (default build/release)")
     parser.add_argument("--loadgen", help="load generator (default: the build's spate-loadgen)")
     parser.add_argument("--work-dir", default=str(ROOT / "build/bench-data"), help="data of the node; a real disk")

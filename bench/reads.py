@@ -68,7 +68,7 @@ class SpateReads:
 
     def load(self):
         self.server.load((device_name(device), spate_body(device, minutes)) for device, minutes in history(self.args))
-        self.server.compact(self.args.unfolded)
+        self.server.compact()
         self.client = Client(self.server.http)
 
     def day(self, device: int, day: int) -> list[str]:
@@ -111,7 +111,7 @@ class SpateReads:
 
     def load_lasts(self):
         self.server.load(((f"last-{i}", spate_body(i, [0])) for i in range(self.args.last_devices)), 64)
-        self.server.compact(self.args.unfolded)
+        self.server.compact()
 
     def close(self):
         self.client.close()
@@ -211,18 +211,15 @@ def measure(args, servers) -> dict:
     results = {server.name: {kind: [] for kind in KINDS} for server in servers}
     for server in servers:
         server.check_day(server.read(server.day(1, 1)), 1, 1)
-        if not args.unfolded:
-            server.check_means(server.read(server.means(1, 2)), 1, 2)
+        server.check_means(server.read(server.means(1, 2)), 1, 2)
     for i in range(-args.repeats // 10, args.repeats):
         for server in servers if i % 2 == 0 else servers[::-1]:
             device = abs(i) * 7 % args.devices
             day = timed(lambda: server.read(server.day(device, abs(i) * 7 % args.days)))
-            means = None if args.unfolded else timed(lambda: server.read(server.means(device, abs(i) % FIELDS)))
+            means = timed(lambda: server.read(server.means(device, abs(i) % FIELDS)))
             if i >= 0:
                 results[server.name]["day"].append(day)
-                results[server.name]["means"] += [means] if means else []
-    if args.unfolded:
-        return results
+                results[server.name]["means"].append(means)
     for server in servers:
         server.load_lasts()
         server.check_lasts(server.lasts())
@@ -252,7 +249,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=30, metavar="N")
     parser.add_argument("--last-devices", type=int, default=100_000, metavar="N", help="more devices, for last values")
     parser.add_argument("--repeats", type=int, default=100, metavar="N", help="requests of each kind")
-    parser.add_argument("--unfolded", action="store_true", help="go on if the node can not compact nor aggregate")
     parser.add_argument("--quick", action="store_true", help="little data: shows that it works, no more")
     parser.add_argument("--build", default=str(ROOT / "build/release"), help="build folder (default build/release)")
     parser.add_argument("--work-dir", default=str(ROOT / "build/bench-data"), help="data of the servers")

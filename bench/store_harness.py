@@ -87,12 +87,9 @@ class StoreNode(Spate):
         text = fetch(self.http, "/metrics").decode()
         return {name: float(value) for name, value in re.findall(r"^([a-z_]+) (\S+)$", text, re.MULTILINE)}
 
-    def compact(self, unfolded: bool = False) -> bool:
-        """Waits until all is sealed and folded. False if this node can not, and that was allowed."""
-        status, body = request(self.http, "POST", "/api/v1/store:compact")
-        if status in (404, 405, 503) and unfolded:
-            print(f"  {self.name} can not compact: {status}", file=sys.stderr)
-            return False
+    def compact(self):
+        """Waits until all is sealed and folded."""
+        status, body = request(self.http, "POST", "/api/v1/store:compact", "{}", "application/json")
         if status != 202:
             raise Trouble(f"store:compact was answered with {status}: {body[:300]}")
         operation = json.loads(body)
@@ -104,7 +101,6 @@ class StoreNode(Spate):
             operation = json.loads(fetch(self.http, f"/api/v1/operations/{operation['id']}"))
         if operation["state"] != "SUCCEEDED":
             raise Trouble(f"the compaction failed: {operation}")
-        return True
 
 
 class Influx(Server):

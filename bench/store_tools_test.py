@@ -127,7 +127,7 @@ class FakeNode:
     """Answers requests with what a test gives for (method, path), the next one each time; the last one stays."""
 
     def __init__(self, answers):
-        answers = {key: list(value) for key, value in answers.items()}
+        self.answers = answers = {key: list(value) for key, value in answers.items()}
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -169,7 +169,8 @@ class Nodes(unittest.TestCase):
     def test_a_compaction_is_waited_for(self):
         with FakeNode({self.START: [(202, self.operation("QUEUED"))],
                        self.LOOK: [(200, self.operation("RUNNING")), (200, self.operation("SUCCEEDED"))]}) as node:
-            self.assertTrue(store_harness.StoreNode.compact(node))
+            store_harness.StoreNode.compact(node)
+            self.assertEqual(len(node.answers[self.LOOK]), 1)  # Both were asked for.
 
     def test_a_compaction_that_fails_or_is_not_begun_does_not_count(self):
         with FakeNode({self.START: [(202, self.operation("RUNNING"))], self.LOOK: [(200, self.operation("FAILED"))]}) as node:
@@ -178,11 +179,9 @@ class Nodes(unittest.TestCase):
         with FakeNode({}) as node:
             with self.assertRaisesRegex(Trouble, "404"):
                 store_harness.StoreNode.compact(node)
-            with contextlib.redirect_stderr(io.StringIO()):
-                self.assertFalse(store_harness.StoreNode.compact(node, unfolded=True))
         with FakeNode({self.START: [(507, "{}")]}) as node:
             with self.assertRaisesRegex(Trouble, "507"):
-                store_harness.StoreNode.compact(node, unfolded=True)
+                store_harness.StoreNode.compact(node)
 
     def test_only_metrics_without_labels_are_read(self):
         text = "# HELP a b\na_total 3\nb{x=\"y\"} 4\nc_bytes 1e+06\n"

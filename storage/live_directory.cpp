@@ -152,6 +152,7 @@ rocksdb::Status LiveDirectory::write() {
     builder_.apply();
     return rocksdb::Status::OK();
   }
+  const bool logged = builder_.logged();
   {
     const std::scoped_lock turn(blocks_->turn());
     rocksdb::WriteOptions how;
@@ -180,7 +181,7 @@ rocksdb::Status LiveDirectory::write() {
       windows_->released(state_.floor());
     }
   }
-  if (builder_.logged() && windows_->wrote(state_.sequence, builder_.log_bytes())) {
+  if (logged && windows_->wrote(state_.sequence, builder_.log_bytes())) {
     flush_small_families();
   }
   blocks_->freeze_if_due(options_.now_ms());

@@ -110,15 +110,12 @@ void measure_spate(const Load& load, const std::string& directory, Cost& cost) {
   });
   cost.commit_cpu_us = cpu_us() - start_us - cost.generating_us;
   if (const auto compacted = compact(**store); !compacted) {
-    if (!load.unfolded) {
-      give_up("compact: " + compacted.error().detail);
-    }
-    std::fprintf(stderr, "not folded: %s\n", compacted.error().detail.c_str());
+    give_up("compact: " + compacted.error().detail);
   }
   cost.cpu_us = cpu_us() - start_us - cost.generating_us;
   const storage::StoreStats stats = (*store)->stats();
   take_stats(stats, cost);
-  if (cost.wal_bytes == 0 && !load.unfolded) {
+  if (cost.wal_bytes == 0) {
     give_up("the store does not say what it wrote");
   }
   cost.rss_bytes_most = number_after("/proc/self/status", "VmHWM:") * 1024;
@@ -233,7 +230,6 @@ int run(int argc, char** argv) {
   app.add_option("--log-bytes-max", load.log_bytes_max)->capture_default_str();
   app.add_option("--work-dir", base, "Where the data lies (default TMPDIR); best a real disk");
   app.add_flag("--memory", memory, "No control: how far tails grow. Best with --devices 200000");
-  app.add_flag("--unfolded", load.unfolded, "Go on if the store can not fold");
   app.add_flag("--gate", gate, "Exit 1 if a goal is missed");
   CLI11_PARSE(app, argc, argv);
 

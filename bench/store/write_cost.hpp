@@ -12,7 +12,6 @@ struct Load {
   std::uint32_t batch = 200;
   std::uint64_t tail_bytes_max = 256u << 20;
   std::uint64_t log_bytes_max = 128u << 20;
-  bool unfolded = false; ///< A store that can not fold is measured as far as it goes.
 };
 
 /// Of one process that stored the load. Trivially copyable: it comes through a pipe.

@@ -117,6 +117,26 @@ Digits take_apart(const SentNumber& number) {
   return take_apart(text);
 }
 
+/// False if it does not fit.
+bool decimal_of(const Digits& number, Int128& mantissa, std::uint8_t& scale) noexcept {
+  constexpr std::int64_t kDigitsMax = 38;
+  const std::int64_t decimals = static_cast<std::int64_t>(number.size) - number.exponent;
+  if (static_cast<std::int64_t>(number.size) + std::max<std::int64_t>(-decimals, 0) > kDigitsMax ||
+      decimals > std::int64_t{model::kScaleMax}) {
+    return false;
+  }
+  mantissa = 0;
+  for (std::size_t i = 0; i < number.size; ++i) {
+    mantissa = mantissa * 10 + (number.digits[i] - '0');
+  }
+  for (std::int64_t zeros = -decimals; zeros > 0; --zeros) {
+    mantissa *= 10;
+  }
+  mantissa = number.negative ? -mantissa : mantissa;
+  scale = static_cast<std::uint8_t>(std::max<std::int64_t>(decimals, 0));
+  return true;
+}
+
 double double_of(std::string_view text) noexcept {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -183,6 +203,12 @@ void DecimalSum::add(Int128 part, std::uint8_t scale) noexcept {
 }
 
 void DecimalSum::add_text(std::string_view text) noexcept {
+  Int128 mantissa = 0;
+  std::uint8_t scale = 0;
+  if (decimal_of(take_apart(text), mantissa, scale)) {
+    add(mantissa, scale);
+    return;
+  }
   inexact_ = true;
   rest_ += double_of(text);
 }

@@ -27,8 +27,7 @@ struct SentNumber {
 /// The text as it was sent.
 void append_text(std::string& out, const SentNumber& number);
 
-/// A sum of decimals, exact while it fits 38 digits; beyond that, and for numbers that are texts,
-/// doubles are added.
+/// A sum of numbers, exact while it fits 38 digits; beyond that doubles are added.
 class DecimalSum {
 public:
   /// `part` * 10^-scale, the sum of some values; scale <= model::kScaleMax.

@@ -65,6 +65,10 @@ struct Erasure {
   std::int64_t from_ns = 0;
   std::int64_t to_ns = 0; ///< Exclusive; INT64_MAX: all.
   std::uint64_t sequence = 0;
+
+  [[nodiscard]] bool covers(std::int64_t time_ns) const noexcept {
+    return time_ns >= from_ns && (time_ns < to_ns || to_ns == INT64_MAX);
+  }
 };
 
 void encode(const Erasure& erasure, std::string& out);

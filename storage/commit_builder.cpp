@@ -42,12 +42,12 @@ Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
     rows += block->rows.size();
     first = first == nullptr && !block->rows.empty() ? block->rows.data() : first;
   }
-  for (auto& [key, value] : erasures_) {
-    batch_.Put(families_.meta, key, value);
-  }
   state_.choose_seals(rows, now_ms, sealing_);
   for (Tail* tail : sealing_) {
     seal(*tail);
+  }
+  for (const Erasure& erasure : erasures_) {
+    put_erasure(erasure);
   }
   log_.begin(state_.next_row, first == nullptr ? 0 : first->time_ns, now_ms, seals_);
   for (const auto& block : blocks) {
@@ -113,12 +113,16 @@ void CommitBuilder::seal(Tail& tail) {
     // Rows of this very commit are already compared with what it seals.
     tail.sealed_max = std::max(tail.sealed_max, tail.max_time_ns());
   }
-  const Device* device = state_.devices.at(static_cast<model::DeviceNumber>(tail.device));
+  put_series(state_.main_of(tail), state_.last_when_sealed(tail).bytes());
+}
+
+void CommitBuilder::put_series(const Tail& main, std::string_view last) {
+  const Device* device = state_.devices.at(static_cast<model::DeviceNumber>(main.device));
   std::string sealed;
-  put_be(sealed, ordered(state_.main_of(tail).sealed_max));
+  put_be(sealed, ordered(main.sealed_max));
   put_be(sealed, static_cast<std::uint64_t>(device->last_seen_ms));
-  sealed.append(state_.last_when_sealed(tail).bytes());
-  batch_.Put(families_.meta, meta::device_series_key(tail.device, tail.series), sealed);
+  sealed.append(last);
+  batch_.Put(families_.meta, meta::device_series_key(main.device, main.series), sealed);
 }
 
 void CommitBuilder::put_block(const Tail& tail, const model::Shape& shape,
@@ -135,11 +139,26 @@ void CommitBuilder::put_block(const Tail& tail, const model::Shape& shape,
 
 void CommitBuilder::erase(Erasure& erasure) {
   erasure.sequence = state_.sequence + 1;
+  erasures_.push_back(erasure);
+}
+
+/// The device's tails are being sealed: what is erased must not stay in the register as the newest
+/// row.
+void CommitBuilder::put_erasure(const Erasure& erasure) {
   std::string value;
   encode(erasure, value);
-  std::string key(1, meta::kErasure);
-  put_be(key, erasure.number);
-  erasures_.emplace_back(std::move(key), std::move(value));
+  batch_.Put(families_.meta, meta::number_key(meta::kErasure, erasure.number), value);
+  const Device* device = state_.devices.at(static_cast<model::DeviceNumber>(erasure.device));
+  for (const Tail* tail = device->tails; tail != nullptr; tail = tail->next_of_device) {
+    if (tail->kind != BlockKind::main) {
+      continue;
+    }
+    const LastRow last = state_.last_when_sealed(*tail);
+    RowView row;
+    if (RowCursor(last.bytes()).next(row) && erasure.covers(row.time_ns)) {
+      put_series(*tail, {});
+    }
+  }
 }
 
 Result<void> CommitBuilder::add_message(const model::TelemetryBlock& block,

@@ -96,6 +96,8 @@ private:
   };
 
   void prefetch(const std::vector<model::Message>& messages, std::size_t at) const;
+  void put_erasure(const Erasure& erasure);
+  void put_series(const Tail& main, std::string_view last);
   void seal(Tail& tail);
   void put_block(const Tail& tail, const model::Shape& shape, const std::vector<RowView>& rows,
                  std::uint64_t part);
@@ -149,7 +151,7 @@ private:
   columnar::BlockEncoder encoder_;
   std::string block_value_;
   std::size_t sealed_bytes_ = 0;
-  std::vector<std::pair<std::string, std::string>> erasures_; ///< For the next commit.
+  std::vector<Erasure> erasures_; ///< For the next commit.
   bool marked_ = false;
   std::size_t duplicates_ = 0;
   std::size_t blocks_sealed_ = 0;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kFreeMinBytes = 1u << 30;
 constexpr std::uint64_t kFreeMinShare = 20; ///< A twentieth of the disk.
+constexpr std::chrono::seconds kUsedEvery{10};
 
 std::string mebibytes(std::uint64_t bytes) {
   return std::to_string(bytes >> 20) + " MiB";
@@ -49,6 +50,7 @@ DataDirectory::open(DataDirectoryOptions options, DirectoryLock lock, model::Sha
     made->stay_closed(opened.error());
     made->open_error_ = std::move(opened.error());
   }
+  made->check_used();
   made->thread_ = std::thread([directory = made.get()] { directory->run(); });
   made->work_ = std::make_unique<LongWork>(static_cast<LongWorkHost&>(*made));
   return made;
@@ -96,7 +98,9 @@ void DataDirectory::run() {
     if (CommitQueue::Clock::now() >= next_tick_) {
       tick();
     }
-    run_requests();
+    if (live_ != nullptr) {
+      run_requests();
+    }
     if (live_ != nullptr && !taken_.empty()) {
       commit_taken();
     } else if (stopping) {
@@ -104,8 +108,8 @@ void DataDirectory::run() {
     }
   }
   queue_.refuse(turn_, taken_, model::CommitStatus::unavailable, "the node is stopping");
-  refuse_requests();
-  open_.store(false, std::memory_order_release);
+  turn_away();
+  refuse_requests("the node is stopping");
   const std::scoped_lock lock(open_mutex_);
   if (live_ != nullptr && options_.live.durability != Durability::fsync) {
     // A clean stop keeps everything, whatever was promised.
@@ -185,6 +189,9 @@ bool DataDirectory::commit_turn() {
 void DataDirectory::tick() {
   next_tick_ = CommitQueue::Clock::now() + options_.internals.tick;
   check_space();
+  if (CommitQueue::Clock::now() >= next_used_) {
+    check_used();
+  }
   taken_next_ = 0;
   if (live_ == nullptr) {
     return;
@@ -213,6 +220,11 @@ void DataDirectory::check_space() {
   set_fault(std::move(why));
 }
 
+void DataDirectory::check_used() {
+  next_used_ = CommitQueue::Clock::now() + kUsedEvery;
+  used_bytes_.store(bytes_on_disk(options_.live.path), std::memory_order_relaxed);
+}
+
 bool DataDirectory::below_floor(std::string& why) {
   const auto space = options_.internals.disk_space(options_.path);
   if (!space) {
@@ -229,19 +241,31 @@ bool DataDirectory::below_floor(std::string& why) {
   return true;
 }
 
+/// The database is closed next: readers and requests turn away.
+void DataDirectory::turn_away() {
+  StoreStats counts;
+  if (live_ != nullptr) {
+    live_->add_to(counts);
+  }
+  const std::scoped_lock lock(status_mutex_);
+  add_counts(stats_, counts);
+  open_.store(false, std::memory_order_release);
+}
+
 void DataDirectory::recover(std::string reason, bool no_space) {
   const auto status = no_space ? model::CommitStatus::full : model::CommitStatus::unavailable;
   set_fault(reason + "; reopening");
   log::error("data-dir-failed", "a data directory failed and is reopened",
              {{"data_dir", std::string_view(options_.path)}, {"reason", std::string_view(reason)}});
   queue_.refuse(turn_, taken_, status, reason);
-  open_.store(false, std::memory_order_release);
+  turn_away();
   DeviceTable devices;
   {
     const std::scoped_lock lock(open_mutex_);
     devices = live_->take_devices();
     live_.reset();
   }
+  refuse_requests(reason); // Who waits for them may be who is to stop.
   const auto until = CommitQueue::Clock::now() + pause_.failed(CommitQueue::Clock::now());
   while (!queue_.stopping() && CommitQueue::Clock::now() < until) {
     queue_.take(taken_, until);
@@ -270,7 +294,6 @@ void DataDirectory::reopen(const DeviceTable* earlier, bool no_space) {
       log::error("data-dir-reopen-failed", opened.error().detail,
                  {{"data_dir", std::string_view(options_.path)}});
     }
-    run_requests();
     queue_.take(taken_, CommitQueue::Clock::now() + pause);
   }
   if (live_ == nullptr) {
@@ -289,7 +312,8 @@ Result<void> DataDirectory::on_committer(const std::function<void(LiveDirectory&
   auto done = request->done.get_future();
   {
     const std::scoped_lock lock(status_mutex_);
-    if (requests_end_ || !open_.load(std::memory_order_acquire)) {
+    // Closing sets it before it refuses what is here.
+    if (!open_.load(std::memory_order_acquire)) {
       return fail(Errc::storage_unavailable, options_.path + " is closed");
     }
     requests_.push_back(request);
@@ -298,39 +322,35 @@ Result<void> DataDirectory::on_committer(const std::function<void(LiveDirectory&
   return done.get();
 }
 
-/// All of them share one commit.
+/// All of them share one commit. If that fails, recover() answers them.
 void DataDirectory::run_requests() {
-  std::vector<std::shared_ptr<Request>> requests;
   {
     const std::scoped_lock lock(status_mutex_);
-    requests.swap(requests_);
+    running_.swap(requests_);
   }
-  if (requests.empty()) {
+  if (running_.empty()) {
     return;
   }
-  bool committed = false;
-  if (live_ != nullptr) {
-    for (const auto& request : requests) {
-      (*request->change)(*live_);
-    }
-    taken_next_ = 0;
-    committed = commit_turn();
+  for (const auto& request : running_) {
+    (*request->change)(*live_);
   }
-  for (const auto& request : requests) {
-    request->done.set_value(committed ? Result<void>()
-                                      : fail(Errc::storage_unavailable, options_.path + " failed"));
+  taken_next_ = 0;
+  if (commit_turn()) {
+    for (const auto& request : std::exchange(running_, {})) {
+      request->done.set_value({});
+    }
   }
 }
 
-void DataDirectory::refuse_requests() {
-  std::vector<std::shared_ptr<Request>> requests;
+void DataDirectory::refuse_requests(const std::string& reason) {
+  std::vector<std::shared_ptr<Request>> requests = std::exchange(running_, {});
   {
     const std::scoped_lock lock(status_mutex_);
-    requests_end_ = true;
-    requests.swap(requests_);
+    requests.insert(requests.end(), requests_.begin(), requests_.end());
+    requests_.clear();
   }
   for (const auto& request : requests) {
-    request->done.set_value(fail(Errc::storage_unavailable, options_.path + " is closed"));
+    request->done.set_value(fail(Errc::storage_unavailable, options_.path + ": " + reason));
   }
 }
 

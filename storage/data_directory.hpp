@@ -75,6 +75,8 @@ public:
   Result<Operation> erase(const EraseRequest& request) { return work_->erase(request); }
   Result<Operation> compact(const Uuid& id) { return work_->compact(id); }
   Result<std::optional<Operation>> operation(const Uuid& id);
+  /// Whether an operation here was made with this key. False while it is closed.
+  [[nodiscard]] bool uses_key(const std::string& idempotency_key);
   Result<OperationPage> operations(const OperationQuery& query);
   Result<DevicePage> devices(const std::string& after, std::size_t limit);
 
@@ -108,7 +110,7 @@ private:
     std::promise<Result<void>> done;
   };
   void run_requests();
-  void refuse_requests();
+  void refuse_requests(const std::string& reason);
 
   /// Refuses everything from the start.
   void stay_closed(const Error& error);
@@ -119,6 +121,9 @@ private:
   bool next_turn();
   void tick();
   void check_space();
+  void check_used();
+  void turn_away();
+  static void add_counts(StoreStats& to, const StoreStats& from);
   /// Refuses everything, closes, and opens again as soon as that works. Returns at stop() too.
   void recover(std::string reason, bool no_space);
   void reopen(const DeviceTable* earlier, bool no_space);
@@ -142,13 +147,16 @@ private:
   mutable std::shared_mutex
       open_mutex_; ///< Held shared while live_ is read, alone while it changes.
   std::unique_ptr<LiveDirectory> live_;
+  /// Cleared under status_mutex_ too.
   std::atomic<bool> open_{false}; ///< False: readers turn away, and long reads are given up.
 
   // Committer.
   Blocks taken_;
   std::size_t taken_next_ = 0;
   Blocks turn_;
+  std::vector<std::shared_ptr<Request>> running_; ///< Requests of the commit at hand.
   CommitQueue::Clock::time_point next_tick_{};
+  CommitQueue::Clock::time_point next_used_{};
   ReopenPause pause_;
   std::optional<Error> open_error_; ///< Set before the thread starts.
   bool full_ = false;
@@ -157,9 +165,9 @@ private:
   mutable std::mutex status_mutex_;
   std::string fault_;
   std::optional<rocksdb::Status> background_error_;
-  StoreStats stats_; ///< Counts only.
+  StoreStats stats_; ///< Counts only; those of databases that were closed since are in it.
+  std::atomic<std::uint64_t> used_bytes_{0};
   std::vector<std::shared_ptr<Request>> requests_;
-  bool requests_end_ = false; ///< The committer takes no more of them.
 
   std::mutex stop_mutex_;
   std::thread thread_;

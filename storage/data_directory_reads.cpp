@@ -114,6 +114,14 @@ Result<std::optional<Operation>> DataDirectory::operation(const Uuid& id) {
       [&](LiveDirectory& live) -> Result<Found> { return live.operations().find(id, now_ms()); });
 }
 
+bool DataDirectory::uses_key(const std::string& idempotency_key) {
+  const auto used = with_live<bool>([&](LiveDirectory& live) -> Result<bool> {
+    return !idempotency_key.empty() &&
+           live.operations().find_key(idempotency_key, now_ms()).has_value();
+  });
+  return used && *used;
+}
+
 Result<OperationPage> DataDirectory::operations(const OperationQuery& query) {
   return with_live<OperationPage>([&](LiveDirectory& live) -> Result<OperationPage> {
     return live.operations().list(query, now_ms());
@@ -205,8 +213,12 @@ DataDirectory::rejections(const RejectionQuery& query, std::uint64_t below, std:
 }
 
 void DataDirectory::add_to(StoreStats& stats) const {
+  // Not waiting for a reopening: it may last.
+  const std::shared_lock lock(open_mutex_, std::try_to_lock);
+  bool open = false;
   {
-    const std::scoped_lock lock(status_mutex_);
+    const std::scoped_lock status(status_mutex_);
+    open = open_.load(std::memory_order_acquire); // Else the database's counts are in stats_.
     stats.commits += stats_.commits;
     stats.rows_stored += stats_.rows_stored;
     stats.rows_duplicate += stats_.rows_duplicate;
@@ -215,16 +227,31 @@ void DataDirectory::add_to(StoreStats& stats) const {
     stats.reopens += stats_.reopens;
     stats.sync_us.merge(stats_.sync_us);
     stats.commit_rows.merge(stats_.commit_rows);
+    add_counts(stats, stats_);
   }
   stats.queue_bytes += queue_.bytes();
-  // Not waiting for a reopening: it may last.
-  const std::shared_lock lock(open_mutex_, std::try_to_lock);
-  if (lock.owns_lock() && live_ != nullptr) {
+  stats.disk_used_bytes += used_bytes_.load(std::memory_order_relaxed);
+  if (lock.owns_lock() && live_ != nullptr && open) {
     live_->add_to(stats);
   }
   if (const auto space = options_.internals.disk_space(options_.path)) {
     stats.disk_free_bytes = std::min(stats.disk_free_bytes, space->free_bytes);
   }
+}
+
+/// Those that a database keeps while it is open.
+void DataDirectory::add_counts(StoreStats& to, const StoreStats& from) {
+  to.sealed_bytes += from.sealed_bytes;
+  to.wal_bytes += from.wal_bytes;
+  to.flush_bytes += from.flush_bytes;
+  to.folds += from.folds;
+  to.merges += from.merges;
+  to.folded_rows += from.folded_rows;
+  to.fold_bytes += from.fold_bytes;
+  to.fold_cpu_us += from.fold_cpu_us;
+  to.fold_duplicates += from.fold_duplicates;
+  to.expired_runs += from.expired_runs;
+  to.expired_rows += from.expired_rows;
 }
 
 } // namespace spate::storage

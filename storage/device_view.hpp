@@ -20,11 +20,12 @@ struct DeviceView {
   };
   struct TailCopy {
     std::uint32_t series = 0;
+    BlockKind kind = BlockKind::main;
     std::string bytes;
   };
   std::uint32_t device = 0;
   std::vector<Series> series;
-  std::vector<TailCopy> tails;
+  std::vector<TailCopy> tails; ///< Those of late rows last.
   std::shared_ptr<const BlocksView> blocks;
 };
 

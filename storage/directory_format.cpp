@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -248,6 +249,20 @@ std::optional<DiskSpace> disk_space(const std::string& directory) {
     return std::nullopt;
   }
   return DiskSpace{info.f_bavail * info.f_frsize, info.f_blocks * info.f_frsize};
+}
+
+std::uint64_t bytes_on_disk(const std::string& directory) {
+  constexpr std::uint64_t kUnitBytes = 512; // Of st_blocks, whatever the file system's blocks are.
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  auto at = std::filesystem::directory_iterator(directory, error);
+  for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    struct stat info {};
+    if (::lstat(at->path().c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+      bytes += static_cast<std::uint64_t>(info.st_blocks) * kUnitBytes;
+    }
+  }
+  return bytes;
 }
 
 } // namespace spate::storage

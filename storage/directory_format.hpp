@@ -60,5 +60,7 @@ struct DiskSpace {
 };
 /// Of the file system that holds `directory`; nothing if it can not be asked.
 [[nodiscard]] std::optional<DiskSpace> disk_space(const std::string& directory);
+/// What the files in it take on the disk, those of its directories left out.
+[[nodiscard]] std::uint64_t bytes_on_disk(const std::string& directory);
 
 } // namespace spate::storage

@@ -93,8 +93,11 @@ LastRow DirectoryState::last_when_sealed(const Tail& tail) {
   const Tail* late = find_tail(*device, tail.series, BlockKind::late);
   RowView newest;
   bool known = RowCursor(main.last.bytes()).next(newest);
-  if ((&main == &tail || main.sealing) && !main.empty()) {
-    newest = main.newest(); // Newer than all that was sealed before.
+  // Newer than all that was sealed before; but in replay not always newer than what the register
+  // says: the log may have only the later rows of a tail.
+  if ((&main == &tail || main.sealing) && !main.empty() &&
+      (!known || main.max_time_ns() > newest.time_ns)) {
+    newest = main.newest();
     known = true;
   }
   if (late != nullptr && (late == &tail || late->sealing) && !late->empty() && known &&
@@ -116,10 +119,10 @@ bool DirectoryState::restore_last(Tail& main, std::string_view bytes) {
 
 void DirectoryState::forget_last(const Erasure& erasure) {
   const Device* device = devices.at(static_cast<model::DeviceNumber>(erasure.device));
-  for (Tail* tail = device->tails; tail != nullptr; tail = tail->next_of_device) {
+  for (Tail* tail = device == nullptr ? nullptr : device->tails; tail != nullptr;
+       tail = tail->next_of_device) {
     RowView row;
-    if (RowCursor(tail->last.bytes()).next(row) && row.time_ns >= erasure.from_ns &&
-        row.time_ns < erasure.to_ns) {
+    if (RowCursor(tail->last.bytes()).next(row) && erasure.covers(row.time_ns)) {
       last_bytes_ -= tail->last.bytes().size();
       tail->last.forget();
     }

@@ -36,8 +36,8 @@ Hidden::Hidden(const std::vector<Erasure>& all, std::uint32_t device,
 bool Hidden::touches(std::uint64_t order, std::int64_t first_time_ns,
                      std::int64_t last_time_ns) const noexcept {
   for (const Erasure& erasure : erasures_) {
-    if (sequence_of(order) <= erasure.sequence && first_time_ns < erasure.to_ns &&
-        last_time_ns >= erasure.from_ns) {
+    if (sequence_of(order) <= erasure.sequence && last_time_ns >= erasure.from_ns &&
+        (first_time_ns < erasure.to_ns || erasure.to_ns == INT64_MAX)) {
       return true;
     }
   }

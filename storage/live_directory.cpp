@@ -72,7 +72,7 @@ std::optional<Erasure> LiveDirectory::erase(const std::string& device, std::int6
   erasure.from_ns = from_ns;
   erasure.to_ns = to_ns;
   builder_.erase(erasure);
-  erasing_ = erasure;
+  erasing_.push_back(erasure);
   return erasure;
 }
 
@@ -158,7 +158,7 @@ rocksdb::Status LiveDirectory::write() {
     rocksdb::WriteOptions how;
     // A window may go only after the seals that emptied it are synced.
     how.sync = options_.durability == Durability::fsync || windows_->releasable(state_.floor()) ||
-               erasing_.has_value();
+               !erasing_.empty();
     const std::int64_t start = steady_ns();
     if (auto status = db_->Write(how, &builder_.batch()); !status.ok()) {
       return status;
@@ -171,11 +171,11 @@ rocksdb::Status LiveDirectory::write() {
       blocks_->sealed(builder_.sealed_bytes(), state_.sequence + 1);
     }
     builder_.apply();
-    if (erasing_) {
-      blocks_->add_erasure(*erasing_);
-      state_.forget_last(*erasing_);
-      erasing_.reset();
+    for (const Erasure& erasure : erasing_) {
+      blocks_->add_erasure(erasure);
+      state_.forget_last(erasure);
     }
+    erasing_.clear();
     ring_visible_ = ring_.range();
     if (how.sync) {
       windows_->released(state_.floor());
@@ -230,7 +230,7 @@ DeviceView::Series LiveDirectory::series_of_tail(const Tail& tail) const {
 }
 
 std::unique_ptr<DeviceView> LiveDirectory::view(const std::string& device) const {
-  const std::scoped_lock lock(state_.mutex);
+  std::unique_lock lock(state_.mutex);
   const auto number = state_.devices.find(device);
   const Device* known = state_.devices.at(number);
   // One whose only commit failed keeps its number, but nothing of it was stored.
@@ -244,10 +244,13 @@ std::unique_ptr<DeviceView> LiveDirectory::view(const std::string& device) const
       made->series.push_back(series_of_tail(*tail));
     }
     if (!tail->empty()) {
-      made->tails.push_back({tail->series, std::string(tail->bytes())});
+      made->tails.push_back({tail->series, tail->kind, std::string(tail->bytes())});
     }
   }
   made->blocks = blocks_->view();
+  lock.unlock();
+  std::stable_partition(made->tails.begin(), made->tails.end(),
+                        [](const auto& tail) { return tail.kind == BlockKind::main; });
   return made;
 }
 
@@ -329,7 +332,7 @@ Result<LastPage> LiveDirectory::lasts(const LastRequest& request, std::uint32_t&
         }
         RowView newest;
         if (!newest_of(*device, *tail, newest)) {
-          look_up = look_up || tail->sealed_max != Tail::kNever;
+          look_up = true;
         } else if (newest.time_ns >= series.kept_from_ns) {
           out.records.push_back({newest.time_ns, newest.received_ms, newest.source, series.shape,
                                  page.arena.keep(newest.values),

@@ -163,7 +163,7 @@ private:
   std::uint64_t wal_bytes_ = 0;   ///< Under the state's mutex.
   std::vector<Erasure> erasures_; ///< Read from disk, until SealedBlocks has them.
   std::uint32_t next_erasure_ = 1;
-  std::optional<Erasure> erasing_; ///< Of the next commit.
+  std::vector<Erasure> erasing_; ///< Of the next commit.
   CommitBuilder builder_;
   ErrorHandler on_error_;
   std::uint64_t last_write_us_ = 0;

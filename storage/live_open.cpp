@@ -153,6 +153,9 @@ Result<void> LiveDirectory::load(const RocksOptions& rocks, Opened opened,
     loaded = replay(i, opened.windows[i].second);
   }
   state_.find_full();
+  for (const Erasure& erasure : erasures_) {
+    state_.forget_last(erasure); // The log may still have what it hides.
+  }
   if (loaded) {
     loaded = windows_->start();
   }

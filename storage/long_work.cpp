@@ -71,8 +71,11 @@ Result<Operation> LongWork::erase(const EraseRequest& request) {
     if (!request.idempotency_key.empty()) {
       earlier = live.operations().find_key(request.idempotency_key, now);
     }
-    return live.knows(request.device) ? Result<void>()
-                                      : fail(Errc::device_unknown, "no device " + request.device);
+    if (!live.knows(request.device)) {
+      return fail(Errc::device_unknown, "no device " + request.device);
+    }
+    // Before anything is hidden: whoever is refused believes that the records are still there.
+    return earlier ? Result<void>() : live.operations().check_room();
   });
   if (earlier && earlier->request_hash != operation.request_hash) {
     return fail(Errc::idempotency_conflict, "this key was used for another request");
@@ -159,7 +162,7 @@ bool LongWork::work() {
   bool done = true;
   for (Operation& operation : operations) {
     operation.state = OperationState::running;
-    operation.started_ms = host_.now_ms();
+    operation.started_ms = operation.started_ms != 0 ? operation.started_ms : host_.now_ms();
     const auto erasure = std::find_if(erasures.begin(), erasures.end(), [&](const Erasure& e) {
       return e.number == operation.subject;
     });

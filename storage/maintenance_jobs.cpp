@@ -257,7 +257,10 @@ Result<bool> MaintenanceJobs::erase() {
   if (auto written = write(raised); !written) {
     return fail(written.error());
   }
-  host_.replace({}, raised.runs_gone, raised.runs_new);
+  // Their files stay, but views of the old list still count on them.
+  if (auto applied = apply(raised, {}); !applied) {
+    return fail(applied.error());
+  }
   return true;
 }
 

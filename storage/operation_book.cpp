@@ -56,15 +56,29 @@ std::vector<Operation> OperationBook::unfinished() const {
   return out;
 }
 
+Result<void> OperationBook::check_room() const {
+  const std::scoped_lock lock(mutex_);
+  return check_room_locked();
+}
+
+Result<void> OperationBook::check_room_locked() const {
+  if (open_ < limits_.open_max) {
+    return {};
+  }
+  return fail(Errc::storage_unavailable,
+              std::to_string(open_) + " operations have not ended yet, which is the limit; try "
+                                      "again when some have");
+}
+
 Result<void> OperationBook::put(const Operation& operation, std::int64_t now_ms) {
   const std::scoped_lock writing(writing_);
   std::vector<Uuid> removed;
   {
     const std::scoped_lock lock(mutex_);
-    if (!operation.ended() && open_ >= limits_.open_max && operations_.count(operation.id) == 0) {
-      return fail(Errc::storage_unavailable, std::to_string(open_) +
-                                                 " operations have not ended yet, which is the "
-                                                 "limit; try again when some have");
+    if (!operation.ended() && operations_.count(operation.id) == 0) {
+      if (auto room = check_room_locked(); !room) {
+        return room;
+      }
     }
     removed = outdated(operation, now_ms);
   }

@@ -61,6 +61,9 @@ public:
   /// storage_full.
   Result<void> put(const Operation& operation, std::int64_t now_ms);
 
+  /// Whether put() would take another one that has not ended. Error: storage_unavailable.
+  [[nodiscard]] Result<void> check_room() const;
+
   [[nodiscard]] std::optional<Operation> find(const Uuid& id, std::int64_t now_ms) const;
   /// The newest made with this key less than kIdempotencyKeyMs ago. Whether it was the same request
   /// its request_hash tells.
@@ -72,6 +75,7 @@ private:
   OperationBook(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, Limits limits)
       : db_(db), family_(family), limits_(limits) {}
 
+  [[nodiscard]] Result<void> check_room_locked() const;
   void insert(const Operation& operation);
   void remove(const Uuid& id);
   [[nodiscard]] std::vector<Uuid> outdated(const Operation& added, std::int64_t now_ms) const;

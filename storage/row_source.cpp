@@ -14,7 +14,8 @@ namespace {
 constexpr std::int64_t kTimeMin = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kTimeMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint64_t kMainRank = 0; // Late blocks have their order, which is above.
-constexpr std::uint64_t kTailRank = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t kLateTailRank = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t kMainTailRank = kLateTailRank - 1;
 
 /// A series in one set of blocks.
 struct Place {
@@ -54,8 +55,9 @@ Result<void> decode(const Place& place, std::string_view block, std::vector<RowV
 
 class TailSource final : public RowSource {
 public:
-  TailSource(DeviceView::Series series, const TimeRange& range, const std::string& bytes)
-      : RowSource(series, range, kTailRank), bytes_(bytes) {
+  TailSource(DeviceView::Series series, const TimeRange& range, const DeviceView::TailCopy& tail)
+      : RowSource(series, range, tail.kind == BlockKind::main ? kMainTailRank : kLateTailRank),
+        bytes_(tail.bytes) {
     bound_ = range.descending ? kTimeMax : kTimeMin;
   }
 
@@ -276,7 +278,7 @@ Result<void> add_sources(const DeviceView& view, DeviceView::Series series,
                          RowSources& out) {
   for (const DeviceView::TailCopy& tail : view.tails) {
     if (tail.series == series.number) {
-      out.push_back(std::make_unique<TailSource>(series, range, tail.bytes));
+      out.push_back(std::make_unique<TailSource>(series, range, tail));
     }
   }
   const auto place_in = [&](BlockSet set) {

@@ -49,7 +49,7 @@ private:
 class RowSource {
 public:
   /// Sources of one series hold the rows of a time in the order of `rank`: the main block first,
-  /// then late blocks as they were sealed, then tails.
+  /// then late blocks as they were sealed, then the tail of rows in order, then that of late ones.
   RowSource(DeviceView::Series series, const TimeRange& range, std::uint64_t rank)
       : series_(series), range_(range), rank_(rank) {}
   virtual ~RowSource() = default;

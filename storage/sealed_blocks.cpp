@@ -83,10 +83,12 @@ Result<void> SealedBlocks::start() {
     view.generations.push_back(std::make_shared<const Generation>(db_, handle, next_generation_));
     view_ = std::make_shared<const BlocksView>(std::move(view));
   }
-  // How much they hold is not written down: all but the last are folded anyway.
-  sizes_.resize(view_->generations.size());
-  for (Size& size : sizes_) {
-    size.first_sealed_ms = options_.now_ms();
+  for (const auto& generation : view_->generations) {
+    auto size = size_of(*generation);
+    if (!size) {
+      return fail(std::move(size.error()));
+    }
+    sizes_.push_back(*size);
   }
   {
     const std::scoped_lock lock(state_.mutex);
@@ -98,6 +100,28 @@ Result<void> SealedBlocks::start() {
   maintenance_ = std::make_unique<Maintenance>(*this, maintenance);
   maintenance_->start();
   return {};
+}
+
+/// Since when it holds blocks is not written down.
+Result<SealedBlocks::Size> SealedBlocks::size_of(const Generation& generation) const {
+  rocksdb::ReadOptions read;
+  read.total_order_seek = true;
+  const std::unique_ptr<rocksdb::Iterator> at(db_.NewIterator(read, generation.handle()));
+  at->SeekToFirst();
+  if (!at->status().ok()) {
+    return fail(error_of(at->status()));
+  }
+  Size size;
+  if (at->Valid()) {
+    size.first_sealed_ms = options_.now_ms();
+    for (const auto& part : {rocksdb::DB::Properties::kLiveSstFilesSize,
+                             rocksdb::DB::Properties::kCurSizeAllMemTables}) {
+      std::uint64_t bytes = 0;
+      db_.GetIntProperty(generation.handle(), part, &bytes);
+      size.bytes += bytes;
+    }
+  }
+  return size;
 }
 
 void SealedBlocks::stop() {
@@ -170,10 +194,14 @@ void SealedBlocks::remove_erasure(std::uint32_t number) {
 }
 
 bool SealedBlocks::folded_through(std::uint64_t sequence) const {
-  const std::scoped_lock lock(state_.mutex);
-  return std::all_of(sizes_.begin(), sizes_.end(), [sequence](const Size& size) {
+  const auto later = [sequence](const Size& size) {
     return size.first_sealed_ms == 0 || size.first_sequence > sequence;
-  });
+  };
+  const std::scoped_lock lock(state_.mutex);
+  return std::all_of(sizes_.begin(), sizes_.end(), later) &&
+         std::all_of(folded_.begin(), folded_.end(), [&](const auto& folded) {
+           return folded.first.expired() || later(folded.second);
+         });
 }
 
 void SealedBlocks::add_to(StoreStats& stats) const {
@@ -243,11 +271,13 @@ void SealedBlocks::replace(const std::vector<std::uint64_t>& generations_gone,
   const std::scoped_lock lock(turn_, state_.mutex);
   old = view_;
   BlocksView next = *view_;
+  std::erase_if(folded_, [](const auto& folded) { return folded.first.expired(); });
   const auto among = [](const auto& list, auto number) {
     return std::find(list.begin(), list.end(), number) != list.end();
   };
   for (std::size_t i = next.generations.size(); i-- > 0;) {
     if (among(generations_gone, next.generations[i]->number())) {
+      folded_.emplace_back(next.generations[i], sizes_[i]);
       next.generations.erase(next.generations.begin() + static_cast<std::ptrdiff_t>(i));
       sizes_.erase(sizes_.begin() + static_cast<std::ptrdiff_t>(i));
     }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <rocksdb/db.h>
@@ -84,7 +85,8 @@ public:
   void add_erasure(const Erasure& erasure);
   /// Its bytes are gone.
   void remove_erasure(std::uint32_t number);
-  /// No generation holds a block that a commit up to `sequence` sealed.
+  /// No generation holds a block that a commit up to `sequence` sealed, nor does one that is folded
+  /// and still there for its readers.
   [[nodiscard]] bool folded_through(std::uint64_t sequence) const;
   [[nodiscard]] Maintenance& maintenance() noexcept { return *maintenance_; }
   void add_to(StoreStats& stats) const;
@@ -111,13 +113,14 @@ public:
   void on_error(const rocksdb::Status& status) override;
 
 private:
-  /// What a generation holds, as far as this process has seen.
+  /// What a generation holds.
   struct Size {
     std::size_t bytes = 0;
     std::int64_t first_sealed_ms = 0; ///< 0: it is empty.
-    std::uint64_t first_sequence = 0; ///< 0: sealed before this process.
+    std::uint64_t first_sequence = 0; ///< 0: sealed before it was opened.
   };
   void publish(BlocksView next); ///< State's mutex held.
+  Result<Size> size_of(const Generation& generation) const;
 
   rocksdb::DB& db_;
   DirectoryState& state_;
@@ -131,6 +134,8 @@ private:
   std::mutex turn_;
   std::shared_ptr<const BlocksView> view_; ///< Under the state's mutex, as all below.
   std::vector<Size> sizes_;                ///< As view_->generations.
+  /// No view shows them any more, but readers may: till then their files stay.
+  std::vector<std::pair<std::weak_ptr<const Generation>, Size>> folded_;
   std::shared_ptr<const Generation> spare_;
   std::atomic<bool> freeze_wanted_{false};
   std::uint64_t sealed_bytes_ = 0;

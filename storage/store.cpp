@@ -90,9 +90,7 @@ public:
   Result<AggregatePage> aggregate(const AggregateRequest& request) override {
     return directory(shard_of(request.device)).aggregate(request);
   }
-  Result<Operation> erase(const EraseRequest& request) override {
-    return directory(shard_of(request.device)).erase(request);
-  }
+  Result<Operation> erase(const EraseRequest& request) override;
   Result<Operation> compact(const Uuid& id) override;
   Result<std::optional<Operation>> operation(const Uuid& id) override;
   Result<OperationPage> operations(const OperationQuery& query) override;
@@ -175,6 +173,16 @@ Result<LastPage> StoreOfDirectories::lasts(const LastRequest& request) {
   merged.more = place[0] < directories_.size();
   merged.position = std::to_string(place[0]) + "." + std::to_string(place[1]);
   return merged;
+}
+
+Result<Operation> StoreOfDirectories::erase(const EraseRequest& request) {
+  DataDirectory& own = directory(shard_of(request.device));
+  for (const auto& each : directories_) {
+    if (each.get() != &own && each->uses_key(request.idempotency_key)) {
+      return fail(Errc::idempotency_conflict, "this key was used for another request");
+    }
+  }
+  return own.erase(request);
 }
 
 /// The operation is that of the first directory; it ends when all have ended.

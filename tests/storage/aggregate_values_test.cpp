@@ -121,7 +121,35 @@ TEST_CASE("a sum stays exact to 38 digits and then goes on as a double") {
   }
 }
 
-TEST_CASE("numbers that are texts are added as doubles, and no sum is infinite") {
+TEST_CASE("numbers that are texts are added exactly while they fit 38 digits") {
+  DecimalSum sum;
+  sum.add_text("12345678901234567890.123456789");
+  sum.add_text("0.000000001");
+  sum.add(10, 1);
+  CHECK(sum_text(sum) == "12345678901234567891.12345679");
+  sum.add_text("-12345678901234567891.12345679");
+  CHECK(sum_text(sum) == "0");
+  DecimalSum whole;
+  whole.add_text("99999999999999999999999999999999999999");
+  CHECK(sum_text(whole) == "99999999999999999999999999999999999999");
+  whole.add_text("-99999999999999999999999999999999999998.0");
+  CHECK(sum_text(whole) == "1");
+  DecimalSum exponents;
+  exponents.add_text("1.50e3");
+  exponents.add_text("-25E-30");
+  CHECK(sum_text(exponents) == "1499.999999999999999999999999999975");
+  exponents.add_text("1e37");
+  exponents.add_text("-1e37");
+  CHECK(mean_text(exponents, 2) == "750");
+  DecimalSum small;
+  small.add_text("1e-31"); // More decimals than a sum keeps.
+  CHECK(sum_text(small) == "1e-31");
+  DecimalSum large;
+  large.add_text("1e38");
+  CHECK(sum_text(large) == "1e+38");
+}
+
+TEST_CASE("numbers that do not fit are added as doubles, and no sum is infinite") {
   DecimalSum sum;
   sum.add(15, 1);
   sum.add_text("1e3");

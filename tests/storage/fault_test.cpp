@@ -74,6 +74,37 @@ TEST_SUITE("faults") {
     CHECK(times.count(4) == 1);
   }
 
+  TEST_CASE("counts do not fall when a directory is closed and opened again") {
+    FaultyFixture f;
+    f.options.seal_rows = 1;
+    f.open();
+    for (int i = 1; i < 10; ++i) {
+      f.put("d", i, "1");
+    }
+    const StoreStats before = f.store->stats();
+    CHECK(before.wal_bytes > 0);
+    CHECK(before.sealed_bytes > 0);
+    CHECK(before.disk_used_bytes > 0);
+    f.fs->fail(PowerFs::Fault::sync_eio);
+    CHECK(f.try_put("d", 10)->status == model::CommitStatus::unavailable);
+    const auto not_less = [&] {
+      const StoreStats now = f.store->stats();
+      CHECK(now.wal_bytes >= before.wal_bytes);
+      CHECK(now.sealed_bytes >= before.sealed_bytes);
+      CHECK(now.flush_bytes >= before.flush_bytes);
+    };
+    for (int i = 0; i < 3; ++i) {
+      (void)f.try_put("d", 11);
+    }
+    while (f.store->stats().tail_fixed_bytes != 0) { // Till it is closed.
+      not_less();
+    }
+    not_less();
+    f.fs->clear();
+    f.put_until_stored("d", 12);
+    not_less();
+  }
+
   TEST_CASE("a record whose sync failed, sent again and acknowledged, survives a power cut") {
     for (const bool reopened : {false, true}) {
       CAPTURE(reopened);

@@ -298,6 +298,32 @@ TEST_CASE("what is erased is gone from runs and generations, what came later sta
   host.check_all();
 }
 
+TEST_CASE("a reader keeps its runs though an erasure and a merge came since") {
+  Fold fold;
+  FoldHost& host = fold.host;
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(host.seal(1, kNumbers, numbers(kStart + i * 1'000'000, 1'000, 500)));
+    REQUIRE(host.freeze());
+    REQUIRE(host.run_all());
+  }
+  auto view = host.blocks();
+  const std::vector<Run> runs = *view->runs;
+  host.erase(2, 0, INT64_MAX); // Nothing of it is there: the runs are only marked.
+  REQUIRE(host.run_all());
+  (void)host.maintenance->compact();
+  REQUIRE(host.run_all());
+  REQUIRE(host.run_list().size() == 1);
+  for (const Run& run : runs) {
+    BlockCursor blocks(host.database(), {set_of(*view, run)}, nullptr, 0, {});
+    REQUIRE(blocks.seek_to_first());
+    CHECK(blocks.valid());
+  }
+  const std::size_t files = host.run_files();
+  view.reset();
+  REQUIRE(host.run_all());
+  CHECK(host.run_files() == files - runs.size());
+}
+
 TEST_CASE("a damaged block is set aside and the rest is folded") {
   Fold fold;
   FoldHost& host = fold.host;

@@ -246,7 +246,9 @@ TEST_CASE("of too many operations the oldest that have ended go") {
 TEST_CASE("more operations than may be open are refused and leave nothing") {
   Book book({100, 2});
   Operation first = book.put(book.make(OperationState::queued));
+  CHECK(book->check_room());
   book.put(book.make(OperationState::running));
+  CHECK(book->check_room().error().code == Errc::storage_unavailable);
   const Operation third = book.make(OperationState::queued);
   CHECK(book->put(third, kNow).error().code == Errc::storage_unavailable);
   CHECK_FALSE(book->find(third.id, kNow));
@@ -255,6 +257,7 @@ TEST_CASE("more operations than may be open are refused and leave nothing") {
   first.state = OperationState::succeeded;
   first.finished_ms = kNow;
   book.put(first);
+  CHECK(book->check_room());
   book.put(third);
 }
 

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "storage/time_group.hpp"
-#include "tests/storage/store_fixture.hpp"
+#include "tests/storage/live_fixture.hpp"
 
 using namespace spate;
 using namespace spate::storage;
@@ -155,5 +155,29 @@ TEST_SUITE("reads") {
     };
     CHECK(f.store->scan(request).error().code == Errc::storage_unavailable);
     stopping.join();
+  }
+
+  TEST_CASE("of one time the row in order is read before the late one, whatever order tails have") {
+    LiveFixture f;
+    f.open();
+    auto make = f.maker();
+    make.message("d", f.now_ms).row(1, "1");
+    f.commit(make);
+    const auto view = f.live->view("d");
+    REQUIRE(view->tails.size() == 1);
+    Tail late(1, view->tails[0].series, BlockKind::late);
+    std::string values;
+    model::append_decimal(values, {2, 0});
+    late.append({1, f.now_ms, model::TsSource::device, values});
+    view->tails.insert(view->tails.begin(),
+                       {late.series, BlockKind::late, std::string(late.bytes())});
+    ScanRequest request;
+    request.device = "d";
+    request.limit = 10;
+    const auto page = scan_device(f.live->database(), *view, request);
+    REQUIRE(page);
+    REQUIRE(page->records.size() == 2);
+    CHECK(Fixture::text_of(page->records[0]) == "1");
+    CHECK(Fixture::text_of(page->records[1]) == "2");
   }
 }

@@ -396,7 +396,7 @@ CutResult power_cuts(std::uint32_t seed, Durability durability, bool kills) {
   f.options.log_bytes_max = 2u << 10;
   f.internals.window_bytes = 512;
   f.internals.block_buffer_bytes = 64u << 10;
-  // The fold under cuts: set its limits so low that it works within a round.
+  f.internals.generation_bytes = 1u << 10; // So low that generations are folded within a round.
   CutResult result;
   std::map<std::string, std::set<std::int64_t>> acknowledged;
   std::vector<std::pair<std::string, std::int64_t>> unheard;

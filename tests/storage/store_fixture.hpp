@@ -141,6 +141,7 @@ struct Fixture {
     options.shards = 1;
     options.durability = Durability::os; // Tests of the fsync itself say so.
     options.disk_free_min_bytes = 1;
+    options.commit_interval_us = 0; // Tests wait for each commit, so nothing is gained by waiting.
     options.log_bytes_max = 4u << 20;
     internals.reopen_pause_min = std::chrono::milliseconds(1);
     internals.tick = std::chrono::milliseconds(5);

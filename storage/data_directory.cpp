@@ -257,8 +257,9 @@ void DataDirectory::recover(std::string reason, bool no_space) {
   set_fault(reason + "; reopening");
   log::error("data-dir-failed", "a data directory failed and is reopened",
              {{"data_dir", std::string_view(options_.path)}, {"reason", std::string_view(reason)}});
-  queue_.refuse(turn_, taken_, status, reason);
+  // Before anybody hears of it: who is refused and then reads is told the same.
   turn_away();
+  queue_.refuse(turn_, taken_, status, reason);
   DeviceTable devices;
   {
     const std::scoped_lock lock(open_mutex_);

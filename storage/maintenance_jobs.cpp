@@ -80,8 +80,11 @@ Result<bool> MaintenanceJobs::make_generation() {
   if (!host_.wants_generation()) {
     return false;
   }
-  for (const auto& generation : host_.blocks()->generations) {
-    next_generation_ = std::max(next_generation_, generation->number() + 1);
+  {
+    const auto view = host_.blocks(); // Kept: the committer may replace it at any time.
+    for (const auto& generation : view->generations) {
+      next_generation_ = std::max(next_generation_, generation->number() + 1);
+    }
   }
   const std::uint64_t number = next_generation_++;
   rocksdb::DB& db = host_.database();

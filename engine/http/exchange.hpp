@@ -188,13 +188,16 @@ private:
   };
   /// The body in parts of the first pending answer, whose header is out.
   struct Parts {
+    Parts(std::unique_ptr<PartSource> from, std::uint64_t now_ms)
+        : source(std::move(from)), since_ms(now_ms) {}
+
     std::unique_ptr<PartSource> source;
     std::uint64_t number = 0; ///< Of the part that is asked for.
     bool asked = false;
     std::optional<PartWriter::Then> ended;
     std::uint64_t bytes = 0;     ///< Handed over.
     std::uint64_t waited_ms = 0; ///< For its reader.
-    std::uint64_t since_ms = 0;  ///< The last look at it.
+    std::uint64_t since_ms;      ///< The last look at it.
   };
   enum class Go : std::uint8_t { on, stop };
   void on_tick();

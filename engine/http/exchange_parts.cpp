@@ -38,9 +38,7 @@ void Exchange::on_room() {
 
 /// Nothing is read meanwhile: so the connection tells when there is room.
 void Exchange::begin_parts(std::unique_ptr<PartSource> source) {
-  Parts& parts = parts_.emplace();
-  parts.source = std::move(source);
-  parts.since_ms = table_.now_ms_;
+  parts_.emplace(std::move(source), table_.now_ms_);
   if (!paused_) {
     paused_ = true;
     transport_.pause_reading(true);

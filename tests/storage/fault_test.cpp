@@ -105,6 +105,33 @@ TEST_SUITE("faults") {
     not_less();
   }
 
+  TEST_CASE("whoever is refused because the directory failed finds it closed to readers too") {
+    struct ReadingSink final : model::ReceiptSink {
+      void on_receipt(std::unique_ptr<model::TelemetryBlock> block) override {
+        if (block->status == model::CommitStatus::unavailable) {
+          ScanRequest request;
+          request.device = "d";
+          readable = readable || store->scan(request).has_value();
+        }
+        next->on_receipt(std::move(block));
+      }
+      Store* store = nullptr;
+      model::ReceiptSink* next = nullptr;
+      bool readable = false;
+    } sink;
+    FaultyFixture f;
+    f.open();
+    f.put("d", 1, "1");
+    sink.store = f.store.get();
+    sink.next = &f.receipts;
+    f.fs->fail(PowerFs::Fault::sync_eio);
+    auto make = f.maker();
+    make.message("d", f.received_ms++).row(2, "2");
+    f.store->submit(make.take(model::ShardId{}, sink));
+    CHECK(f.receipts.wait(1).front()->status == model::CommitStatus::unavailable);
+    CHECK_FALSE(sink.readable);
+  }
+
   TEST_CASE("a record whose sync failed, sent again and acknowledged, survives a power cut") {
     for (const bool reopened : {false, true}) {
       CAPTURE(reopened);
@@ -427,7 +454,7 @@ CutResult power_cuts(std::uint32_t seed, Durability durability, bool kills) {
   f.options.log_bytes_max = 2u << 10;
   f.internals.window_bytes = 512;
   f.internals.block_buffer_bytes = 64u << 10;
-  // The fold under cuts: set its limits so low that it works within a round.
+  f.internals.generation_bytes = 1u << 10; // So low that generations are folded within a round.
   CutResult result;
   std::map<std::string, std::set<std::int64_t>> acknowledged;
   std::vector<std::pair<std::string, std::int64_t>> unheard;

@@ -76,6 +76,18 @@ TEST_CASE("the spare generation is made ahead, with a number that was not used")
   CHECK(host.blocks()->generations.size() == 1);
 }
 
+TEST_CASE("a view that the committer replaces at once is kept while generations are looked at") {
+  TempDir dir;
+  FoldHost host(dir.path());
+  host.want_generations = true;
+  host.views_are_brief = true;
+  host.open();
+  const auto first = host.blocks()->generations.back()->number();
+  REQUIRE(host.maintenance->step());
+  REQUIRE(host.freeze());
+  CHECK(host.blocks()->generations.back()->number() > first);
+}
+
 TEST_CASE("the thread folds what is frozen while commits and readers go on") {
   TempDir dir;
   FoldHost host(dir.path());

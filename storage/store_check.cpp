@@ -26,6 +26,9 @@ namespace spate::storage {
 namespace {
 
 constexpr std::size_t kReadaheadBytes = 512u << 10;
+/// Devices that are named where a part of a file can not be read.
+constexpr std::size_t kNamesMax = 8;
+constexpr std::uint64_t kNumbersTried = 10'000;
 
 std::string device_text(const BlockOwner& owner, std::uint32_t number) {
   return owner.device.empty() ? "device number " + std::to_string(number)
@@ -147,14 +150,28 @@ private:
 
   Result<void> unreadable(const BlockCursor::Unreadable& part) {
     found_[part.input].unreadable = found_[part.input].damaged = true;
-    std::string to = "the end";
-    if (part.to_device != 0) {
-      to = "before " + device_text(directory_.owner(part.to_device, 0), part.to_device);
-    }
-    fault("blocks of " + place(part.input) + " from " +
-          device_text(directory_.owner(part.from_device, 0), part.from_device) + " to " + to +
+    fault("blocks of " + place(part.input) + " with records of " + devices_text(part) +
           " can not be read: " + part.reason + "; the records in them are lost.");
     return {};
+  }
+
+  /// Some of the devices whose blocks may lie in a part that can not be read.
+  [[nodiscard]] std::string devices_text(const BlockCursor::Unreadable& part) const {
+    std::string out;
+    std::size_t named = 0;
+    const std::uint64_t first = std::max<std::uint32_t>(part.from_device, 1);
+    const std::uint64_t end = part.to_device == 0 ? UINT32_MAX : part.to_device;
+    for (std::uint64_t number = first; number < std::min(end, first + kNumbersTried); ++number) {
+      const std::string name = directory_.owner(static_cast<std::uint32_t>(number), 0).device;
+      if (name.empty()) {
+        continue;
+      }
+      if (named++ == kNamesMax) {
+        return out + " and others";
+      }
+      out.append(out.empty() ? "" : ", ").append(name);
+    }
+    return out.empty() ? "unknown devices" : out;
   }
 
   void check_block(std::size_t set, const BlockKey& key, std::string_view block) {

@@ -132,4 +132,11 @@ http::Response start_compact(const Services& services, const Uuid& id,
                    : start_problem(operation.error(), context, {});
 }
 
+http::Response start_check(const Services& services, const Uuid& id,
+                           const ProblemContext& context) {
+  const auto operation = services.store.check(id);
+  return operation ? operation_response(*operation, false)
+                   : start_problem(operation.error(), context, {});
+}
+
 } // namespace spate::api

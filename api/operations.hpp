@@ -26,6 +26,8 @@ struct OperationsQuery {
                                          const ProblemContext& context);
 [[nodiscard]] http::Response start_compact(const Services& services, const Uuid& id,
                                            const ProblemContext& context);
+[[nodiscard]] http::Response start_check(const Services& services, const Uuid& id,
+                                         const ProblemContext& context);
 
 /// What is on disk and in memory, what was written, and which shards serve.
 [[nodiscard]] http::Response read_store(const Services& services);

@@ -14,7 +14,7 @@ struct Entry {
   Resource resource;
 };
 
-constexpr std::array<Entry, 20> kEntries = {{
+constexpr std::array<Entry, 21> kEntries = {{
     {{"livez"}, Resource::livez},
     {{"readyz"}, Resource::readyz},
     {{"version"}, Resource::version},
@@ -31,6 +31,7 @@ constexpr std::array<Entry, 20> kEntries = {{
     {{"api", "v1", "operations", "*"}, Resource::operation},
     {{"api", "v1", "store"}, Resource::store},
     {{"api", "v1", "store:compact"}, Resource::store_compact},
+    {{"api", "v1", "store:check"}, Resource::store_check},
     {{"api", "v1", "backups"}, Resource::backups},
     {{"api", "v1", "backups", "*"}, Resource::backup},
     {{"api", "v1", "ledger"}, Resource::ledger},
@@ -105,6 +106,7 @@ std::string_view allowed_methods(Resource resource) noexcept {
   case Resource::backups:
     return "GET, HEAD, POST, OPTIONS";
   case Resource::store_compact:
+  case Resource::store_check:
     return "POST, OPTIONS";
   case Resource::command:
     return "GET, HEAD, DELETE, OPTIONS";
@@ -119,10 +121,12 @@ bool takes(Resource resource, http::Method method) noexcept {
     return true;
   case http::Method::get:
   case http::Method::head:
-    return resource != Resource::server && resource != Resource::store_compact;
+    return resource != Resource::server && resource != Resource::store_compact &&
+           resource != Resource::store_check;
   case http::Method::post:
     return resource == Resource::telemetry || resource == Resource::commands ||
-           resource == Resource::store_compact || resource == Resource::backups;
+           resource == Resource::store_compact || resource == Resource::store_check ||
+           resource == Resource::backups;
   case http::Method::del:
     return resource == Resource::command || resource == Resource::telemetry;
   default:

@@ -32,6 +32,7 @@ enum class Resource : std::uint8_t {
   operation,
   store,
   store_compact,
+  store_check,
   backups,
   backup,
 };

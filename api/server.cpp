@@ -5,6 +5,7 @@
 
 #include "api/health.hpp"
 #include "api/metrics.hpp"
+#include "api/operations.hpp"
 #include "engine/base/clock.hpp"
 #include "engine/model/device_id.hpp"
 
@@ -203,7 +204,9 @@ void Server::on_request(const http::Request& request, http::Responder responder)
   } else if (routed.resource == Resource::backups && request.method == Method::post) {
     post_backup(request, responder);
   } else if (routed.resource == Resource::store_compact) {
-    compact_store(request, responder);
+    work_on_store(request, responder, start_compact);
+  } else if (routed.resource == Resource::store_check) {
+    work_on_store(request, responder, start_check);
   } else if (request.method == Method::post) {
     routed.resource == Resource::commands ? commands_.send(request, routed.name, responder)
                                           : post_telemetry(request, routed.name, responder);

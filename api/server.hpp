@@ -94,7 +94,10 @@ private:
   void get_operation(const http::Request& request, std::string_view id, http::Responder responder);
   void erase_telemetry(const http::Request& request, std::string_view device,
                        http::Responder responder);
-  void compact_store(const http::Request& request, http::Responder responder);
+  /// Work on all of the store, which takes no parameters.
+  using StoreWork = http::Response (*)(const Services& services, const Uuid& id,
+                                       const ProblemContext& context);
+  void work_on_store(const http::Request& request, http::Responder responder, StoreWork start);
   void get_last(const http::Request& request, std::string_view device, http::Responder responder);
   void get_devices(const http::Request& request, http::Responder responder);
   void get_rejections(const http::Request& request, http::Responder responder);

@@ -193,7 +193,8 @@ void Server::erase_telemetry(const http::Request& request, std::string_view devi
   });
 }
 
-void Server::compact_store(const http::Request& request, http::Responder responder) {
+void Server::work_on_store(const http::Request& request, http::Responder responder,
+                           StoreWork start) {
   Parameters parameters(request, wall_ms());
   parameters.allow({});
   const ProblemContext context = problem_context(request);
@@ -209,7 +210,7 @@ void Server::compact_store(const http::Request& request, http::Responder respond
   }
   const Uuid id = operation_ids_.next(wall_ms());
   in_background(context, responder,
-                [this, id, context] { return start_compact(services_, id, context); });
+                [this, id, context, start] { return start(services_, id, context); });
 }
 
 void Server::get_operations(const http::Request& request, http::Responder responder) {
@@ -227,9 +228,9 @@ void Server::get_operations(const http::Request& request, http::Responder respon
     query.query.states.push_back(*state);
   }
   if (const auto type = parameters.text("type")) {
-    query.query.type =
-        one_of<storage::OperationType>(parameters, "type", *type, storage::operation_type,
-                                       "telemetry.erase, store.compact and backup.create");
+    query.query.type = one_of<storage::OperationType>(
+        parameters, "type", *type, storage::operation_type,
+        "telemetry.erase, store.compact, store.check and backup.create");
   }
   query.query.limit = parameters.limit(kListLimit);
   const auto cursor = parameters.text("cursor");

@@ -17,6 +17,7 @@ inline constexpr int kExitOk = 0;     ///< SUCCEEDED; accepted, if the end was n
 inline constexpr int kExitFailed = 1; ///< It did not succeed, was refused, or no node answered.
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitNotMet = 3; ///< The wait ended first: it may still succeed.
+inline constexpr int kExitFaults = 3; ///< Of `store check`: it was done, and there are faults.
 
 inline constexpr const char* kDefaultUrl = "http://127.0.0.1:8080";
 /// SPATE_URL, or kDefaultUrl.

@@ -38,7 +38,7 @@ struct OfflineStore {
   std::function<Result<void>(const Directories&, const std::string& target,
                              const std::function<bool(std::string_view)>& write)>
       export_range;
-  /// Reads every block and checks it.
+  /// Reads every block and checks it. A directory that is too damaged to be opened is a fault.
   std::function<Result<StoreCheck>(const Directories&, const StoreProgress&)> check;
 };
 

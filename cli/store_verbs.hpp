@@ -39,8 +39,10 @@ int show_store(const StoreVerbOptions& options, const OfflineStore& offline);
 /// Waits for the end of the operation; 0 if it SUCCEEDED.
 int compact_store(const StoreVerbOptions& options, const OfflineStore& offline);
 int export_store(const StoreVerbOptions& options, const OfflineStore& offline);
-/// Offline every block is read; of a running node what it has found so far. 1 if there are faults.
+/// Reads every block. kExitFaults if there are faults.
 int check_store(const StoreVerbOptions& options, const OfflineStore& offline);
+/// Adds the result of the operation store.check to `check`. False if it is none.
+bool read_check(std::string_view result, StoreCheck& check);
 
 /// Path and query of the export.
 [[nodiscard]] std::string export_target(const StoreVerbOptions& options);

@@ -10,6 +10,7 @@
 #include "cli/commands.hpp"
 #include "cli/store_verbs.hpp"
 #include "node/backup_work.hpp"
+#include "node/store_work.hpp"
 #include "node/version.hpp"
 
 namespace spate::node {
@@ -227,7 +228,7 @@ Result<Options> read_options(int argc, char** argv) {
   check->add_option("file", overrides.config_file, "TOML file")->required()->type_name("FILE");
   Options options;
   cli::add_command_verbs(app, options.run);
-  cli::add_store_verbs(app, {}, options.run);
+  cli::add_store_verbs(app, store_work(), options.run);
   cli::add_backup_verbs(app, options.run, backup_work());
 
   try {

@@ -74,6 +74,7 @@ public:
   /// As Store, of this directory.
   Result<Operation> erase(const EraseRequest& request) { return work_->erase(request); }
   Result<Operation> compact(const Uuid& id) { return work_->compact(id); }
+  Result<Operation> check(const Uuid& id) { return work_->check(id); }
   Result<std::optional<Operation>> operation(const Uuid& id);
   /// Whether an operation here was made with this key. False while it is closed.
   [[nodiscard]] bool uses_key(const std::string& idempotency_key);
@@ -104,6 +105,13 @@ private:
   Result<void> on_committer(const std::function<void(LiveDirectory&)>& change) override;
   Result<void> with_open(const std::function<Result<void>(LiveDirectory&)>& use) override;
   [[nodiscard]] std::int64_t now_ms() const override { return options_.internals.now_ms(); }
+  /// Someone waits for the readers to leave.
+  [[nodiscard]] bool closing() const noexcept override {
+    return !open_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] double background_cpu_max() const noexcept override {
+    return options_.live.fold_cpu_max;
+  }
 
   struct Request {
     const std::function<void(LiveDirectory&)>* change;
@@ -131,8 +139,6 @@ private:
   [[nodiscard]] std::optional<rocksdb::Status> take_background_error();
   void set_fault(std::string fault);
   [[nodiscard]] bool below_floor(std::string& why);
-  /// Someone waits for the readers to leave.
-  [[nodiscard]] bool closing() const noexcept { return !open_.load(std::memory_order_acquire); }
   /// Runs `read(live)` while the database is kept open. Error: storage_unavailable, or read's own.
   template <class T, class Read>
   Result<T> with_live(Read&& read);

@@ -229,6 +229,17 @@ DeviceView::Series LiveDirectory::series_of_tail(const Tail& tail) const {
   return series;
 }
 
+BlockOwner LiveDirectory::owner(std::uint32_t device, std::uint32_t series) const {
+  const std::scoped_lock lock(state_.mutex);
+  BlockOwner out;
+  out.shape = state_.shapes.at(shape_of(series));
+  if (const Device* known = state_.devices.at(static_cast<model::DeviceNumber>(device))) {
+    out.device = known->name;
+    out.has_series = DirectoryState::find_tail(*known, series, BlockKind::main) != nullptr;
+  }
+  return out;
+}
+
 std::unique_ptr<DeviceView> LiveDirectory::view(const std::string& device) const {
   std::unique_lock lock(state_.mutex);
   const auto number = state_.devices.find(device);

@@ -24,6 +24,7 @@
 #include "storage/rocks_options.hpp"
 #include "storage/sealed_blocks.hpp"
 #include "storage/store.hpp"
+#include "storage/store_check.hpp"
 
 namespace spate::storage {
 
@@ -113,6 +114,8 @@ public:
   /// Rows and bytes in tails, devices, shapes. Any thread.
   void add_to(StoreStats& stats) const;
 
+  /// Who owns the blocks of these numbers. Any thread.
+  [[nodiscard]] BlockOwner owner(std::uint32_t device, std::uint32_t series) const;
   /// Null if the device is unknown.
   [[nodiscard]] std::unique_ptr<DeviceView> view(const std::string& device) const;
   /// As Store::last().

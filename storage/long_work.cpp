@@ -51,8 +51,12 @@ void LongWork::stop() {
 
 /// False if it shall stop.
 bool LongWork::pause() {
+  return pause(kPause);
+}
+
+bool LongWork::pause(std::chrono::nanoseconds time) {
   std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, kPause, [this] { return stopping_; });
+  wake_.wait_for(lock, time, [this] { return stopping_; });
   return !stopping_;
 }
 
@@ -109,10 +113,10 @@ Result<Operation> LongWork::erase(const EraseRequest& request) {
   return operation;
 }
 
-Result<Operation> LongWork::compact(const Uuid& id) {
+Result<Operation> LongWork::begin(const Uuid& id, OperationType type) {
   Operation operation;
   operation.id = id;
-  operation.type = OperationType::store_compact;
+  operation.type = type;
   operation.created_ms = host_.now_ms();
   if (auto recorded = record(operation); !recorded) {
     return fail(std::move(recorded.error()));
@@ -169,6 +173,8 @@ bool LongWork::work() {
     Result<void> how = record(operation);
     if (how && operation.type == OperationType::store_compact) {
       how = compact_all(operation);
+    } else if (how && operation.type == OperationType::store_check) {
+      how = check_all(operation);
     } else if (how && erasure != erasures.end()) {
       how = erase_bytes(*erasure, &operation);
       erasures.erase(erasure);

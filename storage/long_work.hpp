@@ -1,6 +1,8 @@
-// Spate - the operations of a data directory that take long: erasing for good, compacting.
+// Spate - the operations of a data directory that take long: erasing for good, compacting,
+// checking.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -23,12 +25,18 @@ public:
   virtual Result<void> on_committer(const std::function<void(LiveDirectory&)>& change) = 0;
   /// Runs `use` while the database is kept open.
   virtual Result<void> with_open(const std::function<Result<void>(LiveDirectory&)>& use) = 0;
+  /// Somebody waits to close it: what with_open() runs is to end soon. Any thread.
+  [[nodiscard]] virtual bool closing() const noexcept = 0;
+  /// Share of one core that work in the background may take.
+  [[nodiscard]] virtual double background_cpu_max() const noexcept = 0;
   [[nodiscard]] virtual std::int64_t now_ms() const = 0;
 };
 
-/// Flow:       erase(), compact(): durable, then done by the thread, one after the other; what a
+/// Flow:       erase(), compact(), check(): durable, then done by the thread, one after the other;
+/// what a
 ///             restart has interrupted begins again.
-/// Thread:     one of its own, idle most of the time. erase() and compact() from any that may wait.
+/// Thread:     one of its own, idle most of the time. erase(), compact() and check() from any that
+///             may wait.
 /// Durability: when erase() returns the records are hidden for ever and the operation is recorded.
 /// Failure:    while the directory is closed the work waits; each step may be done again.
 class LongWork {
@@ -40,15 +48,18 @@ public:
 
   /// As Store.
   Result<Operation> erase(const EraseRequest& request);
-  Result<Operation> compact(const Uuid& id);
+  Result<Operation> compact(const Uuid& id) { return begin(id, OperationType::store_compact); }
+  Result<Operation> check(const Uuid& id) { return begin(id, OperationType::store_check); }
   /// Ends the step at hand. Idempotent; before the committer ends.
   void stop();
 
 private:
+  Result<Operation> begin(const Uuid& id, OperationType type);
   void run();
   bool work();
   Result<void> erase_bytes(const Erasure& erasure, Operation* operation);
   Result<void> compact_all(Operation& operation);
+  Result<void> check_all(Operation& operation);
   Result<void> drop_log(std::uint64_t& old_log);
   Result<void> seal_through(std::uint64_t sequence);
   Result<void> flush();
@@ -56,6 +67,7 @@ private:
   Result<void> record(const Operation& operation);
   Result<void> finish(Operation operation, const Result<void>& how);
   [[nodiscard]] bool pause();
+  [[nodiscard]] bool pause(std::chrono::nanoseconds time);
 
   LongWorkHost& host_;
   std::mutex mutex_;

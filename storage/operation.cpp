@@ -9,8 +9,8 @@ namespace spate::storage {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr std::array<std::string_view, 3> kTypes = {"telemetry.erase", "store.compact",
-                                                    "backup.create"};
+constexpr std::array<std::string_view, 4> kTypes = {"telemetry.erase", "store.compact",
+                                                    "backup.create", "store.check"};
 constexpr std::array<std::string_view, 5> kStates = {"QUEUED", "RUNNING", "SUCCEEDED", "FAILED",
                                                      "CANCELED"};
 

@@ -16,7 +16,8 @@ namespace spate::storage {
 enum class OperationType : std::uint8_t {
   telemetry_erase = 0,
   store_compact = 1,
-  backup_create = 2
+  backup_create = 2,
+  store_check = 3
 };
 enum class OperationState : std::uint8_t { queued, running, succeeded, failed, canceled };
 

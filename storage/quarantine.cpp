@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -60,14 +61,25 @@ Result<void> sync_directory(const std::string& path) {
   return error;
 }
 
-/// The number in a line `name: number` of a text.
-bool number_after(const std::string& text, const std::string& name, std::int64_t& out) {
-  const auto at = text.find("\n" + name + ": ");
-  if (at == std::string::npos) {
-    return false;
+/// What a line `name: value` of a text says; nothing if there is none.
+std::string_view value_after(std::string_view text, std::string_view name) {
+  const auto at = text.find(std::string("\n").append(name).append(": "));
+  if (at == std::string_view::npos) {
+    return {};
   }
-  const char* begin = text.data() + at + name.size() + 3;
-  return std::from_chars(begin, text.data() + text.size(), out).ec == std::errc();
+  text.remove_prefix(at + name.size() + 3);
+  return text.substr(0, text.find('\n'));
+}
+
+template <class Number>
+bool number_after(std::string_view text, std::string_view name, Number& out) {
+  const std::string_view value = value_after(text, name);
+  return std::from_chars(value.data(), value.data() + value.size(), out).ec == std::errc();
+}
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 } // namespace
@@ -82,6 +94,37 @@ Quarantine::Quarantine(std::string directory, std::string name)
     next_ = std::max(next_, number + 1);
     count_ += entry.path().extension() == ".txt" ? 1 : 0;
   }
+}
+
+std::vector<Quarantine::Entry> Quarantine::list(const std::string& directory) {
+  std::vector<std::pair<std::uint64_t, Entry>> found;
+  std::error_code none;
+  for (const auto& file : fs::directory_iterator(directory, none)) {
+    if (file.path().extension() != ".txt") {
+      continue;
+    }
+    const std::string stem = file.path().stem().string();
+    std::uint64_t number = 0;
+    std::from_chars(stem.data(), stem.data() + stem.size(), number);
+    const std::string text = text_of(file.path());
+    Entry entry;
+    entry.file = file.path().filename().string();
+    entry.has_block = fs::exists(fs::path(file.path()).replace_extension(".block"), none);
+    (void)number_after(text, "device", entry.device);
+    entry.series = value_after(text, "series");
+    entry.first_time_ns = value_after(text, "first_time_ns");
+    entry.last_time_ns = value_after(text, "last_time_ns");
+    entry.place = value_after(text, "place");
+    entry.reason = value_after(text, "reason");
+    found.emplace_back(number, std::move(entry));
+  }
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Entry> out;
+  for (auto& [number, entry] : found) {
+    out.push_back(std::move(entry));
+  }
+  return out;
 }
 
 Result<void> Quarantine::set_aside(const Damage& damage, std::string_view block) {
@@ -141,8 +184,7 @@ Result<void> Quarantine::erase(std::uint32_t device, std::int64_t from_ns, std::
     if (entry.path().extension() != ".txt") {
       continue;
     }
-    std::ifstream file(entry.path());
-    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    const std::string text = text_of(entry.path());
     std::int64_t number = 0;
     std::int64_t first = INT64_MIN;
     std::int64_t last = INT64_MAX;

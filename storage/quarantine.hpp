@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/base/result.hpp"
 #include "storage/keys.hpp"
@@ -36,6 +37,19 @@ public:
   [[nodiscard]] std::uint64_t count() const noexcept {
     return count_.load(std::memory_order_relaxed);
   }
+
+  /// What lies in a quarantine, as far as its texts can be read; by number. Any thread.
+  struct Entry {
+    std::string file; ///< Of the text, without its directory.
+    bool has_block = false;
+    std::uint32_t device = 0; ///< 0: not known.
+    std::string series;
+    std::string first_time_ns;
+    std::string last_time_ns;
+    std::string place;
+    std::string reason;
+  };
+  [[nodiscard]] static std::vector<Entry> list(const std::string& directory);
 
 private:
   Result<void> write(const Damage& damage, std::string_view block, bool has_block);

@@ -11,6 +11,7 @@
 
 #include "engine/base/hash.hpp"
 #include "storage/data_directory.hpp"
+#include "storage/store_check.hpp"
 #include "storage/store_internals.hpp"
 
 namespace spate::storage {
@@ -25,6 +26,11 @@ Operation combine(Operation whole, const Operation& part) {
   whole.started_ms = std::max(whole.started_ms, part.started_ms);
   whole.finished_ms = std::max(whole.finished_ms, part.finished_ms);
   whole.error = whole.error.empty() ? part.error : whole.error;
+  if (whole.type == OperationType::store_check && !whole.result.empty() && !part.result.empty()) {
+    whole.result = join_reports(whole.result, part.result);
+  } else if (whole.result.empty()) {
+    whole.result = part.result;
+  }
   if (whole.ended() && part.ended()) {
     const bool failed =
         whole.state == OperationState::failed || part.state == OperationState::failed;
@@ -34,6 +40,7 @@ Operation combine(Operation whole, const Operation& part) {
         whole.state == OperationState::queued && part.state == OperationState::queued;
     whole.state = queued ? OperationState::queued : OperationState::running;
     whole.finished_ms = 0;
+    whole.result.clear(); // Of a part only.
   }
   return whole;
 }
@@ -92,6 +99,7 @@ public:
   }
   Result<Operation> erase(const EraseRequest& request) override;
   Result<Operation> compact(const Uuid& id) override;
+  Result<Operation> check(const Uuid& id) override;
   Result<std::optional<Operation>> operation(const Uuid& id) override;
   Result<OperationPage> operations(const OperationQuery& query) override;
   Result<void> with_databases(const DatabaseUser& use) override {
@@ -194,6 +202,23 @@ Result<Operation> StoreOfDirectories::compact(const Uuid& id) {
       return part;
     }
     whole = whole ? combine(*whole, *part) : *part;
+  }
+  return *whole;
+}
+
+Result<Operation> StoreOfDirectories::check(const Uuid& id) {
+  std::optional<Operation> whole;
+  std::optional<Error> error;
+  for (const auto& each : directories_) {
+    auto part = each->check(id);
+    if (!part) {
+      error = std::move(part.error());
+    } else {
+      whole = whole ? combine(*whole, *part) : *part;
+    }
+  }
+  if (!whole) {
+    return fail(std::move(*error));
   }
   return *whole;
 }

@@ -51,7 +51,8 @@ struct StoreOptions {
   std::uint64_t rejections_max = 100'000; ///< Entries in the ring of rejections, a data directory.
   /// Free space below which telemetry is refused; 0 = max(1 GiB, 5 % of the disk).
   std::uint64_t disk_free_min_bytes = 0;
-  /// Share of one core that folding and merging may take while commits are under way.
+  /// Share of one core that folding and merging may take while commits are under way, and a check
+  /// at any time.
   double fold_cpu_max = 0.25;
   std::int64_t fold_age_ms = 3'600'000; ///< Sealed blocks are folded at this age at the latest.
 };
@@ -308,6 +309,10 @@ public:
   virtual Result<Operation> erase(const EraseRequest& request) = 0;
   /// Seals, folds and merges everything, so that the least space is taken.
   virtual Result<Operation> compact(const Uuid& operation) = 0;
+  /// Reads every sealed block and every file and says what is damaged: SUCCEEDED with a result as
+  /// json_of(CheckReport) gives it. Data directories that are closed are left out; health() tells
+  /// them.
+  virtual Result<Operation> check(const Uuid& operation) = 0;
   /// nullopt: there is none, or it ended more than a week ago.
   virtual Result<std::optional<Operation>> operation(const Uuid& id) = 0;
   /// Newest first.

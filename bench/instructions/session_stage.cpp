@@ -35,6 +35,7 @@ public:
   Result<storage::AggregatePage> aggregate(const storage::AggregateRequest&) override { return {}; }
   Result<storage::Operation> erase(const storage::EraseRequest&) override { return {}; }
   Result<storage::Operation> compact(const Uuid&) override { return {}; }
+  Result<storage::Operation> check(const Uuid&) override { return {}; }
   Result<std::optional<storage::Operation>> operation(const Uuid&) override { return {}; }
   Result<storage::OperationPage> operations(const storage::OperationQuery&) override { return {}; }
   Result<void> with_databases(const storage::DatabaseUser&) override { return {}; }

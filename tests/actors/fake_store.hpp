@@ -68,6 +68,7 @@ public:
   }
   Result<storage::Operation> erase(const storage::EraseRequest&) override { return unused(); }
   Result<storage::Operation> compact(const Uuid&) override { return unused(); }
+  Result<storage::Operation> check(const Uuid&) override { return unused(); }
   Result<std::optional<storage::Operation>> operation(const Uuid&) override { return unused(); }
   Result<storage::OperationPage> operations(const storage::OperationQuery&) override {
     return unused();

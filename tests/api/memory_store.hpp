@@ -247,6 +247,13 @@ public:
     operation.total = 4;
     return operation;
   }
+  Result<storage::Operation> check(const Uuid& id) override {
+    if (reads_fail) {
+      return fail(Errc::storage_unavailable, "Shard 1 is being reopened.");
+    }
+    const std::scoped_lock lock(mutex_);
+    return add_operation(id, storage::OperationType::store_check);
+  }
   Result<std::optional<storage::Operation>> operation(const Uuid& id) override {
     const std::scoped_lock lock(mutex_);
     for (const storage::Operation& operation : operations_) {

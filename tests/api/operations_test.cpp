@@ -79,6 +79,20 @@ TEST_CASE("compacting asks for a content type that no page of another origin can
   CHECK(answer.json()["progress"]["total"] == 4);
 }
 
+TEST_CASE("a check of the store is asked for as compacting is") {
+  ApiNode node;
+  CHECK(node.ask("POST", "/api/v1/store:check").status == 415);
+  CHECK(node.ask("POST", "/api/v1/store:check", kJson, R"({"a":1})").code() == "validation-failed");
+  CHECK(node.ask("POST", "/api/v1/store:check?a=1", kJson, "{}").code() == "invalid-parameter");
+  CHECK(node.ask("GET", "/api/v1/store:check").header("allow") == "POST, OPTIONS");
+  const Answer answer = node.ask("POST", "/api/v1/store:check", kJson, "{}");
+  CHECK(answer.status == 202);
+  CHECK(answer.json()["type"] == "store.check");
+  CHECK(node.get("/api/v1/operations?type=store.check").json()["items"].size() == 1);
+  node.store.reads_fail = true;
+  CHECK(node.ask("POST", "/api/v1/store:check", kJson, "{}").code() == "shard-unavailable");
+}
+
 TEST_CASE("operations are listed newest first, by state and type, in pages") {
   ApiNode node;
   node.post("d", R"({"a":1})");

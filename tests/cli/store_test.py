@@ -14,9 +14,9 @@ ID = "01977f2e-71aa-7e05-8c21-5d0e9b7f1c02"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def operation(state, done=0, total=None, error=None):
+def operation(state, done=0, total=None, error=None, result=None):
     return {"id": ID, "type": "store.compact", "state": state, "progress": {"done": done, "total": total, "failed": 0},
-            "created_ts": 1594598500000, "started_ts": None, "finished_ts": None, "result": None,
+            "created_ts": 1594598500000, "started_ts": None, "finished_ts": None, "result": result,
             "error": error and {"type": "/api/v1/problems/internal-error", "title": "Something broke", "status": 500,
                                 "code": "internal-error", "detail": error}, "results_url": None}
 
@@ -183,12 +183,33 @@ def export():
 
 
 def check():
-    API.tell(store=[(200, store())])
-    assert "No faults so far." in run("check", expect=0).stdout
-    API.tell(store=[(200, store(damaged_blocks=2))])
-    assert "2 damaged blocks" in run("check", expect=1).stdout
-    API.tell(store=[(200, store(shards=[{"shard": 1, "status": "failed", "detail": "disk gone"}]))])
-    assert "disk gone" in run("check", expect=1).stdout
+    def tell(*faults, shards=({"shard": 0, "status": "ok"},)):
+        result = {"blocks": 12, "rows": 3400, "bytes": 2048, "faults": list(faults)}
+        API.tell(store=[(200, store(shards=list(shards)))], check=[(202, operation("QUEUED"))],
+                 operation=[(200, operation("RUNNING", 1, 4)), (200, operation("SUCCEEDED", 4, 4, result=result))])
+    tell()
+    done = run("check", expect=0)
+    assert done.stdout == "12 blocks with 3400 records, 2.00 KiB: all good.\n" and "1/4 steps" in done.stderr, done
+    asked = [a for a in API.asked if a[0] == "POST"]
+    assert asked[0][1] == "/api/v1/store:check" and asked[0][3] == "{}", asked
+    tell('/d: a "block" is damaged.\x1b[2J', "/d: another.")
+    out = run("check", expect=3).stdout
+    assert out.startswith('/d: a "block" is damaged.?[2J\n/d: another.\n') and out.endswith(": 2 faults.\n"), out
+    tell('a "b"')
+    assert json.loads(run("check", "-o", "json", expect=3).stdout) == {
+        "blocks": 12, "rows": 3400, "bytes": 2048, "faults": ['a "b"']}
+    # What the operation can not look into is no success.
+    tell(shards=[{"shard": 1, "status": "failed", "detail": "disk gone"}])
+    out = run("check", expect=3).stdout
+    assert "Shard 1 does not serve and was not checked: disk gone" in out and "1 fault." in out, out
+    API.tell(store=[(200, store())], check=[(202, operation("QUEUED"))], operation=[(200, operation("FAILED", 1, 4, "No."))])
+    assert "FAILED: No." in run("check", expect=1).stderr
+    API.tell(store=[(200, store())], check=[(202, operation("QUEUED"))],
+             operation=[(200, operation("SUCCEEDED", result={"blocks": 1}))])
+    assert "result of a check" in run("check", expect=1).stderr
+    API.tell(store=[(200, store())], check=[problem(503, "shard-unavailable", "All shards are closed.")])
+    assert "All shards are closed." in run("check", expect=1).stderr
+    assert "3 there are faults" in run("check", "--help", expect=0).stdout
 
 
 for part in (stats, compact, export, check):

@@ -113,6 +113,7 @@ class Contract:
 
 EXPORT, LASTS = "/api/v1/devices/{device_id}/telemetry:export", "/api/v1/telemetry/last"
 OPERATIONS, STORE, COMPACT = "/api/v1/operations", "/api/v1/store", "/api/v1/store:compact"
+CHECK = "/api/v1/store:check"
 OPERATION = OPERATIONS + "/{operation_id}"
 TELEMETRY, LAST = "/api/v1/devices/{device_id}/telemetry", "/api/v1/devices/{device_id}/telemetry/last"
 COMMANDS = "/api/v1/devices/{device_id}/commands"
@@ -233,6 +234,9 @@ def store(c):
     compact = c.call("POST", COMPACT, body="{}", content_type=JSON_TYPE, expect=202)
     c.code("unsupported-media-type", "POST", COMPACT, expect=415)
     c.code("validation-failed", "POST", COMPACT, body='{"a":1}', content_type=JSON_TYPE, expect=422)
+    check = c.call("POST", CHECK, body="{}", content_type=JSON_TYPE, expect=202)
+    c.code("unsupported-media-type", "POST", CHECK, expect=415)
+    c.code("validation-failed", "POST", CHECK, body='{"a":1}', content_type=JSON_TYPE, expect=422)
     erased = {"device_id": "contract-flat"}
     keyed = {"Idempotency-Key": "contract-erase"}
     first = c.call("DELETE", TELEMETRY, erased, headers=keyed, expect=202)
@@ -243,7 +247,7 @@ def store(c):
     gone = c.call("GET", TELEMETRY, erased)
     if gone and gone["records"]:
         c.fault("GET telemetry after DELETE", json.dumps(gone))
-    for operation in filter(None, (compact, first)):
+    for operation in filter(None, (compact, check, first)):
         one = {"operation_id": operation["id"]}
         for _ in range(12):
             ended = c.call("GET", OPERATION, one, headers={"Prefer": "wait=10"})

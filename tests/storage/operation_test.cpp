@@ -127,6 +127,7 @@ TEST_CASE("types and states have the names of the API") {
   CHECK(name_of(OperationType::telemetry_erase) == "telemetry.erase");
   CHECK(name_of(OperationType::store_compact) == "store.compact");
   CHECK(name_of(OperationType::backup_create) == "backup.create");
+  CHECK(name_of(OperationType::store_check) == "store.check");
   CHECK(operation_type("backup.create") == OperationType::backup_create);
   CHECK_FALSE(operation_type("backup"));
   CHECK(name_of(OperationState::queued) == "QUEUED");

@@ -204,7 +204,7 @@ class Nodes(unittest.TestCase):
 
     def test_queries_that_are_refused_do_not_count(self):
         with FakeNode({}) as node:
-            queries = ingest_under_queries.Queries(node, 1000, True)
+            queries = ingest_under_queries.Queries(node, 1000)
             queries.start()
             queries.join(10)
             with self.assertRaisesRegex(Trouble, "a query failed"):

@@ -22,8 +22,8 @@ namespace spate::storage {
                                                                 rocksdb::ColumnFamilyHandle* blocks,
                                                                 const rocksdb::Snapshot* snapshot);
 
-/// The questions that a commit asks about what was sealed before and is not folded yet. Committer
-/// thread; each costs a seek for each generation and perhaps a read from the disk, so the commit
+/// The questions that a commit asks about what was sealed before. Committer thread; each costs a
+/// seek for each generation and run of its time, and perhaps a read from the disk, so the commit
 /// bounds how many it asks.
 class BlockLookup {
 public:
@@ -42,14 +42,32 @@ public:
                      std::int64_t time_ns, std::string_view values, Budget& left);
 
 private:
-  Result<bool> holds_row(const model::Shape& shape, std::string_view block, std::int64_t time_ns,
-                         std::string_view values, const Hidden& hidden, std::uint64_t order);
+  /// Of one device and series.
+  struct Question {
+    std::uint32_t device;
+    std::uint32_t series;
+    const model::Shape& shape;
+    std::int64_t time_ns;
+    std::string_view values;
+  };
+  struct Decoded {
+    BlockKey key;
+    std::uint32_t erased_through = 0;
+    std::vector<columnar::Row> rows;
+    std::string arena;
+  };
+  Result<bool> set_holds(const Question& question, const BlockSet& set, bool has_late,
+                         Budget& left);
+  Result<const Decoded*> decode(const Question& question, std::string_view block,
+                                const BlockKey& key, std::uint32_t erased_through);
+  [[nodiscard]] bool holds_row(const Decoded& decoded, const Question& question) const;
 
   rocksdb::DB* db_ = nullptr; ///< Borrowed.
   std::shared_ptr<const BlocksView> view_;
-  std::vector<std::int64_t> times_;
-  std::vector<columnar::Row> rows_;
-  std::string arena_;
+  // The blocks that were decoded last: a batch that is sent again asks for its rows one by one.
+  static constexpr std::size_t kDecodedMax = 8;
+  std::vector<Decoded> decoded_;
+  std::size_t oldest_ = 0;
 };
 
 } // namespace spate::storage

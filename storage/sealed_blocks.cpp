@@ -108,11 +108,12 @@ Result<SealedBlocks::Size> SealedBlocks::size_of(const Generation& generation) c
   read.total_order_seek = true;
   const std::unique_ptr<rocksdb::Iterator> at(db_.NewIterator(read, generation.handle()));
   at->SeekToFirst();
-  if (!at->status().ok()) {
+  // A damaged block is a block, and no reason not to open: who reads it is told.
+  if (!at->status().ok() && !at->status().IsCorruption()) {
     return fail(error_of(at->status()));
   }
   Size size;
-  if (at->Valid()) {
+  if (at->Valid() || !at->status().ok()) {
     size.first_sealed_ms = options_.now_ms();
     for (const auto& part : {rocksdb::DB::Properties::kLiveSstFilesSize,
                              rocksdb::DB::Properties::kCurSizeAllMemTables}) {

@@ -114,7 +114,7 @@ TEST_CASE("version, document and problem codes are served") {
   CHECK(node.get("/version").json()["built_ts"] == 1'594'500'000'000);
   const auto document = node.get("/api/v1/openapi.json").json();
   CHECK(document["openapi"] == "3.1.0");
-  CHECK(document["paths"].size() == 22);
+  CHECK(document["paths"].size() == 23);
   const auto codes = node.get("/api/v1/problems").json()["items"];
   CHECK(codes.size() == document["x-spate-problem-codes"].size());
   CHECK(node.get("/api/v1/problems/storage-full").json()["status"] == 507);

@@ -44,6 +44,9 @@ public:
     if (text.find("File Deletions ") != std::string_view::npos) {
       return; // Each backup makes two, and they mean nothing.
     }
+    if (text.find("without unique ID to verify") != std::string_view::npos) {
+      return; // Of files that were ingested: they never have one.
+    }
     if (text.find(": dropping ") != std::string_view::npos) {
       log::warn("log-cut",
                 "the write-ahead log can not be read to its end. After a power cut or a kill that "

@@ -36,7 +36,10 @@ void TimeGroup::begin(std::size_t rows_max, std::size_t bytes_max) {
 
 void TimeGroup::add(std::uint32_t series, const model::Shape& shape, const RowView& row) {
   if (++added_ == 1) {
-    first_ = {&shape, row, tie_of(series), std::string(row.values)};
+    first_.shape = &shape;
+    first_.row = row;
+    first_.tie = tie_of(series);
+    first_.values.assign(row.values); // Most groups need no other memory.
     return;
   }
   if (added_ == 2) {
@@ -59,13 +62,13 @@ void TimeGroup::add(std::uint32_t series, const model::Shape& shape, const RowVi
   }
 }
 
-std::vector<GroupRow> TimeGroup::take(bool& all) {
+std::span<const GroupRow> TimeGroup::take(bool& all) {
+  all = !left_out_;
   if (added_ == 1) {
-    offer(std::move(first_));
+    return {&first_, behind(first_.row.time_ns, first_.tie) ? std::size_t{1} : 0};
   }
   std::sort_heap(kept_.begin(), kept_.end(), ReadBefore{request_.descending});
-  all = !left_out_;
-  return std::exchange(kept_, {});
+  return kept_;
 }
 
 bool TimeGroup::is_new(const model::Shape& shape, const RowView& row) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -33,8 +34,9 @@ public:
   void begin(std::size_t rows_max, std::size_t bytes_max);
   /// Rows of one series come in order of arrival: of repeats the first one stands.
   void add(std::uint32_t series, const model::Shape& shape, const RowView& row);
-  /// The first records behind the position, in reading order. `all`: none was left out.
-  std::vector<GroupRow> take(bool& all);
+  /// The first records behind the position, in reading order; until begin(). `all`: none was left
+  /// out.
+  std::span<const GroupRow> take(bool& all);
 
   [[nodiscard]] bool empty() const noexcept { return added_ == 0; }
   [[nodiscard]] std::size_t rows_kept() const noexcept { return kept_.size(); }

@@ -4,12 +4,17 @@ namespace spate::storage {
 
 namespace {
 constexpr std::uint32_t kDayS = 24 * 3600;
-constexpr std::int64_t kLongestDays = 28;
+constexpr std::int64_t kLongDays = 28;
+/// Nothing waits for the end of these: what counts is that an hourly record fills whole blocks.
+constexpr std::int64_t kForeverDays = 112;
 } // namespace
 
 std::int64_t partition_width_ns(std::uint32_t retention_s) noexcept {
-  if (retention_s == 0 || retention_s > 180 * kDayS) {
-    return kLongestDays * kDayNs;
+  if (retention_s == 0) {
+    return kForeverDays * kDayNs;
+  }
+  if (retention_s > 180 * kDayS) {
+    return kLongDays * kDayNs;
   }
   return retention_s <= 2 * kDayS ? kHourNs : kDayNs;
 }

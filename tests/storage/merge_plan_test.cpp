@@ -151,7 +151,7 @@ TEST_CASE("partitions are wider the longer rows are kept, and hold all times") {
   CHECK(partition_width_ns(2 * 86'400 + 1) == kDayNs);
   CHECK(partition_width_ns(180 * 86'400) == kDayNs);
   CHECK(partition_width_ns(181 * 86'400) == 28 * kDayNs);
-  CHECK(partition_width_ns(0) == 28 * kDayNs);
+  CHECK(partition_width_ns(0) == 112 * kDayNs);
   CHECK(partition_of(0, kDayNs) == TimeSpan{0, kDayNs});
   CHECK(partition_of(-1, kDayNs) == TimeSpan{-kDayNs, 0});
   CHECK(partition_of(kDayNs, kDayNs) == TimeSpan{kDayNs, 2 * kDayNs});

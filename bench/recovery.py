@@ -19,7 +19,7 @@ from harness import ROOT, Generator, Trouble, raise_descriptor_limit
 from store_harness import StoreNode, goal, print_goals, print_heading
 
 MIB = 1 << 20
-DEVICES = 2000
+DEVICES = 6_000  # So many that no tail is full by its bytes before the log is.
 FULL = 0.92  # Of the log's budget; at all of it the oldest tails are sealed.
 PROBE_MESSAGES = 100_000
 BASE_SECONDS, SECONDS_A_256_MIB = 2.0, 1.0

@@ -63,21 +63,15 @@ bool LogWindows::wrote(std::uint64_t sequence, std::size_t bytes) {
   window.last_sequence = sequence;
   window.bytes += bytes;
   // A spare that is not ready yet is not waited for: this window just grows a little more.
-  if (window.bytes < limits_.window_bytes || spare_.empty()) {
-    return false;
-  }
-  windows_.push_back(spare_.front());
-  spare_.pop_front();
-  active_ = windows_.back().handle;
-  wake_.notify_one();
-  return true;
+  return window.bytes >= limits_.window_bytes && open_next();
 }
 
 bool LogWindows::rotate() {
   const std::scoped_lock lock(mutex_);
-  if (windows_.back().last_sequence == 0) {
-    return true; // It is new.
-  }
+  return windows_.back().last_sequence == 0 || open_next(); // A new one is as good as the next.
+}
+
+bool LogWindows::open_next() {
   if (spare_.empty()) {
     return false;
   }

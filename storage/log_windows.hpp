@@ -74,6 +74,7 @@ private:
   void run();
   rocksdb::Status create(Window& window);
   rocksdb::Status drop(const std::vector<Window>& windows);
+  bool open_next(); ///< Mutex held. False if there is no spare one yet.
   [[nodiscard]] bool front_below(std::uint64_t floor) const noexcept;
 
   rocksdb::DB& db_;

@@ -105,12 +105,16 @@ Result<Operation> LongWork::erase(const EraseRequest& request) {
   if (auto recorded = record(operation); !recorded) {
     return fail(std::move(recorded.error()));
   }
+  poke();
+  return operation;
+}
+
+void LongWork::poke() {
   {
     const std::scoped_lock lock(mutex_);
     poked_ = true;
   }
   wake_.notify_one();
-  return operation;
 }
 
 Result<Operation> LongWork::begin(const Uuid& id, OperationType type) {
@@ -121,11 +125,7 @@ Result<Operation> LongWork::begin(const Uuid& id, OperationType type) {
   if (auto recorded = record(operation); !recorded) {
     return fail(std::move(recorded.error()));
   }
-  {
-    const std::scoped_lock lock(mutex_);
-    poked_ = true;
-  }
-  wake_.notify_one();
+  poke();
   return operation;
 }
 

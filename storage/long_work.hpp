@@ -56,6 +56,7 @@ public:
 private:
   Result<Operation> begin(const Uuid& id, OperationType type);
   void run();
+  void poke();
   bool work();
   Result<void> erase_bytes(const Erasure& erasure, Operation* operation);
   Result<void> compact_all(Operation& operation);

@@ -123,8 +123,9 @@ Result<std::string> compact(const Directories& directories, const cli::StoreProg
 Result<cli::StoreCheck> check(const Directories& directories, const cli::StoreProgress& progress) {
   cli::StoreCheck out;
   for (const std::string& path : directories) { // Opening it writes a new one.
-    for (const std::string& place : storage::find_cut_logs(storage::database_path(path))) {
-      out.faults.push_back(path + ": a record of the write-ahead log is damaged: " + place +
+    for (const storage::DamagedLog& log :
+         storage::find_damaged_logs(storage::database_path(path))) {
+      out.faults.push_back(path + ": a record of the write-ahead log is damaged: " + log.place() +
                            "; what was written behind it is lost.");
     }
   }

@@ -51,6 +51,10 @@ public:
     if (auto sound = check_manifest(path); !sound) {
       return fail(std::move(sound.error()));
     }
+    if (const auto damaged = find_damaged_logs(path); !damaged.empty()) {
+      return fail(Errc::storage_corrupt, path + ": a record of the write-ahead log is damaged: " +
+                                             damaged.front().place());
+    }
     rocksdb::DBOptions options = database_options(nullptr, path, [](const rocksdb::Status&) {});
     options.create_if_missing = false;
     options.create_missing_column_families = false;

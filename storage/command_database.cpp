@@ -80,6 +80,9 @@ Result<std::unique_ptr<CommandDatabase>> CommandDatabase::open(const std::string
   if (auto sound = check_manifest(path); !sound) {
     return fail(std::move(sound.error()));
   }
+  if (auto cut = cut_damaged_logs(path, path); !cut) {
+    return fail(std::move(cut.error()));
+  }
   std::unique_ptr<CommandDatabase> made(new CommandDatabase);
   rocksdb::DB* db = nullptr;
   const auto status =

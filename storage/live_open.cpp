@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "engine/base/log.hpp"
 #include "storage/live_directory.hpp"
 #include "storage/manifest_check.hpp"
 
@@ -55,9 +54,8 @@ Result<LiveDirectory::Opened> LiveDirectory::open_database(const RocksOptions& o
   if (auto sound = check_manifest(options_.path); !sound) {
     return fail(std::move(sound.error()));
   }
-  for (const std::string& place : find_cut_logs(options_.path)) {
-    log::warn("log-cut", "a record of the write-ahead log is damaged; what came behind it is lost",
-              {{"data_dir", std::string_view(options_.name)}, {"reason", std::string_view(place)}});
+  if (auto cut = cut_damaged_logs(options_.path, options_.name); !cut) {
+    return fail(std::move(cut.error()));
   }
   std::vector<std::string> names;
   const auto listed = rocksdb::DB::ListColumnFamilies(options.db, options_.path, &names);

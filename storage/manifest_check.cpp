@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "engine/base/log.hpp"
+
 namespace spate::storage {
 
 namespace {
@@ -163,20 +165,43 @@ Result<void> check_manifest(const std::string& database) {
   return {};
 }
 
-std::vector<std::string> find_cut_logs(const std::string& database) {
-  std::vector<std::string> cut;
+std::string DamagedLog::place() const {
+  return path.substr(path.rfind('/') + 1) + " at " + std::to_string(position);
+}
+
+std::vector<DamagedLog> find_damaged_logs(const std::string& database) {
+  std::vector<DamagedLog> damaged;
   std::error_code error;
   for (std::filesystem::directory_iterator each(database, error), end; !error && each != end;
        each.increment(error)) {
     if (each->path().extension() == ".log") {
       const Walk walked = walk(each->path().string());
       if (walked.finding == Finding::type) {
-        cut.push_back(each->path().filename().string() + " at " + std::to_string(walked.position));
+        damaged.push_back({each->path().string(), walked.position});
       }
     }
   }
-  std::sort(cut.begin(), cut.end());
-  return cut;
+  std::sort(damaged.begin(), damaged.end(),
+            [](const DamagedLog& a, const DamagedLog& b) { return a.path < b.path; });
+  return damaged;
+}
+
+Result<void> cut_damaged_logs(const std::string& database, std::string_view name) {
+  for (const DamagedLog& each : find_damaged_logs(database)) {
+    log::warn("log-cut", "a record of the write-ahead log is damaged; what came behind it is lost",
+              {{"data_dir", name}, {"reason", std::string_view(each.place())}});
+    const int fd = ::open(each.path.c_str(), O_WRONLY | O_CLOEXEC);
+    const bool cut =
+        fd >= 0 && ::ftruncate(fd, static_cast<off_t>(each.position)) == 0 && ::fsync(fd) == 0;
+    const int reason = errno;
+    if (fd >= 0) {
+      ::close(fd);
+    }
+    if (!cut) {
+      return fail(Errc::storage_io, each.path + ": " + std::strerror(reason));
+    }
+  }
+  return {};
 }
 
 } // namespace spate::storage

@@ -7,7 +7,9 @@
 // families or files, so whole log windows or blocks.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/result.hpp"
@@ -21,8 +23,17 @@ namespace spate::storage {
 /// twice. Errors: storage_corrupt, storage_io.
 Result<void> check_manifest(const std::string& database);
 
-/// The write-ahead logs in which a record's type was changed, with the place: "000012.log at 1471".
-/// RocksDB replays them up to there and says nothing. Other damage of theirs it reports itself.
-[[nodiscard]] std::vector<std::string> find_cut_logs(const std::string& database);
+/// A write-ahead log in which a record's type was changed: RocksDB 7 replays it up to there and
+/// says nothing, RocksDB 9 never comes back from it. Other damage of theirs it reports itself.
+struct DamagedLog {
+  std::string path;
+  std::uint64_t position = 0;              ///< Where that record begins.
+  [[nodiscard]] std::string place() const; ///< "000012.log at 1471", for people.
+};
+[[nodiscard]] std::vector<DamagedLog> find_damaged_logs(const std::string& database);
+
+/// Ends these logs there, synced, so that the database can be opened: what is behind can not be
+/// replayed in order. Says so in our log; `name` is the data directory's. Errors: storage_io.
+Result<void> cut_damaged_logs(const std::string& database, std::string_view name);
 
 } // namespace spate::storage

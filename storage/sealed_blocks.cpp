@@ -90,9 +90,16 @@ Result<void> SealedBlocks::start() {
     }
     sizes_.push_back(*size);
   }
+  BlocksView view = *view_;
+  if (sizes_.size() > 1 && sizes_.back().first_sealed_ms == 0) {
+    // It was made ahead. The one before goes on: an opening is no reason to fold.
+    spare_ = std::move(view.generations.back());
+    view.generations.pop_back();
+    sizes_.pop_back();
+  }
   {
     const std::scoped_lock lock(state_.mutex);
-    publish(*view_);
+    publish(std::move(view));
   }
   MaintenanceOptions maintenance;
   maintenance.fold_cpu_max = options_.fold_cpu_max;

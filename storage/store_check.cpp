@@ -368,8 +368,8 @@ CheckReport check_command_log(const std::string& directory) {
   if (!std::filesystem::exists(directory, error)) {
     return report;
   }
-  for (const std::string& place : find_cut_logs(directory)) {
-    report.add(directory + ": a record of the write-ahead log is damaged: " + place +
+  for (const DamagedLog& log : find_damaged_logs(directory)) {
+    report.add(directory + ": a record of the write-ahead log is damaged: " + log.place() +
                "; commands that were written behind it are lost.");
   }
   if (!has_database_at(directory)) {

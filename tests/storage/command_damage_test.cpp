@@ -4,6 +4,7 @@
 #include "storage/command_database.hpp"
 #include "storage/command_keys.hpp"
 #include "tests/storage/command_fixture.hpp"
+#include "tests/storage/damage.hpp"
 
 using namespace spate;
 using namespace spate::storage;
@@ -44,6 +45,25 @@ TEST_SUITE("command log damage") {
     f.log->poke();
     f.created();
     CHECK_FALSE(f.ears.heard_due());
+  }
+
+  TEST_CASE("a log with a changed record type is replayed up to it, and that is said") {
+    CommandFixture f;
+    f.open();
+    const auto kept = f.created();
+    std::string log;
+    for (const auto& entry : std::filesystem::directory_iterator(f.options.directory)) {
+      log = entry.path().extension() == ".log" ? entry.path().string() : log;
+    }
+    const std::size_t records = headers_of(log).size();
+    const auto lost = f.created();
+    f.log.reset();
+    flip(log, headers_of(log).at(records) + 6, 1 << 2);
+    const StderrCapture said;
+    f.open();
+    CHECK(said.holds("log-cut"));
+    CHECK(f.log->find("d", kept.id).value().has_value());
+    CHECK_FALSE(f.log->find("d", lost.id).value().has_value());
   }
 
   TEST_CASE("another format, something else, and damaged totals are refused") {

@@ -1,15 +1,13 @@
 // Bytes that changed on the disk: reported or harmless, never wrong data.
 #include <algorithm>
-#include <cstdio>
 #include <fstream>
 #include <functional>
 #include <random>
-#include <sstream>
 
-#include <fcntl.h>
 #include <rocksdb/metadata.h>
 
 #include "storage/manifest_check.hpp"
+#include "tests/storage/damage.hpp"
 #include "tests/storage/fault_times.hpp"
 #include "tests/storage/live_fixture.hpp"
 
@@ -19,41 +17,6 @@ using namespace spate::storage::test;
 using model::RowOutcome;
 
 namespace {
-
-/// What is written to stderr meanwhile: the log, as it was not started.
-class StderrCapture {
-public:
-  StderrCapture() : saved_(::dup(2)) {
-    std::fflush(stderr);
-    const int fd = ::open(path_.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-    REQUIRE(::dup2(fd, 2) == 2);
-    ::close(fd);
-  }
-  ~StderrCapture() {
-    std::fflush(stderr);
-    ::dup2(saved_, 2);
-    ::close(saved_);
-  }
-  [[nodiscard]] bool holds(const std::string& word) const {
-    std::fflush(stderr);
-    std::ifstream file(path_);
-    const std::string text = (std::ostringstream() << file.rdbuf()).str();
-    return text.find(word) != std::string::npos;
-  }
-
-private:
-  TempDir dir_;
-  const std::string path_ = dir_.sub("stderr");
-  const int saved_;
-};
-
-void flip(const std::filesystem::path& file, std::uintmax_t at, int mask) {
-  std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
-  bytes.seekg(static_cast<std::streamoff>(at));
-  const int old = bytes.get();
-  bytes.seekp(static_cast<std::streamoff>(at));
-  bytes.put(static_cast<char>(old ^ mask));
-}
 
 void remove_commit(const std::string& path, std::uint64_t sequence) {
   std::vector<std::string> names;
@@ -117,23 +80,6 @@ bool complete(LiveFixture& f, bool& reported) {
     all = all && page->records.size() == 180;
   }
   return all;
-}
-
-/// Where the records of a log of RocksDB's begin.
-std::vector<std::size_t> headers_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string bytes = (std::ostringstream() << file.rdbuf()).str();
-  std::vector<std::size_t> out;
-  for (std::size_t at = 0; at + 7 <= bytes.size();) {
-    if ((32u << 10) - at % (32u << 10) < 7) {
-      at += (32u << 10) - at % (32u << 10);
-      continue;
-    }
-    out.push_back(at);
-    at += 7 + (static_cast<unsigned char>(bytes[at + 4]) |
-               static_cast<std::size_t>(static_cast<unsigned char>(bytes[at + 5])) << 8);
-  }
-  return out;
 }
 
 /// A filled directory that is copied, changed in one bit, opened and read.
@@ -269,6 +215,24 @@ TEST_SUITE("damage") {
       }
     }
     CHECK(flips.harmless == 0);
+  }
+
+  TEST_CASE("a log ends before a record whose type was changed, and the rest stays as it was") {
+    Flips flips;
+    const std::string path = flips.original.sub("db");
+    const auto name = std::find_if(flips.files.rbegin(), flips.files.rend(),
+                                   [](const auto& f) { return f.ends_with(".log"); });
+    const std::string log = path + "/" + *name;
+    const auto headers = headers_of(log);
+    REQUIRE(headers.size() > 2);
+    const std::string before = read_file(log);
+    flip(log, headers[1] + 6, 1 << 2);
+    CHECK(find_damaged_logs(path).at(0).place() == *name + " at " + std::to_string(headers[1]));
+    const StderrCapture said;
+    CHECK(cut_damaged_logs(path, "first"));
+    CHECK(said.holds(*name + " at " + std::to_string(headers[1])));
+    CHECK(read_file(log) == before.substr(0, headers[1]));
+    CHECK(find_damaged_logs(path).empty());
   }
 
   TEST_CASE("a MANIFEST that was cut in a record opens, as after a crash") {

@@ -86,7 +86,7 @@ TEST_SUITE("log codec") {
       std::vector<Sent> sent;
       for (int i = 0; i < 40; ++i) {
         Sent each{};
-        each.device = random() % 5 == 0 ? 1u + random() % 70'000 : 5;
+        each.device = random() % 5 == 0 ? 1u + static_cast<std::uint32_t>(random() % 70'000) : 5;
         const bool is_mixed = random() % 6 == 0;
         each.shape = is_mixed ? mixed : two;
         each.series = is_mixed ? 200 : 3 + (random() % 8 == 0 ? 1u << 24 : 0);
@@ -131,9 +131,9 @@ TEST_SUITE("log codec") {
   TEST_CASE("a bare row with nothing to lean on is damage") {
     LogEncoder encoder;
     encoder.begin(1, 0, 0, {});
-    for (const unsigned char head : {0x80u, 0x20u, 0x40u, 0xe0u}) {
+    for (const char head : {'\x80', '\x20', '\x40', '\xe0'}) {
       std::string bytes(encoder.bytes());
-      bytes.push_back(static_cast<char>(head));
+      bytes.push_back(head);
       bytes.append("\x05\x03\x00\x00\x00", 5);
       LogDecoder decoder;
       REQUIRE(decoder.begin(bytes));

@@ -8,13 +8,15 @@ import pathlib
 import re
 import sys
 
-ENGINE = ["engine/base", "engine/model", "engine/columnar", "engine/json", "engine/wire", "engine/telemetry", "engine/net", "engine/http"]
+ENGINE = ["engine/base", "engine/model", "engine/columnar", "engine/json", "engine/wire", "engine/routing", "engine/telemetry",
+          "engine/net", "engine/http"]
 LAYERS = {  # folder: our folders that it may include
     "engine/base": [],
     "engine/model": ["engine/base"],
     "engine/columnar": ["engine/base", "engine/model"],
     "engine/json": ["engine/base"],
     "engine/wire": ["engine/base"],
+    "engine/routing": ["engine/base"],
     "engine/telemetry": ["engine/base", "engine/model", "engine/columnar", "engine/json"],
     "engine/net": ["engine/base"],
     "engine/http": ["engine/base", "engine/json", "engine/net"],
@@ -33,7 +35,7 @@ LIBRARIES = {  # header prefix: our folders where it may appear
     "simdjson": ["engine/json"],
     "rapidjson/": ["engine/json"],
     "nlohmann/": ["tests", "bench", "loadgen"],
-    "boost/": ["engine/http"],
+    "boost/": ["engine/http", "engine/routing"],
     "rocksdb/": ["storage", "tests/storage", "bench"],
     "caf/": ["actors", "node", "tests/actors"],
     "spdlog/": ["engine/base"],

@@ -11,16 +11,19 @@ DeviceLoop::DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options)
     : services_(services), options_(options), executor_(services.system, loop_, options.priorities),
       writer_(loop_, services.store, *this, options.writer),
       parser_(services.shapes, options.parser),
+      messages_(services.messages, loop_, options.number, *this),
       timers_(loop_.now_ms()), context_{services.store,
                                         writer_,
                                         parser_,
                                         services.routes,
                                         services.presence,
+                                        messages_,
                                         loop_,
                                         options.session,
                                         options.durability,
                                         {},
                                         log::RateLimit(),
+                                        {},
                                         {},
                                         std::mt19937_64(std::random_device()()),
                                         options.number},
@@ -76,11 +79,13 @@ net::ConnectionHandler* DeviceLoop::accept(net::Connection& connection) {
 bool DeviceLoop::before_poll() {
   const bool actors_left = executor_.run_ready();
   writer_.hand_over(); // What sessions shown again by a resume have parsed.
+  messages_.hand_over();
   return actors_left || receipts_left_;
 }
 
 void DeviceLoop::after_poll() {
   writer_.hand_over();
+  messages_.hand_over();
   receipts_left_ = deliver_receipts();
   throttle();
   if (drained_ && writer_.drained()) {
@@ -116,7 +121,7 @@ void DeviceLoop::between_reads() {
   if (executor_.priorities()) {
     executor_.run_urgent();
   }
-  if (writer_.over_limit()) {
+  if (writer_.over_limit() || messages_.over_limit()) {
     loop_.pause_reading(true, kHotBytesMax);
   }
 }
@@ -124,7 +129,8 @@ void DeviceLoop::between_reads() {
 void DeviceLoop::throttle() {
   // Not on and off with each receipt: every pause and resume touches all sockets that are ready.
   const bool too_much =
-      draining_ || (loop_.reading_paused() ? !writer_.well_below_limit() : writer_.over_limit());
+      draining_ || messages_.over_limit() ||
+      (loop_.reading_paused() ? !writer_.well_below_limit() : writer_.over_limit());
   if (too_much != loop_.reading_paused()) {
     loop_.pause_reading(too_much, draining_ ? 0 : kHotBytesMax);
   }
@@ -133,6 +139,12 @@ void DeviceLoop::throttle() {
 void DeviceLoop::on_message(const model::TelemetryBlock& block, const model::Message& message) {
   if (DeviceSession* session = sessions_.find(message.ack.slot, message.ack.generation)) {
     session->on_receipt(block, message);
+  }
+}
+
+void DeviceLoop::on_copy(Passing& passing, const Copy& copy) {
+  if (DeviceSession* session = sessions_.find(copy.slot, copy.generation)) {
+    session->on_copy(passing, copy);
   }
 }
 

@@ -33,6 +33,7 @@ struct DeviceLoopServices {
   const telemetry::RouteTable& routes;
   SessionRegistry& registry;
   Presence& presence;
+  MessageHub& messages;
   caf::actor command_router{}; ///< None: sessions take no commands.
 };
 
@@ -44,7 +45,7 @@ struct DeviceLoopServices {
 /// Back-pressure: while too much is in flight, no socket of this loop is read.
 /// Thread: start(), stop_accepting(), stop() by the owner; counters() and ledger() by anyone; the
 /// rest is its own.
-class DeviceLoop final : private net::LoopHooks, private ReceiptListener {
+class DeviceLoop final : private net::LoopHooks, private ReceiptListener, private CopyTaker {
 public:
   DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options);
   ~DeviceLoop() override;
@@ -60,6 +61,9 @@ public:
   void stop();
 
   [[nodiscard]] const SessionCounters& counters() const noexcept { return context_.counters; }
+  [[nodiscard]] const MessageRouter::Counters& passed() const noexcept {
+    return messages_.counters();
+  }
   [[nodiscard]] model::LedgerCounts ledger() const noexcept { return writer_.ledger().snapshot(); }
   /// What waits for the loop's actors: its depths are for any thread.
   [[nodiscard]] const LoopExecutor& executor() const noexcept { return executor_; }
@@ -71,6 +75,7 @@ private:
   void between_reads() override;
   void between_writes() override;
   void on_message(const model::TelemetryBlock& block, const model::Message& message) override;
+  void on_copy(Passing& passing, const Copy& copy) override;
 
   net::ConnectionHandler* accept(net::Connection& connection);
   bool deliver_receipts();
@@ -91,6 +96,7 @@ private:
   LoopExecutor executor_;
   ShardWriter writer_;
   telemetry::Parser parser_;
+  MessageRouter messages_;
   SessionTable sessions_;
   TimerWheel<SessionRef> timers_;
   SessionContext context_;

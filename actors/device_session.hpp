@@ -47,6 +47,7 @@ public:
   void on_receipt(const model::TelemetryBlock& block, const model::Message& message) {
     session_.on_receipt(block, message);
   }
+  void on_copy(Passing& passing, const Copy& copy) { session_.on_copy(passing, copy); }
   void on_timer();
   void on_shutdown() { session_.on_shutdown(); }
 
@@ -54,6 +55,7 @@ private:
   std::string& output() override { return connection_->output(); }
   void sent() override { connection_->sent(); }
   void pause_reading(bool paused) override { connection_->pause_reading(paused); }
+  std::size_t unsent_bytes() const override { return connection_->unsent_bytes(); }
   void set_packet_bytes_max(std::size_t bytes) override;
   void expect(std::size_t bytes) override { connection_->expect(bytes); }
   void close() override;

@@ -7,6 +7,7 @@
 #include "actors/command_answer.hpp"
 #include "actors/command_dialect.hpp"
 #include "actors/mqtt_publishing.hpp"
+#include "actors/outbox.hpp"
 
 namespace spate::actors {
 
@@ -24,7 +25,8 @@ constexpr std::size_t weight_of(const model::Command& command) {
 std::uint16_t MqttSession::Commands::next_packet_id() noexcept {
   // Far fewer are in use than there are.
   do {
-    last_packet_id = static_cast<std::uint16_t>(last_packet_id == 0xffff ? 1 : last_packet_id + 1);
+    last_packet_id =
+        static_cast<std::uint16_t>(last_packet_id == 0xffff ? kMessageIds + 1 : last_packet_id + 1);
   } while (std::any_of(unacked.begin(), unacked.end(),
                        [this](const Unacked& other) { return other.packet_id == last_packet_id; }));
   return last_packet_id;
@@ -330,28 +332,23 @@ void MqttSession::send_command(const model::Command& command) {
   heat();
 }
 
-void MqttSession::on_puback(const wire::Frame& frame) {
-  const auto packet = wire::decode_ack(frame, version_);
-  if (!packet) {
-    refuse(packet.error());
-    return;
-  }
+void MqttSession::on_command_puback(const wire::Ack& packet) {
   if (!commands_) {
-    context_.counters.unknown_pubacks.add();
+    context_.counters.unknown_acks.add();
     return;
   }
   auto& unacked = commands_->unacked;
   const auto found = std::find_if(unacked.begin(), unacked.end(), [&](const auto& other) {
-    return other.packet_id == packet->packet_id;
+    return other.packet_id == packet.packet_id;
   });
   if (found == unacked.end()) {
-    context_.counters.unknown_pubacks.add();
+    context_.counters.unknown_acks.add();
     return;
   }
   Commands::Unacked acked = std::move(*found);
   unacked.erase(found);
   commands_->unacked_bytes -= acked.bytes;
-  const bool taken = static_cast<std::uint8_t>(packet->reason) < 0x80;
+  const bool taken = static_cast<std::uint8_t>(packet.reason) < 0x80;
   if (taken) {
     context_.counters.commands_delivered.add();
   } else {
@@ -360,9 +357,9 @@ void MqttSession::on_puback(const wire::Frame& frame) {
   if (!acked.forgotten) {
     CommandDelivered told{target(), std::move(acked.device), acked.id, context_.wall_now_ms(), {}};
     if (!taken) {
-      told.refused = wire::name_of(packet->reason);
-      if (!packet->reason_string.empty()) {
-        told.refused.append(": ").append(packet->reason_string);
+      told.refused = wire::name_of(packet.reason);
+      if (!packet.reason_string.empty()) {
+        told.refused.append(": ").append(packet.reason_string);
       }
       told.refused = clean_reason(told.refused);
     }

@@ -74,7 +74,7 @@ struct MqttSession::Commands {
   std::uint64_t hot_until_ms = 0;
   std::uint64_t changes_second = 0; ///< Of `changes`.
   std::uint32_t changes = 0;
-  std::uint16_t last_packet_id = 0;
+  std::uint16_t last_packet_id = 0xffff; ///< They take the upper half, see Outbox.
   bool hot = false;
   bool gone = false; ///< The router was told, or need not be.
 

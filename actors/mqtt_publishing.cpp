@@ -18,6 +18,9 @@ using wire::Version;
 /// Devices of one session that Presence is told of; a gateway may carry thousands.
 constexpr std::size_t kPresentMax = 64;
 
+/// No version of the index.
+constexpr std::uint64_t kNoVersion = ~0ull;
+
 /// Faults of one message that are kept with their details; further ones are counted with the first
 /// of their reason.
 constexpr std::size_t kDetailedFaultsMax = 16;
@@ -163,6 +166,7 @@ void MqttSession::aim_at(std::string_view topic) {
   aim.fault = model::device_id_fault(aim.device);
   aim.shard = context_.store.shard_of(aim.device);
   aim.origin = hash_bytes(aim.device);
+  aim.matches_version = kNoVersion;
 
   auto& present = publishing_->present;
   if (aim.route != nullptr && aim.fault == nullptr && present.size() < kPresentMax &&
@@ -179,6 +183,15 @@ void MqttSession::ingest(const wire::Publish& publish) {
       return;
     }
     aim_at(publish.topic);
+  }
+  const bool taken = pass(publish);
+  if (taken && aim.route == nullptr) {
+    // No telemetry: it is others' now, and there is nothing to wait for.
+    if (const std::uint32_t sequence = publishing_->owe(publish, RejectReason::none);
+        sequence != kNoSequence) {
+      settle(sequence, RejectReason::none);
+    }
+    return;
   }
   model::TelemetryBlock& block = context_.writer.open_block(aim.shard);
   block.origin = aim.origin;
@@ -216,6 +229,59 @@ void MqttSession::ingest(const wire::Publish& publish) {
   }
   message.ack = {slot_, generation_, publishing_->owe(publish, refused)};
   context_.writer.add(aim.shard, message);
+}
+
+/// Gives it to all who have subscribed to its topic. False: nobody has.
+bool MqttSession::pass(const wire::Publish& publish) {
+  MessageRouter& messages = context_.messages;
+  Aim& aim = publishing_->aim;
+  if (aim.matches_version != messages.version()) {
+    aim.matches_version = messages.match(publish.topic, subscriber(), aim.matches);
+  }
+  if (aim.matches.empty()) {
+    return false;
+  }
+  std::string& properties = context_.properties;
+  properties.clear();
+  if (version_ == Version::v5) {
+    wire::append_message_properties(properties, publish);
+  }
+  const std::int64_t expires_ms =
+      publish.message_expiry_s
+          ? context_.loop.wall_now_ms() + std::int64_t{*publish.message_expiry_s} * 1000
+          : 0;
+  Passing passing(publish.topic, publish.payload, properties, publish.qos, publish.retain,
+                  expires_ms);
+  messages.pass(passing, aim.matches);
+  return true;
+}
+
+void MqttSession::keep_will(const wire::Will& will) {
+  auto kept = std::make_unique<model::ApplicationMessage>();
+  kept->topic = will.topic;
+  kept->payload = will.payload;
+  kept->qos = will.qos;
+  kept->retain = will.retain;
+  kept->expires_ms = will.message_expiry_s.value_or(0); // From its publication on.
+  wire::append_message_properties(kept->properties, will);
+  will_ = std::move(kept);
+}
+
+/// The connection ended without a DISCONNECT (MQTT-3.1.2-8). Its session ends with it, so that no
+/// Will Delay is left to wait for (MQTT5-3.1.3-9).
+void MqttSession::publish_will() {
+  if (!will_) {
+    return;
+  }
+  const auto will = std::move(will_);
+  MessageRouter& messages = context_.messages;
+  Matches matches;
+  messages.match(will->topic, subscriber(), matches);
+  const std::int64_t expires_ms =
+      will->expires_ms != 0 ? context_.loop.wall_now_ms() + will->expires_ms * 1000 : 0;
+  Passing passing(will->topic, will->payload, will->properties, will->qos, will->retain,
+                  expires_ms);
+  messages.pass(passing, matches);
 }
 
 /// Turns the faults of a message into rejections, which are written in the same commit as its good

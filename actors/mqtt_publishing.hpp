@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "actors/in_flight.hpp"
+#include "actors/matches.hpp"
 #include "actors/mqtt_session.hpp"
 #include "actors/packet_ids.hpp"
 #include "engine/model/ids.hpp"
@@ -28,6 +29,8 @@ struct Aim {
   model::ShardId shard{};
   std::uint64_t origin = 0;                                  ///< As TelemetryBlock::origin.
   model::DeviceNumber number = model::DeviceNumber::unknown; ///< Known from the first receipt on.
+  Matches matches;                                           ///< Who has subscribed to the topic,
+  std::uint64_t matches_version = ~0ull;                     ///< as of this version of the index.
 };
 
 struct MqttSession::Publishing {

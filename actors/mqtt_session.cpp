@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "actors/mqtt_commands.hpp"
+#include "actors/mqtt_deliveries.hpp"
 #include "actors/mqtt_publishing.hpp"
-#include "engine/base/hash.hpp"
 
 namespace spate::actors {
 
@@ -121,7 +121,9 @@ bool MqttSession::on_frame(const wire::Frame& frame) {
   }
   switch (frame.type) {
   case PacketType::puback:
-    on_puback(frame);
+  case PacketType::pubrec:
+  case PacketType::pubcomp:
+    on_answer(frame);
     break;
   case PacketType::pubrel:
     on_pubrel(frame);
@@ -147,6 +149,9 @@ bool MqttSession::on_frame(const wire::Frame& frame) {
       refuse(Reason::protocol_error,
              "a session expiry that was 0 at CONNECT can not be raised [MQTT5-3.14.2.2.2]");
     } else {
+      if (packet->reason != Reason::disconnect_with_will) {
+        will_ = nullptr; // [MQTT-3.14.4-3]
+      }
       state_ = State::closing;
       leave_commands();
       port_.close();
@@ -174,12 +179,16 @@ void MqttSession::on_connect(const wire::Frame& frame) {
     packet_bytes_max_ = connect->packet_bytes_max;
   }
   client_receive_maximum_ = connect->receive_maximum;
+  client_aliases_ = std::min(connect->topic_alias_maximum, kAliasesToClientMax);
   wants_problem_information_ = connect->request_problem_information;
   if (connect->authentication_method) {
     refuse(Reason::bad_authentication_method, "no enhanced authentication is configured");
     return;
   }
   asked_for_expiry_ = connect->session_expiry_s != 0;
+  if (connect->will) {
+    keep_will(*connect->will);
+  }
   welcome(*connect);
 }
 
@@ -204,7 +213,6 @@ void MqttSession::welcome(const wire::Connect& connect) {
     connack.receive_maximum = limits.receive_maximum;
     connack.packet_bytes_max = static_cast<std::uint32_t>(limits.packet_bytes_max);
     connack.topic_alias_maximum = limits.topic_alias_maximum;
-    connack.shared_subscription_available = false;
     connack.user_properties.emplace_back("spate-durability", context_.durability);
   }
   const auto append = [&connack](std::string& out) { wire::append_connack(out, connack); };
@@ -220,56 +228,6 @@ void MqttSession::welcome(const wire::Connect& connect) {
   port_.set_packet_bytes_max(limits.packet_bytes_max);
   port_.claim(client_id_);
   context_.counters.connects.add();
-}
-
-void MqttSession::on_subscribe(const wire::Frame& frame) {
-  const auto packet = wire::decode_subscribe(frame, version_);
-  if (!packet) {
-    refuse(packet.error());
-    return;
-  }
-  if (!subscribed_) {
-    subscribed_ = std::make_unique<std::vector<std::uint64_t>>();
-  }
-  wire::SubscribeAck answer;
-  answer.packet_id = packet->packet_id;
-  for (const wire::Subscription& wanted : packet->subscriptions) {
-    const std::uint64_t filter = TextHash()(wanted.filter);
-    const auto at = std::lower_bound(subscribed_->begin(), subscribed_->end(), filter);
-    const bool known = at != subscribed_->end() && *at == filter;
-    if (version_ == Version::v5 && wire::is_shared(wanted.filter)) {
-      answer.reasons.push_back(Reason::shared_subscriptions_not_supported);
-    } else if (!known && subscribed_->size() >= context_.limits.subscriptions_max) {
-      answer.reasons.push_back(Reason::quota_exceeded);
-    } else if (!note_subscription(wanted.filter, wanted.qos, packet->subscription_id.value_or(0))) {
-      answer.reasons.push_back(Reason::quota_exceeded);
-    } else {
-      if (!known) {
-        subscribed_->insert(at, filter);
-      }
-      answer.reasons.push_back(static_cast<Reason>(wanted.qos)); // Granted QoS 0, 1 or 2.
-    }
-  }
-  send_suback(answer);
-  tell_changes();
-}
-
-void MqttSession::on_unsubscribe(const wire::Frame& frame) {
-  const auto packet = wire::decode_unsubscribe(frame, version_);
-  if (!packet) {
-    refuse(packet.error());
-    return;
-  }
-  wire::SubscribeAck answer;
-  answer.type = PacketType::unsuback;
-  answer.packet_id = packet->packet_id;
-  for (const std::string_view filter : packet->filters) {
-    const bool removed = subscribed_ && std::erase(*subscribed_, TextHash()(filter)) > 0;
-    answer.reasons.push_back(removed ? Reason::success : Reason::no_subscription_existed);
-    note_unsubscription(filter);
-  }
-  send_within([&](std::string& out) { wire::append_subscribe_ack(out, answer, version_); });
-  tell_changes();
 }
 
 void MqttSession::on_taken_over() {
@@ -323,7 +281,12 @@ void MqttSession::refuse(Reason reason, std::string_view detail) {
 }
 
 void MqttSession::on_closed() {
+  const bool was_welcomed = state_ != State::waiting;
   state_ = State::closing;
+  if (was_welcomed) {
+    publish_will();
+  }
+  leave_index();
   if (publishing_) {
     for (const std::string& device : std::exchange(publishing_->present, {})) {
       context_.presence.leave(device);

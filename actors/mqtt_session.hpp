@@ -13,6 +13,7 @@
 
 #include "actors/command_port.hpp"
 #include "actors/in_flight.hpp"
+#include "actors/message_router.hpp"
 #include "actors/presence.hpp"
 #include "actors/shard_writer.hpp"
 #include "engine/base/clock.hpp"
@@ -36,7 +37,10 @@ struct SessionLimits {
       3600; ///< A longer or absent keep-alive is set to this in MQTT 5.
   std::uint32_t connect_timeout_ms = 5000; ///< From accept to CONNECT.
   std::size_t subscriptions_max = 100;
-  bool thingsboard_rpc = false; ///< Commands also by the topics of ThingsBoard's RPC.
+  std::size_t queue_messages_max = 1000;   ///< QoS 1 and 2 for one client, waiting for its window,
+  std::size_t queue_bytes_max = 1u << 20;  ///< and their bytes; further ones are dropped.
+  std::size_t unsent_bytes_max = 1u << 20; ///< Of its socket; then QoS 0 is dropped.
+  bool thingsboard_rpc = false;            ///< Commands also by the topics of ThingsBoard's RPC.
 };
 
 /// What the MQTT sessions of one loop counted.
@@ -52,9 +56,15 @@ struct SessionCounters {
   std::array<Counter, 256> refused; ///< By the reason code that we told or would have told.
   std::array<Counter, net::kCloseReasons> closed;
   Counter commands_sent;
-  Counter commands_delivered;     ///< PUBACKs of commands with a reason code below 0x80.
-  std::array<Counter, 4> answers; ///< By SettleAnswer::Verdict.
-  Counter unknown_pubacks;        ///< Of packet ids that wait for none.
+  Counter commands_delivered;        ///< PUBACKs of commands with a reason code below 0x80.
+  std::array<Counter, 4> answers;    ///< By SettleAnswer::Verdict.
+  Counter unknown_acks;              ///< Of packet ids that wait for none.
+  std::array<Counter, 3> deliveries; ///< Messages sent to subscribers, by QoS.
+  Counter dropped_slow;              ///< QoS 0: the client does not read fast enough.
+  Counter dropped_full;              ///< QoS 1, 2: as much waits for the client as may.
+  Counter dropped_large;             ///< Larger than the client takes.
+  Counter dropped_expired; ///< Their Message Expiry Interval was over before they could be sent.
+  Counter dropped_refused; ///< The client answered with a reason code from 0x80 on.
 };
 
 /// The session's way to its connection and its actor. Loop thread.
@@ -65,6 +75,8 @@ public:
   [[nodiscard]] virtual std::string& output() = 0;
   virtual void sent() = 0;
   virtual void pause_reading(bool paused) = 0;
+  /// Bytes that the kernel has not taken yet.
+  [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
   /// Largest packet that may be incomplete.
   virtual void set_packet_bytes_max(std::size_t bytes) = 0;
   /// From within on_bytes(): nothing can be done before so many bytes are there.
@@ -86,12 +98,14 @@ struct SessionContext {
   telemetry::Parser& parser;
   const telemetry::RouteTable& routes;
   Presence& presence;
+  MessageRouter& messages;
   net::Loop& loop;
   SessionLimits limits;
   std::string_view durability; ///< Told to MQTT 5 clients: "fsync", "os" or "memory".
   SessionCounters counters;
   log::RateLimit log_limit;
-  std::vector<telemetry::RecordFault> faults;          ///< Scratch of ingest().
+  std::vector<telemetry::RecordFault> faults;          ///< Scratch of ingest(),
+  std::string properties;                              ///< and of pass().
   std::mt19937_64 random;                              ///< For client ids that we make up.
   std::uint32_t loop_number = 0;                       ///< For CommandTarget.
   std::function<std::int64_t()> wall_now_ms = wall_ms; ///< Fresh, where the loop's is too old.
@@ -129,6 +143,9 @@ public:
   void on_settle(const SettleAnswer& settled);
   void on_forget(const ForgetCommand& message);
 
+  // From the message router.
+  void on_copy(Passing& passing, const Copy& copy);
+
   void on_taken_over();
   void on_shutdown();
   /// The server's clock: milliseconds until the next call is wanted. Closes what has been silent
@@ -145,6 +162,7 @@ private:
   enum class State : std::uint8_t { waiting, connected, closing };
   struct Publishing;
   struct Commands;
+  struct Deliveries;
 
   bool on_frame(const wire::Frame& frame);
   void on_connect(const wire::Frame& frame);
@@ -153,7 +171,8 @@ private:
   void on_pubrel(const wire::Frame& frame);
   void on_subscribe(const wire::Frame& frame);
   void on_unsubscribe(const wire::Frame& frame);
-  void on_puback(const wire::Frame& frame);
+  void on_answer(const wire::Frame& frame);
+  void on_command_puback(const wire::Ack& packet);
 
   bool may_take_one_more();
   bool resolve_alias(wire::Publish& publish);
@@ -164,6 +183,21 @@ private:
   void settle(std::uint32_t sequence, model::RejectReason refused);
   void resume_if_room();
   void acknowledge(const InFlight::Entry& entry);
+
+  bool pass(const wire::Publish& publish);
+  void keep_will(const wire::Will& will);
+  void publish_will();
+
+  Deliveries& deliveries();
+  [[nodiscard]] const routing::Subscriber* subscriber() const noexcept;
+  bool forget_filter(std::string_view filter);
+  void leave_index();
+  void deliver_plain(Passing& passing, const Copy& copy);
+  wire::Delivery delivery_of(std::string_view topic, std::string_view payload,
+                             std::string_view properties);
+  bool send_delivery(const wire::Delivery& delivery);
+  void send_waiting_messages();
+  void send_pubrel(std::uint16_t packet_id, wire::Reason reason);
 
   Commands& commands();
   [[nodiscard]] CommandTarget target() const noexcept {
@@ -213,14 +247,14 @@ private:
   bool wants_problem_information_ = true;
   std::uint16_t keep_alive_s_ = 0;
   std::uint16_t client_receive_maximum_ = 65535;
-  std::uint32_t packet_bytes_max_; ///< That the client takes.
-  std::uint64_t active_ms_ = 0;    ///< When bytes last came; before CONNECT: when it was accepted.
+  std::uint16_t client_aliases_ = 0; ///< Topic aliases that we use towards it.
+  std::uint32_t packet_bytes_max_;   ///< That the client takes.
+  std::uint64_t active_ms_ = 0; ///< When bytes last came; before CONNECT: when it was accepted.
   std::string client_id_;
   std::unique_ptr<Publishing> publishing_; ///< From the first PUBLISH on.
   std::unique_ptr<Commands> commands_;     ///< From the first filter for commands on.
-  /// Hashes of the filters, sorted, from the first SUBSCRIBE on: nothing but commands is delivered
-  /// yet, so only their number and whether one is there matter.
-  std::unique_ptr<std::vector<std::uint64_t>> subscribed_;
+  std::unique_ptr<Deliveries> deliveries_; ///< From the first SUBSCRIBE on.
+  std::unique_ptr<const model::ApplicationMessage> will_;
 };
 
 template <class Append>

@@ -63,6 +63,7 @@ private:
   std::unique_ptr<caf::actor_system> caf_;
   actors::SessionRegistry registry_;
   actors::Presence presence_;
+  actors::MessageHub messages_;
   net::Loop api_loop_;
   std::unique_ptr<actors::CommandService> commands_;
   std::vector<std::unique_ptr<actors::DeviceLoop>> device_loops_;

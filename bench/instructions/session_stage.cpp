@@ -49,6 +49,7 @@ public:
   [[nodiscard]] std::string& output() override { return out; }
   void sent() override {}
   void pause_reading(bool) override {}
+  [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
   void set_packet_bytes_max(std::size_t) override {}
   void expect(std::size_t) override {}
   void close() override { give_up("the session was closed"); }
@@ -67,7 +68,7 @@ struct Device {
   std::unique_ptr<actors::MqttSession> session;
 };
 
-class Loop final : actors::ReceiptListener {
+class Loop final : actors::ReceiptListener, actors::CopyTaker {
 public:
   Loop(const std::vector<std::string_view>& packets, const std::vector<wire::Publish>& publishes) {
     std::map<std::string_view, Device*> by_topic;
@@ -144,6 +145,8 @@ private:
     devices_[message.ack.slot]->session->on_receipt(block, message);
   }
 
+  void on_copy(actors::Passing&, const actors::Copy&) override { give_up("nobody subscribed"); }
+
   net::Loop loop_;
   EchoStore store_;
   model::ShapeTable shapes_;
@@ -151,12 +154,22 @@ private:
   telemetry::Parser parser_{shapes_};
   actors::Presence presence_;
   actors::ShardWriter writer_{loop_, store_, *this};
-  actors::SessionContext context_{store_,    writer_,
-                                  parser_,   routes_,
-                                  presence_, loop_,
-                                  {},        "fsync",
-                                  {},        log::RateLimit(0, 0),
-                                  {},        std::mt19937_64(1)};
+  actors::MessageHub hub_;
+  actors::MessageRouter messages_{hub_, loop_, 0, *this};
+  actors::SessionContext context_{store_,
+                                  writer_,
+                                  parser_,
+                                  routes_,
+                                  presence_,
+                                  messages_,
+                                  loop_,
+                                  {},
+                                  "fsync",
+                                  {},
+                                  log::RateLimit(0, 0),
+                                  {},
+                                  {},
+                                  std::mt19937_64(1)};
   std::vector<std::unique_ptr<Device>> devices_;
   std::uint64_t reply_bytes_ = 0;
 };

@@ -72,6 +72,12 @@ Result<SubscribeAck> decode_subscribe_ack(const Frame& frame, Version version);
 void append_connect(std::string& out, const Connect& packet);
 void append_connack(std::string& out, const Connack& packet);
 void append_publish(std::string& out, const Publish& packet, Version version);
+/// What a server sends on unchanged and in order of the user properties (MQTT5-3.3.2-4,
+/// MQTT5-3.3.2-15 to 20): the encoded properties of Delivery, and of a will.
+void append_message_properties(std::string& out, const Publish& packet);
+void append_message_properties(std::string& out, const Will& will);
+/// As append_publish(), without a look into the properties.
+void append_delivery(std::string& out, const Delivery& packet, Version version);
 void append_ack(std::string& out, const Ack& packet, Version version);
 /// A PUBACK of four bytes: the hot path.
 void append_puback(std::string& out, std::uint16_t packet_id);

@@ -167,6 +167,21 @@ struct Publish {
   bool operator==(const Publish&) const = default;
 };
 
+/// A PUBLISH of a server to a subscriber. `properties` are those that travel with the message,
+/// encoded (append_message_properties); the others belong to this way of it.
+struct Delivery {
+  std::string_view topic;
+  std::string_view payload;
+  std::string_view properties;
+  std::uint16_t packet_id = 0; ///< 0 with QoS 0.
+  std::uint8_t qos = 0;
+  bool retain = false;
+  bool dup = false;
+  std::uint16_t topic_alias = 0; ///< 0 = none. With one that is known the topic may be empty.
+  std::optional<std::uint32_t> message_expiry_s;
+  const std::vector<std::uint32_t>* subscription_ids = nullptr; ///< Borrowed; null: none.
+};
+
 /// PUBACK, PUBREC, PUBREL, PUBCOMP.
 struct Ack {
   PacketType type = PacketType::puback;

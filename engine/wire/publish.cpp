@@ -74,25 +74,54 @@ void read_publish(PacketReader& in, Publish& out, Version version) {
   out.payload = in.rest();
 }
 
-void write_properties(std::string& out, const Publish& packet) {
-  PropertyWriter properties(out);
-  if (packet.payload_format != 0) {
-    properties.byte(PropertyId::payload_format, packet.payload_format);
+/// Those that belong to the message itself, in a Publish or a Will.
+template <class Message>
+void write_message_properties(PropertyWriter& properties, const Message& message) {
+  if (message.payload_format != 0) {
+    properties.byte(PropertyId::payload_format, message.payload_format);
   }
+  properties.string_if_any(PropertyId::response_topic, message.response_topic);
+  properties.string_if_any(PropertyId::correlation_data, message.correlation_data);
+  properties.string_if_any(PropertyId::content_type, message.content_type);
+  properties.user(message.user_properties);
+}
+
+/// Those of one way of it.
+template <class Packet>
+void write_way_properties(PropertyWriter& properties, const Packet& packet,
+                          const std::vector<std::uint32_t>& subscription_ids) {
   if (packet.message_expiry_s) {
     properties.four_bytes(PropertyId::message_expiry, *packet.message_expiry_s);
   }
   if (packet.topic_alias != 0) {
     properties.two_bytes(PropertyId::topic_alias, packet.topic_alias);
   }
-  properties.string_if_any(PropertyId::response_topic, packet.response_topic);
-  properties.string_if_any(PropertyId::correlation_data, packet.correlation_data);
-  for (const std::uint32_t id : packet.subscription_ids) {
+  for (const std::uint32_t id : subscription_ids) {
     properties.variable(PropertyId::subscription_id, id);
   }
-  properties.string_if_any(PropertyId::content_type, packet.content_type);
-  properties.user(packet.user_properties);
-  properties.close();
+}
+
+template <class Packet>
+unsigned flags_of(const Packet& packet) {
+  assert(packet.qos <= 2 && (packet.qos == 0 || packet.packet_id != 0));
+  return (packet.dup ? kDup : 0) | packet.qos * 2u | (packet.retain ? kRetain : 0);
+}
+
+/// Appends all but the properties' content, which `write(properties)` does.
+template <class Packet, class Write>
+void append(std::string& out, const Packet& packet, Version version, Write&& write) {
+  PacketWriter writer(out, PacketType::publish, flags_of(packet));
+  put_string(out, packet.topic);
+  if (packet.qos != 0) {
+    put_be(out, packet.packet_id);
+  }
+  if (version == Version::v5) {
+    PropertyWriter properties(out);
+    write(properties);
+    properties.close();
+  }
+  writer.close(packet.payload.size());
+  out.append(packet.payload);
 }
 
 } // namespace
@@ -105,18 +134,29 @@ Result<Publish> decode_publish(const Frame& frame, Version version) {
 }
 
 void append_publish(std::string& out, const Publish& packet, Version version) {
-  assert(packet.qos <= 2 && (packet.qos == 0 || packet.packet_id != 0));
-  PacketWriter writer(out, PacketType::publish,
-                      (packet.dup ? kDup : 0) | packet.qos * 2u | (packet.retain ? kRetain : 0));
-  put_string(out, packet.topic);
-  if (packet.qos != 0) {
-    put_be(out, packet.packet_id);
-  }
-  if (version == Version::v5) {
-    write_properties(out, packet);
-  }
-  writer.close(packet.payload.size());
-  out.append(packet.payload);
+  append(out, packet, version, [&](PropertyWriter& properties) {
+    write_way_properties(properties, packet, packet.subscription_ids);
+    write_message_properties(properties, packet);
+  });
+}
+
+void append_message_properties(std::string& out, const Publish& packet) {
+  PropertyWriter properties(out);
+  write_message_properties(properties, packet);
+}
+
+void append_message_properties(std::string& out, const Will& will) {
+  PropertyWriter properties(out);
+  write_message_properties(properties, will);
+}
+
+void append_delivery(std::string& out, const Delivery& packet, Version version) {
+  append(out, packet, version, [&](PropertyWriter& properties) {
+    static const std::vector<std::uint32_t> kNone;
+    write_way_properties(properties, packet,
+                         packet.subscription_ids != nullptr ? *packet.subscription_ids : kNone);
+    out.append(packet.properties);
+  });
 }
 
 } // namespace spate::wire

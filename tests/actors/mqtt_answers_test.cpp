@@ -212,7 +212,7 @@ TEST_SUITE("actors.mqtt_answers") {
     f.session.on_forget({command_id(1)}); // It is final.
     f.puback(packet_id);
     CHECK(f.router().delivered.empty());
-    CHECK(f.context.counters.unknown_pubacks.get() == 0);
+    CHECK(f.context.counters.unknown_acks.get() == 0);
   }
 
   TEST_CASE("whatever bytes a device answers, the router gets JSON within its limits") {

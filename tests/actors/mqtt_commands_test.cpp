@@ -234,7 +234,7 @@ TEST_SUITE("actors.mqtt_commands.deliver") {
     CHECK(f.context.counters.commands_delivered.get() == 1);
     f.puback(packet_id); // Again.
     CHECK(f.router().delivered.size() == 1);
-    CHECK(f.context.counters.unknown_pubacks.get() == 1);
+    CHECK(f.context.counters.unknown_acks.get() == 1);
     CHECK_FALSE(f.port.closed);
   }
 
@@ -249,19 +249,25 @@ TEST_SUITE("actors.mqtt_commands.deliver") {
     CHECK_FALSE(f.router().hot);
   }
 
-  TEST_CASE(
-      "PUBACKs that nobody waits for are ignored and counted, other replies end the session") {
+  TEST_CASE("answers that nobody waits for are counted, and a PUBREC gets its PUBREL") {
     CommandFixture f;
     f.puback(7);
     f.subscribe({"devices/d1/commands/#"});
     f.session.on_deliver(f.command(1));
     f.puback(static_cast<std::uint16_t>(f.sent().packet_id + 1));
-    CHECK(f.context.counters.unknown_pubacks.get() == 2);
+    CHECK(f.context.counters.unknown_acks.get() == 2);
     CHECK(f.router().delivered.empty());
     CHECK_FALSE(f.port.closed);
-    f.ack(Version::v5, PacketType::pubrec, 1);
-    CHECK(f.goodbye().reason == Reason::protocol_error);
-    CHECK(f.router().gone.size() == 1);
+    for (const std::uint16_t id : {std::uint16_t{1}, std::uint16_t{40'000}}) {
+      f.ack(Version::v5, PacketType::pubrec, id);
+      const wire::Ack answer = f.next_ack(Version::v5);
+      CHECK(answer.type == PacketType::pubrel);
+      CHECK(answer.packet_id == id);
+      CHECK(answer.reason == Reason::packet_identifier_not_found);
+      f.ack(Version::v5, PacketType::pubcomp, id);
+    }
+    CHECK(f.context.counters.unknown_acks.get() == 6);
+    CHECK_FALSE(f.port.closed);
   }
 
   TEST_CASE("a command that has expired is not sent") {
@@ -439,9 +445,9 @@ TEST_SUITE("actors.mqtt_commands.deliver") {
     f.session.on_forget({command_id(1)});
     f.puback(packet_id);
     CHECK(f.router().delivered.empty());
-    CHECK(f.context.counters.unknown_pubacks.get() == 0);
+    CHECK(f.context.counters.unknown_acks.get() == 0);
     f.puback(packet_id);
-    CHECK(f.context.counters.unknown_pubacks.get() == 1);
+    CHECK(f.context.counters.unknown_acks.get() == 1);
   }
 
   TEST_CASE("the socket is hot from the sending to the answer") {

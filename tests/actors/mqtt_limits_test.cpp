@@ -201,7 +201,7 @@ TEST_SUITE("actors.mqtt_limits") {
     f.connack(Version::v5);
     wire::Subscribe packet;
     packet.packet_id = 3;
-    packet.subscriptions = {{"a/+", 1}, {"$share/g/b", 0}, {"b/#", 2}, {"c", 0}, {"a/+", 0}};
+    packet.subscriptions = {{"a/+", 1}, {"$share/g/b", 0}, {"a/+", 0}, {"b/#", 2}, {"a/+", 2}};
     std::string bytes;
     wire::append_subscribe(bytes, packet, Version::v5);
     f.feed(bytes);
@@ -209,9 +209,9 @@ TEST_SUITE("actors.mqtt_limits") {
     REQUIRE(answer);
     const auto suback = wire::decode_subscribe_ack(answer->frame(), Version::v5);
     REQUIRE(suback);
-    CHECK(suback->reasons ==
-          std::vector<Reason>{Reason::granted_qos1, Reason::shared_subscriptions_not_supported,
-                              Reason::granted_qos2, Reason::quota_exceeded, Reason::success});
+    CHECK(suback->reasons == std::vector<Reason>{Reason::granted_qos1, Reason::success,
+                                                 Reason::success, Reason::quota_exceeded,
+                                                 Reason::granted_qos2});
     wire::Unsubscribe leave;
     leave.packet_id = 4;
     leave.filters = {"a/+", "never"};

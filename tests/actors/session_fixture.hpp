@@ -57,12 +57,14 @@ struct FakePort final : SessionPort {
   bool paused = false;
   bool closed = false;
   std::size_t expected = 0;
+  std::size_t unsent = 0;
 
   std::string& output() override { return out; }
   void sent() override {}
   void pause_reading(bool pause) override { paused = pause; }
   void set_packet_bytes_max(std::size_t) override {}
   void expect(std::size_t bytes) override { expected = bytes; }
+  [[nodiscard]] std::size_t unsent_bytes() const override { return unsent; }
   void close() override { closed = true; }
   void claim(std::string_view client_id) override { claimed = client_id; }
   std::string remote_address() const override { return "127.0.0.1:1"; }
@@ -77,7 +79,7 @@ struct Answer {
 };
 
 /// A session whose receipts and clock are the test's.
-struct Fixture : ReceiptListener {
+struct Fixture : ReceiptListener, private CopyTaker {
   explicit Fixture(SessionLimits limits = {}) : context_limits(limits) {}
   ~Fixture() override {
     writer.hand_over();
@@ -186,16 +188,20 @@ struct Fixture : ReceiptListener {
   telemetry::Parser parser{shapes};
   Presence presence;
   ShardWriter writer{loop, store, *this};
+  MessageHub hub;
+  MessageRouter messages{hub, loop, 5, *this};
   SessionContext context{store,
                          writer,
                          parser,
                          routes,
                          presence,
+                         messages,
                          loop,
                          context_limits,
                          "fsync",
                          {},
                          log::RateLimit(0, 0),
+                         {},
                          {},
                          std::mt19937_64(1),
                          5,
@@ -203,6 +209,13 @@ struct Fixture : ReceiptListener {
   FakePort port;
   MqttSession session{context, port, 3, 9};
   std::string kept;
+
+private:
+  void on_copy(Passing& passing, const Copy& copy) override {
+    CHECK(copy.slot == 3);
+    CHECK(copy.generation == 9);
+    session.on_copy(passing, copy);
+  }
 };
 
 } // namespace spate::actors

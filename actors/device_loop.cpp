@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "actors/will.hpp"
 #include "engine/base/thread.hpp"
 
 namespace spate::actors {
@@ -12,17 +13,20 @@ DeviceLoop::DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options)
       writer_(loop_, services.store, *this, options.writer),
       parser_(services.shapes, options.parser),
       messages_(services.messages, loop_, options.number, *this),
+      door_(services.sessions, loop_, options.number, *this),
       timers_(loop_.now_ms()), context_{services.store,
                                         writer_,
                                         parser_,
                                         services.routes,
                                         services.presence,
                                         messages_,
+                                        door_,
                                         loop_,
                                         options.session,
                                         options.durability,
                                         {},
                                         log::RateLimit(),
+                                        {},
                                         {},
                                         {},
                                         std::mt19937_64(std::random_device()()),
@@ -146,6 +150,26 @@ void DeviceLoop::on_copy(Passing& passing, const Copy& copy) {
   if (DeviceSession* session = sessions_.find(copy.slot, copy.generation)) {
     session->on_copy(passing, copy);
   }
+}
+
+void DeviceLoop::on_store_answer(std::uint32_t slot, std::uint32_t generation, StoreTask task,
+                                 std::uint64_t argument, storage::SessionReceipt& receipt) {
+  if (DeviceSession* session = sessions_.find(slot, generation)) {
+    session->on_store_answer(task, argument, receipt);
+  } else if (task == StoreTask::opening) {
+    door_.abandon(receipt.opened.number, static_cast<std::uint32_t>(argument));
+  }
+}
+
+void DeviceLoop::on_queued(std::uint32_t slot, std::uint32_t generation,
+                           storage::QueuedMessage& queued) {
+  if (DeviceSession* session = sessions_.find(slot, generation)) {
+    session->on_queued(queued);
+  }
+}
+
+void DeviceLoop::on_will(const model::SharedMessage& will) {
+  publish_will(messages_, door_, {will, 0, 0}, loop_.wall_now_ms());
 }
 
 void DeviceLoop::drain(std::function<void()> drained) {

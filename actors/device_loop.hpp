@@ -34,6 +34,7 @@ struct DeviceLoopServices {
   SessionRegistry& registry;
   Presence& presence;
   MessageHub& messages;
+  SessionHub& sessions;
   caf::actor command_router{}; ///< None: sessions take no commands.
 };
 
@@ -45,7 +46,10 @@ struct DeviceLoopServices {
 /// Back-pressure: while too much is in flight, no socket of this loop is read.
 /// Thread: start(), stop_accepting(), stop() by the owner; counters() and ledger() by anyone; the
 /// rest is its own.
-class DeviceLoop final : private net::LoopHooks, private ReceiptListener, private CopyTaker {
+class DeviceLoop final : private net::LoopHooks,
+                         private ReceiptListener,
+                         private CopyTaker,
+                         private StoreAnswerTaker {
 public:
   DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options);
   ~DeviceLoop() override;
@@ -76,6 +80,11 @@ private:
   void between_writes() override;
   void on_message(const model::TelemetryBlock& block, const model::Message& message) override;
   void on_copy(Passing& passing, const Copy& copy) override;
+  void on_store_answer(std::uint32_t slot, std::uint32_t generation, StoreTask task,
+                       std::uint64_t argument, storage::SessionReceipt& receipt) override;
+  void on_queued(std::uint32_t slot, std::uint32_t generation,
+                 storage::QueuedMessage& queued) override;
+  void on_will(const model::SharedMessage& will) override;
 
   net::ConnectionHandler* accept(net::Connection& connection);
   bool deliver_receipts();
@@ -97,6 +106,7 @@ private:
   ShardWriter writer_;
   telemetry::Parser parser_;
   MessageRouter messages_;
+  SessionDoor door_;
   SessionTable sessions_;
   TimerWheel<SessionRef> timers_;
   SessionContext context_;

@@ -100,7 +100,16 @@ void DeviceSession::close() {
 void DeviceSession::claim(std::string_view client_id) {
   const caf::actor_addr previous = home_.registry.claim(client_id, address());
   if (const auto holder = caf::actor_cast<caf::actor>(previous); holder && previous != address()) {
-    caf::anon_send<caf::message_priority::high>(holder, TakeOverAtom::value);
+    // Answered, or bounced by one that has ended: either way it has told the store what it had to.
+    const auto claimed = [this] {
+      if (connection_ != nullptr) {
+        session_.on_claimed();
+      }
+    };
+    request<caf::message_priority::high>(holder, caf::infinite, TakeOverAtom::value)
+        .then([claimed] { claimed(); }, [claimed](const caf::error&) { claimed(); });
+  } else {
+    session_.on_claimed();
   }
   // The connect timer goes on as that of the keep-alive, unless that comes sooner.
   const std::uint64_t now_ms = home_.context.loop.now_ms();

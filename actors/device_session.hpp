@@ -48,6 +48,10 @@ public:
     session_.on_receipt(block, message);
   }
   void on_copy(Passing& passing, const Copy& copy) { session_.on_copy(passing, copy); }
+  void on_store_answer(StoreTask task, std::uint64_t argument, storage::SessionReceipt& receipt) {
+    session_.on_store_answer(task, argument, receipt);
+  }
+  void on_queued(storage::QueuedMessage& queued) { session_.on_queued(queued); }
   void on_timer();
   void on_shutdown() { session_.on_shutdown(); }
 

@@ -19,6 +19,7 @@ public:
     std::uint16_t packet_id = 0;
     std::uint8_t qos = 0;
     bool done = false;
+    std::uint8_t waits = 1; ///< Receipts that are awaited: of the store, of the session store.
     wire::Reason reason = wire::Reason::success;
     model::RejectReason refused = model::RejectReason::none; ///< What `reason` stands for.
   };

@@ -67,10 +67,11 @@ std::uint64_t MessageRouter::match(std::string_view topic, const routing::Subscr
   return reader_.version();
 }
 
-void MessageRouter::pass(Passing& passing, const Matches& matches) {
+void MessageRouter::pass(Passing& passing, const Matches& matches,
+                         std::vector<storage::SessionTarget>& kept) {
   for (const Taker& taker : matches.takers()) {
     send(passing, *taker.subscriber, taker.qos, taker.retain_as_published && passing.retain(),
-         taker.subscription_ids);
+         taker.subscription_ids, kept);
   }
   for (const auto& group : matches.groups()) {
     const routing::Subscription& member = choose(*group);
@@ -79,7 +80,7 @@ void MessageRouter::pass(Passing& passing, const Matches& matches) {
       ids.push_back(member.options.id);
     }
     send(passing, *member.subscriber, member.options.qos,
-         member.options.retain_as_published && passing.retain(), ids);
+         member.options.retain_as_published && passing.retain(), ids, kept);
   }
   for (const auto& parcel : parcels_) {
     if (parcel != nullptr) {
@@ -103,7 +104,13 @@ const routing::Subscription& MessageRouter::choose(const routing::ShareGroup& gr
 }
 
 void MessageRouter::send(Passing& passing, const routing::Subscriber& to, std::uint8_t qos,
-                         bool retain, const std::vector<std::uint32_t>& ids) {
+                         bool retain, const std::vector<std::uint32_t>& ids,
+                         std::vector<storage::SessionTarget>& kept) {
+  qos = std::min(qos, passing.qos());
+  if (qos != 0 && MessageHub::is_kept(to.session())) {
+    kept.push_back({to.session(), qos, retain, ids});
+    return;
+  }
   const std::uint64_t packed = to.place();
   if (packed == 0) {
     counters_.nowhere.add();
@@ -112,7 +119,7 @@ void MessageRouter::send(Passing& passing, const routing::Subscriber& to, std::u
   const Place place = Place::of(packed);
   copy_.slot = place.slot;
   copy_.generation = place.generation;
-  copy_.qos = std::min(qos, passing.qos());
+  copy_.qos = qos;
   copy_.retain = retain;
   copy_.subscription_ids = ids;
   counters_.copies.add();

@@ -15,6 +15,7 @@
 #include "engine/net/loop.hpp"
 #include "engine/routing/index.hpp"
 #include "engine/wire/codec.hpp"
+#include "storage/session_store.hpp"
 
 namespace spate::actors {
 
@@ -91,13 +92,17 @@ protected:
 class MessageHub {
 public:
   [[nodiscard]] routing::Index& index() noexcept { return index_; }
-  /// A session that ends with its connection.
+  /// A session that ends with its connection. Kept ones have smaller numbers.
   [[nodiscard]] std::uint64_t next_session() noexcept {
-    return (1ull << 63) + sessions_.fetch_add(1, std::memory_order_relaxed);
+    return kFirstBrief + sessions_.fetch_add(1, std::memory_order_relaxed);
+  }
+  [[nodiscard]] static bool is_kept(std::uint64_t session) noexcept {
+    return session < kFirstBrief;
   }
 
 private:
   friend class MessageRouter;
+  static constexpr std::uint64_t kFirstBrief = 1ull << 63;
   routing::Index index_;
   std::atomic<std::uint64_t> sessions_{0};
   std::vector<class MessageRouter*> routers_; ///< By loop; complete before the first starts.
@@ -130,8 +135,9 @@ public:
   [[nodiscard]] std::uint64_t version() const noexcept { return hub_.index_.version(); }
   /// Fills `out` for the topic; gives the version that it is good for.
   std::uint64_t match(std::string_view topic, const routing::Subscriber* publisher, Matches& out);
-  /// Gives the message to all of them.
-  void pass(Passing& passing, const Matches& matches);
+  /// Gives the message to all of them that are connected, but for QoS 1 and 2 to sessions that are
+  /// kept: those are added to `kept`, since they get it from their queue on disk.
+  void pass(Passing& passing, const Matches& matches, std::vector<storage::SessionTarget>& kept);
   /// Sends other loops what was gathered for them. At the end of each iteration.
   void hand_over();
   [[nodiscard]] bool over_limit() const noexcept {
@@ -142,7 +148,7 @@ public:
 private:
   struct Parcel;
   void send(Passing& passing, const routing::Subscriber& to, std::uint8_t qos, bool retain,
-            const std::vector<std::uint32_t>& ids);
+            const std::vector<std::uint32_t>& ids, std::vector<storage::SessionTarget>& kept);
   void take(const Parcel& parcel);
   const routing::Subscription& choose(const routing::ShareGroup& group);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/message_router.hpp"
+#include "actors/mqtt_kept.hpp"
 
 namespace spate::actors {
 
@@ -135,6 +136,7 @@ void MqttSession::send_waiting_messages() {
     const Expiry expiry(message->expires_ms, context_.loop.wall_now_ms());
     if (expiry.expired) {
       context_.counters.dropped_expired.add();
+      settle_queued(entry->sequence, false);
       outbox.drop(*entry);
       continue;
     }
@@ -148,9 +150,11 @@ void MqttSession::send_waiting_messages() {
     if (send_delivery(delivery)) {
       outbox.sent(*entry);
     } else {
+      settle_queued(entry->sequence, false);
       outbox.drop(*entry);
     }
   }
+  page_if_behind();
 }
 
 /// PUBACK, PUBREC and PUBCOMP of what we sent.
@@ -168,17 +172,24 @@ void MqttSession::on_answer(const wire::Frame& frame) {
       deliveries_ ? deliveries_->outbox.on_ack(packet->type, packet->packet_id, packet->reason)
                   : Outbox::Answered{};
   switch (answered.answer) {
-  case Outbox::Answer::settled:
-    break;
   case Outbox::Answer::refused:
     context_.counters.dropped_refused.add();
+    [[fallthrough]];
+  case Outbox::Answer::settled:
+    settle_queued(answered.sequence, false);
     break;
   case Outbox::Answer::received:
-    deliveries_->outbox.release(answered.sequence);
-    send_pubrel(packet->packet_id, Reason::success);
+    if (kept_) {
+      settle_queued(answered.sequence, true); // PUBREL once that is durable.
+    } else {
+      deliveries_->outbox.release(answered.sequence);
+      send_pubrel(packet->packet_id, Reason::success);
+    }
     break;
   case Outbox::Answer::repeated:
-    send_pubrel(packet->packet_id, Reason::success);
+    if (!kept_) {
+      send_pubrel(packet->packet_id, Reason::success);
+    }
     break;
   case Outbox::Answer::unknown:
     context_.counters.unknown_acks.add();

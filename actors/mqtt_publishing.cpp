@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/mqtt_commands.hpp"
+#include "actors/mqtt_kept.hpp"
 #include "engine/model/device_id.hpp"
 #include "engine/model/rejections.hpp"
 
@@ -184,13 +185,20 @@ void MqttSession::ingest(const wire::Publish& publish) {
     }
     aim_at(publish.topic);
   }
-  const bool taken = pass(publish);
-  if (taken && aim.route == nullptr) {
-    // No telemetry: it is others' now, and there is nothing to wait for.
-    if (const std::uint32_t sequence = publishing_->owe(publish, RejectReason::none);
-        sequence != kNoSequence) {
+  const std::uint32_t sequence = publishing_->owe(publish);
+  const Passed passed = pass(publish, sequence);
+  const bool telemetry = aim.route != nullptr || !passed.taken; // Else it is others' now.
+  if (sequence != kNoSequence) {
+    InFlight::Entry& entry = publishing_->in_flight.at(sequence);
+    entry.waits = static_cast<std::uint8_t>((telemetry ? 1 : 0) + (passed.asked ? 1 : 0));
+    if (passed.asked && !passed.submitted) {
+      settle_failed(sequence, true);
+    } else if (entry.waits == 0) {
+      entry.waits = 1;
       settle(sequence, RejectReason::none);
     }
+  }
+  if (!telemetry || state_ == State::closing) {
     return;
   }
   model::TelemetryBlock& block = context_.writer.open_block(aim.shard);
@@ -227,19 +235,24 @@ void MqttSession::ingest(const wire::Publish& publish) {
   if (message.rows == 0) {
     refused = faults.empty() ? RejectReason::no_values : faults[0].reason;
   }
-  message.ack = {slot_, generation_, publishing_->owe(publish, refused)};
+  if (sequence != kNoSequence) {
+    publishing_->in_flight.at(sequence).refused = refused;
+  }
+  message.ack = {slot_, generation_, sequence};
   context_.writer.add(aim.shard, message);
 }
 
-/// Gives it to all who have subscribed to its topic. False: nobody has.
-bool MqttSession::pass(const wire::Publish& publish) {
+/// Gives it to all who have subscribed to its topic, and to the store of sessions, if a session
+/// that is kept or a retained message depends on it.
+MqttSession::Passed MqttSession::pass(const wire::Publish& publish, std::uint32_t sequence) {
   MessageRouter& messages = context_.messages;
   Aim& aim = publishing_->aim;
   if (aim.matches_version != messages.version()) {
     aim.matches_version = messages.match(publish.topic, subscriber(), aim.matches);
   }
-  if (aim.matches.empty()) {
-    return false;
+  const bool remembered = publish.qos == 2 && kept_; // Its packet id is.
+  if (aim.matches.empty() && !publish.retain && !remembered) {
+    return {};
   }
   std::string& properties = context_.properties;
   properties.clear();
@@ -252,36 +265,51 @@ bool MqttSession::pass(const wire::Publish& publish) {
           : 0;
   Passing passing(publish.topic, publish.payload, properties, publish.qos, publish.retain,
                   expires_ms);
-  messages.pass(passing, aim.matches);
-  return true;
+  auto& kept = context_.kept;
+  kept.clear();
+  messages.pass(passing, aim.matches, kept);
+  Passed passed;
+  passed.taken = !aim.matches.empty() || publish.retain;
+  if (!context_.door.is_open() || (kept.empty() && !publish.retain && !remembered)) {
+    return passed;
+  }
+  storage::SessionPublishing publishing;
+  publishing.message = passing.shared();
+  publishing.targets = std::move(kept);
+  if (remembered) {
+    publishing.sender = kept_->number;
+    publishing.packet_id = publish.packet_id;
+  }
+  passed.asked = true;
+  passed.submitted = context_.door.submit(
+      slot_, generation_, sequence != kNoSequence ? StoreTask::publishing : StoreTask::none,
+      sequence, std::move(publishing));
+  return passed;
+}
+
+/// What depends on it is not durable.
+void MqttSession::settle_failed(std::uint32_t sequence, bool full) {
+  if (full && version_ == Version::v5) {
+    publishing_->in_flight.at(sequence).refused = RejectReason::storage_full;
+    settle(sequence, RejectReason::storage_full);
+  } else if (full) {
+    refuse(Reason::quota_exceeded, "the store of sessions takes no more");
+  } else {
+    refuse(Reason::implementation_specific_error, "the store of sessions can not be written now");
+  }
 }
 
 void MqttSession::keep_will(const wire::Will& will) {
-  auto kept = std::make_unique<model::ApplicationMessage>();
-  kept->topic = will.topic;
-  kept->payload = will.payload;
-  kept->qos = will.qos;
-  kept->retain = will.retain;
-  kept->expires_ms = will.message_expiry_s.value_or(0); // From its publication on.
-  wire::append_message_properties(kept->properties, will);
-  will_ = std::move(kept);
-}
-
-/// The connection ended without a DISCONNECT (MQTT-3.1.2-8). Its session ends with it, so that no
-/// Will Delay is left to wait for (MQTT5-3.1.3-9).
-void MqttSession::publish_will() {
-  if (!will_) {
-    return;
-  }
-  const auto will = std::move(will_);
-  MessageRouter& messages = context_.messages;
-  Matches matches;
-  messages.match(will->topic, subscriber(), matches);
-  const std::int64_t expires_ms =
-      will->expires_ms != 0 ? context_.loop.wall_now_ms() + will->expires_ms * 1000 : 0;
-  Passing passing(will->topic, will->payload, will->properties, will->qos, will->retain,
-                  expires_ms);
-  messages.pass(passing, matches);
+  auto message = std::make_shared<model::ApplicationMessage>();
+  message->topic = will.topic;
+  message->payload = will.payload;
+  message->qos = will.qos;
+  message->retain = will.retain;
+  wire::append_message_properties(message->properties, will);
+  will_ = std::make_unique<storage::SessionWill>();
+  will_->message = std::move(message);
+  will_->delay_s = will.delay_s;
+  will_->message_expiry_s = will.message_expiry_s.value_or(0);
 }
 
 /// Turns the faults of a message into rejections, which are written in the same commit as its good
@@ -349,9 +377,14 @@ void MqttSession::on_receipt(const model::TelemetryBlock& block, const model::Me
 void MqttSession::settle(std::uint32_t sequence, RejectReason refused) {
   InFlight& in_flight = publishing_->in_flight;
   InFlight::Entry& settled = in_flight.at(sequence);
+  if (refused != RejectReason::none) {
+    settled.reason = reason_for(refused);
+    settled.refused = refused;
+  }
+  if (--settled.waits > 0) {
+    return;
+  }
   settled.done = true;
-  settled.reason = reason_for(refused);
-  settled.refused = refused;
   InFlight::Entry entry;
   while (in_flight.take_done(entry)) {
     if (entry.qos == 2) {
@@ -403,10 +436,21 @@ void MqttSession::on_pubrel(const wire::Frame& frame) {
     return;
   }
   const bool known = publishing_ && publishing_->awaiting_pubrel.erase(packet->packet_id);
+  if (known && kept_) {
+    if (!context_.door.submit(slot_, generation_, StoreTask::releasing, packet->packet_id,
+                              storage::SessionReleasing{kept_->number, packet->packet_id})) {
+      refuse(Reason::server_busy, "the store of sessions takes no more");
+    }
+    return; // PUBCOMP once that is durable: the id may then stand for another message.
+  }
+  send_pubcomp(packet->packet_id, known ? Reason::success : Reason::packet_identifier_not_found);
+}
+
+void MqttSession::send_pubcomp(std::uint16_t packet_id, Reason reason) {
   wire::Ack answer;
   answer.type = PacketType::pubcomp;
-  answer.packet_id = packet->packet_id;
-  answer.reason = known ? Reason::success : Reason::packet_identifier_not_found;
+  answer.packet_id = packet_id;
+  answer.reason = reason;
   wire::append_ack(port_.output(), answer, version_);
   port_.sent();
 }

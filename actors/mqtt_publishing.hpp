@@ -43,7 +43,8 @@ struct MqttSession::Publishing {
   std::vector<std::string> present; ///< Devices entered in Presence.
 
   /// A message whose answer is owed from now on: its sequence, or kNoSequence with QoS 0.
-  std::uint32_t owe(const wire::Publish& publish, model::RejectReason refused) {
+  std::uint32_t owe(const wire::Publish& publish,
+                    model::RejectReason refused = model::RejectReason::none) {
     if (publish.qos == 0) {
       return kNoSequence;
     }

@@ -6,7 +6,9 @@
 
 #include "actors/mqtt_commands.hpp"
 #include "actors/mqtt_deliveries.hpp"
+#include "actors/mqtt_kept.hpp"
 #include "actors/mqtt_publishing.hpp"
+#include "actors/will.hpp"
 
 namespace spate::actors {
 
@@ -33,6 +35,9 @@ bool answers_in_connack(Reason reason) {
   case Reason::bad_authentication_method:
   case Reason::client_identifier_not_valid:
   case Reason::unsupported_protocol_version:
+  case Reason::server_unavailable:
+  case Reason::server_busy:
+  case Reason::quota_exceeded:
     return true;
   default:
     return false;
@@ -73,11 +78,11 @@ MqttSession::MqttSession(SessionContext& context, SessionPort& port, std::uint32
 MqttSession::~MqttSession() = default;
 
 std::size_t MqttSession::on_bytes(std::string_view bytes) {
-  if (state_ != State::waiting) { // The CONNECT has a deadline, however its bytes trickle in.
+  if (state_ == State::connected) { // The CONNECT has a deadline, however its bytes trickle in.
     active_ms_ = context_.loop.now_ms();
   }
   std::size_t used = 0;
-  while (state_ != State::closing && !paused_) {
+  while (state_ != State::closing && state_ != State::opening && !paused_) {
     const std::size_t limit = state_ == State::waiting ? context_.limits.connect_bytes_max
                                                        : context_.limits.packet_bytes_max;
     const wire::FrameResult next = wire::next_frame(bytes.substr(used), limit);
@@ -149,12 +154,7 @@ bool MqttSession::on_frame(const wire::Frame& frame) {
       refuse(Reason::protocol_error,
              "a session expiry that was 0 at CONNECT can not be raised [MQTT5-3.14.2.2.2]");
     } else {
-      if (packet->reason != Reason::disconnect_with_will) {
-        will_ = nullptr; // [MQTT-3.14.4-3]
-      }
-      state_ = State::closing;
-      leave_commands();
-      port_.close();
+      say_goodbye(*packet);
     }
     break;
   case PacketType::connect:
@@ -166,6 +166,27 @@ bool MqttSession::on_frame(const wire::Frame& frame) {
     break;
   }
   return true;
+}
+
+void MqttSession::say_goodbye(const wire::Disconnect& packet) {
+  if (packet.reason != Reason::disconnect_with_will) {
+    will_ = nullptr; // [MQTT-3.14.4-3]
+  }
+  if (kept_) {
+    kept_->forget_will = packet.reason != Reason::disconnect_with_will;
+    if (packet.session_expiry_s) {
+      kept_->expiry_s = std::min(*packet.session_expiry_s, context_.limits.session_expiry_s_max);
+    }
+  }
+  leave();
+}
+
+/// Nothing is taken from the client any more, and nobody counts on it.
+void MqttSession::leave() {
+  state_ = State::closing;
+  leave_commands();
+  leave_store();
+  port_.close();
 }
 
 void MqttSession::on_connect(const wire::Frame& frame) {
@@ -189,26 +210,47 @@ void MqttSession::on_connect(const wire::Frame& frame) {
   if (connect->will) {
     keep_will(*connect->will);
   }
-  welcome(*connect);
-}
-
-void MqttSession::welcome(const wire::Connect& connect) {
   const SessionLimits& limits = context_.limits;
-  wire::Connack connack;
-  connack.version = version_;
-  client_id_ = connect.client_id;
+  opening_ = std::make_unique<Opening>();
+  Opening& opening = *opening_;
+  opening.clean_start = connect->clean_start;
+  client_id_ = connect->client_id;
   if (client_id_.empty()) {
     client_id_ = made_up_client_id(context_);
-    connack.assigned_client_id = client_id_;
+    opening.id_assigned = true;
   }
-  keep_alive_s_ = connect.keep_alive_s;
+  keep_alive_s_ = connect->keep_alive_s;
   if (version_ == Version::v5) {
     if (keep_alive_s_ == 0 || keep_alive_s_ > limits.keep_alive_s_max) {
       keep_alive_s_ = limits.keep_alive_s_max;
+      opening.keep_alive_changed = true;
+    }
+    opening.asked_expiry_s = connect->session_expiry_s;
+  } else if (!connect->clean_start) {
+    opening.asked_expiry_s = storage::kNeverExpires; // [MQTT-3.1.2-4]
+  }
+  opening.expiry_s =
+      context_.door.is_open() ? std::min(opening.asked_expiry_s, limits.session_expiry_s_max) : 0;
+  state_ = State::opening;
+  port_.pause_reading(true);
+  port_.claim(client_id_);
+}
+
+void MqttSession::welcome(bool session_present) {
+  const SessionLimits& limits = context_.limits;
+  const std::unique_ptr<Opening> opening = std::move(opening_);
+  wire::Connack connack;
+  connack.version = version_;
+  connack.session_present = session_present;
+  if (opening->id_assigned) {
+    connack.assigned_client_id = client_id_;
+  }
+  if (version_ == Version::v5) {
+    if (opening->keep_alive_changed) {
       connack.server_keep_alive_s = keep_alive_s_;
     }
-    if (connect.session_expiry_s != 0) {
-      connack.session_expiry_s = 0;
+    if (opening->asked_expiry_s != opening->expiry_s) {
+      connack.session_expiry_s = opening->expiry_s;
     }
     connack.receive_maximum = limits.receive_maximum;
     connack.packet_bytes_max = static_cast<std::uint32_t>(limits.packet_bytes_max);
@@ -226,7 +268,7 @@ void MqttSession::welcome(const wire::Connect& connect) {
   state_ = State::connected;
   active_ms_ = context_.loop.now_ms();
   port_.set_packet_bytes_max(limits.packet_bytes_max);
-  port_.claim(client_id_);
+  port_.pause_reading(false);
   context_.counters.connects.add();
 }
 
@@ -258,7 +300,8 @@ std::uint64_t MqttSession::on_silence_timer(std::uint64_t now_ms) {
   }
   // A connection that we do not read is not silent: its bytes wait in the kernel.
   const std::uint64_t silent_ms = now_ms - std::max(active_ms_, context_.loop.reading_resumed_ms());
-  if (silent_ms < allowed_ms || paused_ || context_.loop.reading_paused()) {
+  if (silent_ms < allowed_ms || paused_ || state_ == State::opening ||
+      context_.loop.reading_paused()) {
     return allowed_ms - std::min(silent_ms, allowed_ms - 1);
   }
   refuse(Reason::keep_alive_timeout, state_ == State::waiting
@@ -275,16 +318,16 @@ void MqttSession::refuse(Reason reason, std::string_view detail) {
   log_refusal(reason, detail);
   // With words if they fit, else without; if even that is too large for the client, not at all.
   say_why(reason, start_of(detail, kReasonStringBytesMax)) || say_why(reason, {});
-  state_ = State::closing;
-  leave_commands();
-  port_.close();
+  leave();
 }
 
 void MqttSession::on_closed() {
-  const bool was_welcomed = state_ != State::waiting;
+  const bool was_welcomed = state_ == State::connected || state_ == State::closing;
   state_ = State::closing;
-  if (was_welcomed) {
-    publish_will();
+  leave_store();
+  if (will_ && was_welcomed && !opening_) {
+    // The session ends with its connection: no Will Delay is left to wait for (MQTT5-3.1.3-9).
+    publish_will(context_.messages, context_.door, *will_, context_.loop.wall_now_ms());
   }
   leave_index();
   if (publishing_) {
@@ -308,7 +351,8 @@ bool MqttSession::say_why(Reason reason, std::string_view words) {
     packet.reason_string = words;
     return send_within([&](std::string& out) { wire::append_disconnect(out, packet, version_); });
   }
-  if (state_ == State::waiting && (version_ == Version::v5 || answers_in_connack(reason))) {
+  if ((state_ == State::waiting || state_ == State::opening) &&
+      (version_ == Version::v5 || answers_in_connack(reason))) {
     wire::Connack connack;
     connack.version = version_;
     connack.reason = reason;

@@ -15,6 +15,7 @@
 #include "actors/in_flight.hpp"
 #include "actors/message_router.hpp"
 #include "actors/presence.hpp"
+#include "actors/session_hub.hpp"
 #include "actors/shard_writer.hpp"
 #include "engine/base/clock.hpp"
 #include "engine/base/counters.hpp"
@@ -35,7 +36,8 @@ struct SessionLimits {
   std::uint16_t topic_alias_maximum = 16;
   std::uint16_t keep_alive_s_max =
       3600; ///< A longer or absent keep-alive is set to this in MQTT 5.
-  std::uint32_t connect_timeout_ms = 5000; ///< From accept to CONNECT.
+  std::uint32_t connect_timeout_ms = 5000;          ///< From accept to CONNECT.
+  std::uint32_t session_expiry_s_max = 30 * 86'400; ///< How long a session outlives its connection.
   std::size_t subscriptions_max = 100;
   std::size_t queue_messages_max = 1000;   ///< QoS 1 and 2 for one client, waiting for its window,
   std::size_t queue_bytes_max = 1u << 20;  ///< and their bytes; further ones are dropped.
@@ -84,6 +86,7 @@ public:
   /// Writes what is left, then closes. on_bytes() is not called again.
   virtual void close() = 0;
   /// Makes this session the holder of the client id; whoever held it is told that it is taken over.
+  /// on_claimed() follows, maybe within the call, once that one has told the store of sessions.
   virtual void claim(std::string_view client_id) = 0;
   [[nodiscard]] virtual std::string remote_address() const = 0;
   /// The way to the command router. Null: there is none, and no client is a device for commands.
@@ -99,15 +102,17 @@ struct SessionContext {
   const telemetry::RouteTable& routes;
   Presence& presence;
   MessageRouter& messages;
+  SessionDoor& door;
   net::Loop& loop;
   SessionLimits limits;
   std::string_view durability; ///< Told to MQTT 5 clients: "fsync", "os" or "memory".
   SessionCounters counters;
   log::RateLimit log_limit;
-  std::vector<telemetry::RecordFault> faults;          ///< Scratch of ingest(),
-  std::string properties;                              ///< and of pass().
-  std::mt19937_64 random;                              ///< For client ids that we make up.
-  std::uint32_t loop_number = 0;                       ///< For CommandTarget.
+  std::vector<telemetry::RecordFault> faults; ///< Scratch of ingest(),
+  std::string properties;                     ///< and of pass(),
+  std::vector<storage::SessionTarget> kept;   ///< of which these are sessions that are kept.
+  std::mt19937_64 random;                     ///< For client ids that we make up.
+  std::uint32_t loop_number = 0;              ///< For CommandTarget.
   std::function<std::int64_t()> wall_now_ms = wall_ms; ///< Fresh, where the loop's is too old.
   json::Reader answer_reader = json::Reader();
 };
@@ -123,8 +128,8 @@ struct SessionContext {
 /// Limits:   SessionLimits; a 3.1.1 client with too much in flight is not read, a 5.0 client is
 /// disconnected with
 ///           0x93, since it was told the limit.
-/// Sessions: end with their connection: the server answers Session Present 0 and Session Expiry
-/// Interval 0.
+/// Sessions: of Clean Start 0 or with a Session Expiry are kept by the store of sessions: all that
+/// their clients were told (SUBACK, PUBREC, PUBCOMP, PUBACK of messages for them) is durable.
 class MqttSession {
 public:
   /// All borrowed; they outlive the session. `slot` and `generation` come back in receipts.
@@ -145,7 +150,11 @@ public:
 
   // From the message router.
   void on_copy(Passing& passing, const Copy& copy);
+  // From the store of sessions.
+  void on_store_answer(StoreTask task, std::uint64_t argument, storage::SessionReceipt& receipt);
+  void on_queued(storage::QueuedMessage& queued);
 
+  void on_claimed();
   void on_taken_over();
   void on_shutdown();
   /// The server's clock: milliseconds until the next call is wanted. Closes what has been silent
@@ -159,14 +168,24 @@ public:
   [[nodiscard]] std::size_t in_flight() const noexcept;
 
 private:
-  enum class State : std::uint8_t { waiting, connected, closing };
+  enum class State : std::uint8_t {
+    waiting, ///< For CONNECT.
+    opening, ///< For whoever held the client id, and for the store; nothing is read.
+    connected,
+    closing,
+  };
   struct Publishing;
   struct Commands;
   struct Deliveries;
+  struct Opening;
+  struct Kept;
+  struct Asked;
 
   bool on_frame(const wire::Frame& frame);
   void on_connect(const wire::Frame& frame);
-  void welcome(const wire::Connect& connect);
+  void say_goodbye(const wire::Disconnect& packet);
+  void leave();
+  void welcome(bool session_present);
   bool on_publish(const wire::Frame& frame);
   void on_pubrel(const wire::Frame& frame);
   void on_subscribe(const wire::Frame& frame);
@@ -184,13 +203,37 @@ private:
   void resume_if_room();
   void acknowledge(const InFlight::Entry& entry);
 
-  bool pass(const wire::Publish& publish);
+  struct Passed {
+    bool taken = false;     ///< Somebody gets it, or it is retained.
+    bool asked = false;     ///< The store of sessions is to write it,
+    bool submitted = false; ///< and will answer.
+  };
+  Passed pass(const wire::Publish& publish, std::uint32_t sequence);
+  void settle_failed(std::uint32_t sequence, bool full);
+  void send_pubcomp(std::uint16_t packet_id, wire::Reason reason);
   void keep_will(const wire::Will& will);
-  void publish_will();
+
+  void on_opened(storage::SessionReceipt& receipt, std::uint32_t expiry_s);
+  void restore(storage::OpenedSession& opened);
+  void resume(storage::OpenedSession& opened);
+  void push_page(std::vector<storage::QueuedMessage>& page, std::uint64_t sent_through);
+  void page_if_behind();
+  void on_page(storage::SessionReceipt& receipt);
+  void settle_queued(std::uint64_t sequence, bool received);
+  void want_retained(std::string filter, std::uint32_t id, std::uint8_t qos, std::string after);
+  void on_retained(storage::SessionReceipt& receipt);
+  void deliver_retained(const model::ApplicationMessage& message, std::uint32_t id,
+                        std::uint8_t qos);
+  void leave_store();
 
   Deliveries& deliveries();
   [[nodiscard]] const routing::Subscriber* subscriber() const noexcept;
+  [[nodiscard]] std::uint64_t place() const noexcept;
   bool forget_filter(std::string_view filter);
+  void change_subscriptions(const std::vector<routing::Change>& changes,
+                            storage::SessionSubscribing kept, const wire::SubscribeAck& answer,
+                            std::vector<bool>& existed);
+  void answer_subscription(const wire::SubscribeAck& answer);
   void leave_index();
   void deliver_plain(Passing& passing, const Copy& copy);
   wire::Delivery delivery_of(std::string_view topic, std::string_view payload,
@@ -251,10 +294,13 @@ private:
   std::uint32_t packet_bytes_max_;   ///< That the client takes.
   std::uint64_t active_ms_ = 0; ///< When bytes last came; before CONNECT: when it was accepted.
   std::string client_id_;
-  std::unique_ptr<Publishing> publishing_; ///< From the first PUBLISH on.
-  std::unique_ptr<Commands> commands_;     ///< From the first filter for commands on.
-  std::unique_ptr<Deliveries> deliveries_; ///< From the first SUBSCRIBE on.
-  std::unique_ptr<const model::ApplicationMessage> will_;
+  std::unique_ptr<Publishing> publishing_;     ///< From the first PUBLISH on.
+  std::unique_ptr<Commands> commands_;         ///< From the first filter for commands on.
+  std::unique_ptr<Deliveries> deliveries_;     ///< From the first SUBSCRIBE on.
+  std::unique_ptr<storage::SessionWill> will_; ///< While it is ours to publish.
+  std::unique_ptr<Opening> opening_;           ///< Until CONNACK.
+  std::unique_ptr<Kept> kept_;                 ///< Of a session that outlives its connection.
+  std::unique_ptr<Asked> asked_;               ///< From the first question to the store on.
 };
 
 template <class Append>

@@ -3,6 +3,8 @@
 
 #include "actors/message_router.hpp"
 #include "actors/mqtt_deliveries.hpp"
+#include "actors/mqtt_kept.hpp"
+#include "actors/session_hub.hpp"
 
 namespace spate::actors {
 
@@ -11,33 +13,24 @@ namespace {
 using wire::Reason;
 using wire::Version;
 
-/// `filter` as the index takes it. 3.1.1 knows no shared subscriptions; its clients get them all
-/// the same, as everywhere.
-routing::Change change_of(std::string_view filter) {
-  routing::Change change;
-  change.filter = filter;
-  if (wire::is_shared(filter)) {
-    const std::string_view rest = filter.substr(wire::kSharePrefix.size());
-    const std::size_t slash = rest.find('/');
-    if (slash != 0 && slash != std::string_view::npos && slash + 1 < rest.size()) {
-      change.share = rest.substr(0, slash);
-      change.filter = rest.substr(slash + 1);
-    }
-  }
-  return change;
-}
-
 } // namespace
 
 MqttSession::Deliveries& MqttSession::deliveries() {
   if (!deliveries_) {
     MessageRouter& messages = context_.messages;
-    routing::Ref<routing::Subscriber> who = new routing::Subscriber(messages.hub().next_session());
-    who->move_to(Place{messages.number(), slot_, generation_}.packed());
+    routing::Ref<routing::Subscriber> who =
+        kept_ ? context_.door.hub().subscriber(kept_->number)
+              : routing::Ref<routing::Subscriber>(
+                    new routing::Subscriber(messages.hub().next_session()));
+    who->move_to(place());
     deliveries_ = std::make_unique<Deliveries>(std::move(who), client_receive_maximum_,
                                                context_.limits.queue_bytes_max);
   }
   return *deliveries_;
+}
+
+std::uint64_t MqttSession::place() const noexcept {
+  return Place{context_.messages.number(), slot_, generation_}.packed();
 }
 
 const routing::Subscriber* MqttSession::subscriber() const noexcept {
@@ -51,14 +44,17 @@ void MqttSession::on_subscribe(const wire::Frame& frame) {
     return;
   }
   Deliveries& state = deliveries();
+  const std::uint32_t id = packet->subscription_id.value_or(0);
   wire::SubscribeAck answer;
   answer.packet_id = packet->packet_id;
   std::vector<routing::Change> changes;
+  std::vector<const wire::Subscription*> taken;
+  storage::SessionSubscribing kept;
   for (const wire::Subscription& wanted : packet->subscriptions) {
     const auto at = std::lower_bound(state.filters.begin(), state.filters.end(), wanted.filter);
     const bool known = at != state.filters.end() && *at == wanted.filter;
     if ((!known && state.filters.size() >= context_.limits.subscriptions_max) ||
-        !note_subscription(wanted.filter, wanted.qos, packet->subscription_id.value_or(0))) {
+        !note_subscription(wanted.filter, wanted.qos, id)) {
       answer.reasons.push_back(Reason::quota_exceeded);
       continue;
     }
@@ -67,17 +63,26 @@ void MqttSession::on_subscribe(const wire::Frame& frame) {
     }
     routing::Change& change = changes.emplace_back(change_of(wanted.filter));
     change.subscriber = state.subscriber;
-    change.options.id = packet->subscription_id.value_or(0);
-    change.options.qos = wanted.qos;
-    change.options.no_local = wanted.no_local;
-    change.options.retain_as_published = wanted.retain_as_published;
+    change.options = {id, wanted.qos, wanted.no_local, wanted.retain_as_published};
+    if (kept_) {
+      kept.added.push_back({std::string(wanted.filter), id, wanted.qos, wanted.no_local,
+                            wanted.retain_as_published});
+    }
+    taken.push_back(&wanted);
     answer.reasons.push_back(static_cast<Reason>(wanted.qos)); // Granted QoS 0, 1 or 2.
   }
-  if (!changes.empty()) {
-    context_.messages.hub().index().apply(changes);
+  std::vector<bool> existed;
+  change_subscriptions(changes, std::move(kept), answer, existed);
+  if (!context_.door.is_open() || !context_.door.store().has_retained()) {
+    return;
   }
-  send_suback(answer);
-  tell_changes();
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    const wire::Subscription& each = *taken[i];
+    const bool wants = each.retain_handling == 0 || (each.retain_handling == 1 && !existed[i]);
+    if (wants && changes[i].share.empty()) { // [MQTT5-3.8.4-4] for shared ones.
+      want_retained(std::string(each.filter), id, each.qos, {});
+    }
+  }
 }
 
 void MqttSession::on_unsubscribe(const wire::Frame& frame) {
@@ -90,6 +95,7 @@ void MqttSession::on_unsubscribe(const wire::Frame& frame) {
   answer.type = wire::PacketType::unsuback;
   answer.packet_id = packet->packet_id;
   std::vector<routing::Change> changes;
+  storage::SessionSubscribing kept;
   for (const std::string_view filter : packet->filters) {
     const bool removed = deliveries_ && forget_filter(filter);
     answer.reasons.push_back(removed ? Reason::success : Reason::no_subscription_existed);
@@ -97,13 +103,45 @@ void MqttSession::on_unsubscribe(const wire::Frame& frame) {
       routing::Change& change = changes.emplace_back(change_of(filter));
       change.subscriber = deliveries_->subscriber;
       change.remove = true;
+      if (kept_) {
+        kept.removed.emplace_back(filter);
+      }
     }
     note_unsubscription(filter);
   }
+  std::vector<bool> existed;
+  change_subscriptions(changes, std::move(kept), answer, existed);
+}
+
+/// Answers at once, or, of a session that is kept, when the change is durable.
+void MqttSession::change_subscriptions(const std::vector<routing::Change>& changes,
+                                       storage::SessionSubscribing kept,
+                                       const wire::SubscribeAck& answer,
+                                       std::vector<bool>& existed) {
   if (!changes.empty()) {
-    context_.messages.hub().index().apply(changes);
+    context_.messages.hub().index().apply(changes, &existed);
   }
-  send_within([&](std::string& out) { wire::append_subscribe_ack(out, answer, version_); });
+  if (!kept_ || changes.empty()) {
+    answer_subscription(answer);
+    return;
+  }
+  kept.session = kept_->number;
+  if (!context_.door.submit(slot_, generation_, StoreTask::subscribing, 0, std::move(kept))) {
+    refuse(Reason::server_busy, "the store of sessions takes no more");
+    return;
+  }
+  if (!asked_) {
+    asked_ = std::make_unique<Asked>();
+  }
+  asked_->subacks.push_back(answer);
+}
+
+void MqttSession::answer_subscription(const wire::SubscribeAck& answer) {
+  if (answer.type == wire::PacketType::suback) {
+    send_suback(answer);
+  } else {
+    send_within([&](std::string& out) { wire::append_subscribe_ack(out, answer, version_); });
+  }
   tell_changes();
 }
 
@@ -117,12 +155,15 @@ bool MqttSession::forget_filter(std::string_view filter) {
   return true;
 }
 
-/// Nothing more is for this session.
+/// Nothing more comes to this connection; to the session, if it is kept, through its queue.
 void MqttSession::leave_index() {
   if (!deliveries_) {
     return;
   }
-  deliveries_->subscriber->move_to(0);
+  deliveries_->subscriber->leave(place());
+  if (kept_) {
+    return;
+  }
   std::vector<routing::Change> changes;
   for (const std::string& filter : deliveries_->filters) {
     routing::Change& change = changes.emplace_back(change_of(filter));

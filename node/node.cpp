@@ -124,8 +124,9 @@ Result<void> Node::open_mqtt() {
   options.incomplete_bytes_max =
       std::max<std::size_t>(config_.memory_limit_bytes / 8 / config_.loops, 4u << 20);
   options.priorities = config_.commands.priorities;
-  const actors::DeviceLoopServices services{*caf_,     *store_,   shapes_,   *routes_,
-                                            registry_, presence_, messages_, commands_->router()};
+  const actors::DeviceLoopServices services{*caf_,     *store_,       shapes_,
+                                            *routes_,  registry_,     presence_,
+                                            messages_, sessions_hub_, commands_->router()};
   mqtt_ = config_.mqtt;
   for (std::uint32_t i = 0; i < config_.loops; ++i) {
     options.number = i;

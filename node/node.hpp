@@ -64,6 +64,7 @@ private:
   actors::SessionRegistry registry_;
   actors::Presence presence_;
   actors::MessageHub messages_;
+  actors::SessionHub sessions_hub_{messages_};
   net::Loop api_loop_;
   std::unique_ptr<actors::CommandService> commands_;
   std::vector<std::unique_ptr<actors::DeviceLoop>> device_loops_;

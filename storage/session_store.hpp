@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -183,7 +184,7 @@ public:
   /// Wills whose time has come, of these sessions; whoever hears it publishes them. Told once; not
   /// again after a restart unless the process died before on_wills() returned.
   virtual void on_wills(std::vector<std::pair<SessionNumber, model::SharedMessage>> wills) = 0;
-  /// Sessions that have ended by themselves: their subscriptions are to leave the index.
+  /// Sessions that have ended, also for a Clean Start: their subscriptions are to leave the index.
   virtual void on_ended(std::vector<std::pair<SessionNumber, std::vector<std::string>>> ended) = 0;
 };
 
@@ -229,6 +230,8 @@ public:
   /// False if so much waits as may: nothing was taken. Entries of one call are one step, and have
   /// the tickets `ticket`, `ticket` + 1 and so on.
   [[nodiscard]] virtual bool submit(std::uint64_t ticket, std::vector<SessionEntry> entries) = 0;
+  /// False: no session of this client is kept, so that nobody needs to ask. May be true for others.
+  [[nodiscard]] virtual bool may_keep(std::string_view client_id) const noexcept = 0;
   /// False: no retained message is kept, so that nobody needs to look.
   [[nodiscard]] virtual bool has_retained() const noexcept = 0;
   /// Nullopt if it works, else why not.

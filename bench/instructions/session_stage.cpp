@@ -53,10 +53,11 @@ public:
   void set_packet_bytes_max(std::size_t) override {}
   void expect(std::size_t) override {}
   void close() override { give_up("the session was closed"); }
-  void claim(std::string_view) override {}
+  void claim(std::string_view) override { session->on_claimed(); }
   [[nodiscard]] std::string remote_address() const override { return "127.0.0.1:1"; }
 
   std::string out;
+  actors::MqttSession* session = nullptr;
 };
 
 /// One connection, and what comes over it.
@@ -68,7 +69,7 @@ struct Device {
   std::unique_ptr<actors::MqttSession> session;
 };
 
-class Loop final : actors::ReceiptListener, actors::CopyTaker {
+class Loop final : actors::ReceiptListener, actors::CopyTaker, actors::StoreAnswerTaker {
 public:
   Loop(const std::vector<std::string_view>& packets, const std::vector<wire::Publish>& publishes) {
     std::map<std::string_view, Device*> by_topic;
@@ -108,6 +109,7 @@ private:
     Device& device = *devices_[slot];
     device.bytes.append(net::Connection::kPaddingBytes, '\0');
     device.session = std::make_unique<actors::MqttSession>(context_, device.port, slot, 1);
+    device.port.session = device.session.get();
     wire::Connect packet;
     packet.clean_start = true;
     const std::string client_id = "client-" + std::to_string(slot);
@@ -146,6 +148,14 @@ private:
   }
 
   void on_copy(actors::Passing&, const actors::Copy&) override { give_up("nobody subscribed"); }
+  void on_store_answer(std::uint32_t, std::uint32_t, actors::StoreTask, std::uint64_t,
+                       storage::SessionReceipt&) override {
+    give_up("nothing was asked");
+  }
+  void on_queued(std::uint32_t, std::uint32_t, storage::QueuedMessage&) override {
+    give_up("nobody subscribed");
+  }
+  void on_will(const model::SharedMessage&) override { give_up("nobody has a will"); }
 
   net::Loop loop_;
   EchoStore store_;
@@ -156,20 +166,12 @@ private:
   actors::ShardWriter writer_{loop_, store_, *this};
   actors::MessageHub hub_;
   actors::MessageRouter messages_{hub_, loop_, 0, *this};
-  actors::SessionContext context_{store_,
-                                  writer_,
-                                  parser_,
-                                  routes_,
-                                  presence_,
-                                  messages_,
-                                  loop_,
-                                  {},
-                                  "fsync",
-                                  {},
-                                  log::RateLimit(0, 0),
-                                  {},
-                                  {},
-                                  std::mt19937_64(1)};
+  actors::SessionHub sessions_{hub_};
+  actors::SessionDoor door_{sessions_, loop_, 0, *this};
+  actors::SessionContext context_{store_,    writer_,   parser_, routes_,
+                                  presence_, messages_, door_,   loop_,
+                                  {},        "fsync",   {},      log::RateLimit(0, 0),
+                                  {},        {},        {},      std::mt19937_64(1)};
   std::vector<std::unique_ptr<Device>> devices_;
   std::uint64_t reply_bytes_ = 0;
 };

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "actors/will.hpp"
+#include "tests/actors/fake_session_store.hpp"
 #include "tests/actors/session_fixture.hpp"
 
 namespace spate::actors {
@@ -26,7 +28,10 @@ struct Heard {
   std::vector<std::pair<std::string, std::string>> user_properties;
 };
 
-class Clients final : private ReceiptListener, private CopyTaker {
+class Clients final : private ReceiptListener,
+                      private CopyTaker,
+                      private StoreAnswerTaker,
+                      private storage::SessionListener {
 public:
   struct Client {
     FakePort port;
@@ -137,7 +142,12 @@ public:
     }
   };
 
-  explicit Clients(SessionLimits session_limits = {}) : limits(session_limits) {}
+  /// With `keeps` there is a store of sessions, which answers when it is told to.
+  explicit Clients(SessionLimits session_limits = {}, bool keeps = false) : limits(session_limits) {
+    if (keeps) {
+      sessions.open(kept);
+    }
+  }
   ~Clients() override {
     for (auto& client : clients_) {
       leave(*client);
@@ -145,13 +155,13 @@ public:
     commit();
   }
 
-  /// A client that is connected; `change` may set more of its CONNECT.
-  Client& join(Version version = Version::v5,
-               const std::function<void(wire::Connect&)>& change = {}) {
+  /// A client that has sent its CONNECT; `change` may set more of it.
+  Client& begin(Version version, const std::function<void(wire::Connect&)>& change = {}) {
     auto& client = *clients_.emplace_back(std::make_unique<Client>());
     client.version = version;
     client.session = std::make_unique<MqttSession>(
         context, client.port, static_cast<std::uint32_t>(clients_.size() - 1), 1);
+    client.port.session = client.session.get();
     wire::Connect packet;
     packet.version = version;
     const std::string id = "client-" + std::to_string(clients_.size());
@@ -163,10 +173,44 @@ public:
     std::string bytes;
     wire::append_connect(bytes, packet);
     client.feed(bytes);
+    return client;
+  }
+  static wire::Connack connack(Client& client) {
     const auto answer = Fixture::take(client.port.out);
     REQUIRE(answer);
     REQUIRE(answer->type == PacketType::connack);
+    wire::Connack out = *wire::decode_connack(answer->frame(), client.version);
+    out.assigned_client_id = {}; // They do not outlive the answer.
+    out.user_properties.clear();
+    return out;
+  }
+  /// One that is connected.
+  Client& join(Version version = Version::v5,
+               const std::function<void(wire::Connect&)>& change = {}) {
+    Client& client = begin(version, change);
+    kept.answer();
+    CHECK(connack(client).reason == Reason::success);
     return client;
+  }
+  /// One whose session is kept.
+  Client& join_kept(std::string_view client_id, Version version = Version::v5,
+                    const std::function<void(wire::Connect&)>& change = {}) {
+    Client& client = begin_kept(client_id, version, change);
+    kept.answer();
+    return client;
+  }
+  Client& begin_kept(std::string_view client_id, Version version = Version::v5,
+                     const std::function<void(wire::Connect&)>& change = {}) {
+    return begin(version, [&](wire::Connect& packet) {
+      packet.client_id = client_id;
+      packet.clean_start = false;
+      if (version == Version::v5) {
+        packet.session_expiry_s = 1000;
+      }
+      if (change) {
+        change(packet);
+      }
+    });
   }
   /// Its connection is gone.
   void leave(Client& client) {
@@ -192,20 +236,13 @@ public:
   ShardWriter writer{loop, store, *this};
   MessageHub hub;
   MessageRouter messages{hub, loop, 0, *this};
-  SessionContext context{store,
-                         writer,
-                         parser,
-                         routes,
-                         presence,
-                         messages,
-                         loop,
-                         limits,
-                         "fsync",
-                         {},
-                         log::RateLimit(0, 0),
-                         {},
-                         {},
-                         std::mt19937_64(1)};
+  SessionHub sessions{hub};
+  SessionDoor door{sessions, loop, 0, *this};
+  FakeSessionStore kept{*this};
+  SessionContext context{store,    writer,   parser, routes,
+                         presence, messages, door,   loop,
+                         limits,   "fsync",  {},     log::RateLimit(0, 0),
+                         {},       {},       {},     std::mt19937_64(1)};
 
 private:
   void on_message(const model::TelemetryBlock& block, const model::Message& message) override {
@@ -217,6 +254,42 @@ private:
     if (auto& client = clients_.at(copy.slot); client->session) {
       client->session->on_copy(passing, copy);
     }
+  }
+  void on_store_answer(std::uint32_t slot, std::uint32_t, StoreTask task, std::uint64_t argument,
+                       storage::SessionReceipt& receipt) override {
+    if (auto& client = clients_.at(slot); client->session) {
+      client->session->on_store_answer(task, argument, receipt);
+    } else if (task == StoreTask::opening) {
+      door.abandon(receipt.opened.number, static_cast<std::uint32_t>(argument));
+    }
+  }
+  void on_queued(std::uint32_t slot, std::uint32_t, storage::QueuedMessage& queued) override {
+    if (auto& client = clients_.at(slot); client->session) {
+      client->session->on_queued(queued);
+    }
+  }
+  void on_receipts(std::vector<storage::SessionReceipt> receipts) override { door.take(receipts); }
+  void on_queued(std::vector<storage::SessionDelivery> deliveries) override {
+    std::vector<std::pair<std::uint64_t, storage::QueuedMessage>> queued;
+    for (storage::SessionDelivery& each : deliveries) {
+      if (const std::uint64_t place = sessions.subscriber(each.session)->place(); place != 0) {
+        queued.emplace_back(place, std::move(each.queued));
+      }
+    }
+    door.take(queued);
+  }
+  void
+  on_wills(std::vector<std::pair<storage::SessionNumber, model::SharedMessage>> wills) override {
+    for (const auto& [session, will] : wills) {
+      on_will(will);
+    }
+  }
+  void on_ended(
+      std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>> ended) override {
+    sessions.on_ended(std::move(ended));
+  }
+  void on_will(const model::SharedMessage& will) override {
+    publish_will(messages, door, {will, 0, 0}, loop.wall_now_ms());
   }
 
   std::vector<std::unique_ptr<Client>> clients_;

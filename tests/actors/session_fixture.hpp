@@ -58,6 +58,8 @@ struct FakePort final : SessionPort {
   bool closed = false;
   std::size_t expected = 0;
   std::size_t unsent = 0;
+  MqttSession* session = nullptr;
+  bool claims = true; ///< Else the test calls on_claimed().
 
   std::string& output() override { return out; }
   void sent() override {}
@@ -66,7 +68,12 @@ struct FakePort final : SessionPort {
   void expect(std::size_t bytes) override { expected = bytes; }
   [[nodiscard]] std::size_t unsent_bytes() const override { return unsent; }
   void close() override { closed = true; }
-  void claim(std::string_view client_id) override { claimed = client_id; }
+  void claim(std::string_view client_id) override {
+    claimed = client_id;
+    if (claims) {
+      session->on_claimed();
+    }
+  }
   std::string remote_address() const override { return "127.0.0.1:1"; }
   CommandPort* commands() override { return has_router ? &router : nullptr; }
 };
@@ -79,8 +86,8 @@ struct Answer {
 };
 
 /// A session whose receipts and clock are the test's.
-struct Fixture : ReceiptListener, private CopyTaker {
-  explicit Fixture(SessionLimits limits = {}) : context_limits(limits) {}
+struct Fixture : ReceiptListener, private CopyTaker, private StoreAnswerTaker {
+  explicit Fixture(SessionLimits limits = {}) : context_limits(limits) { port.session = &session; }
   ~Fixture() override {
     writer.hand_over();
     store.answer_all();
@@ -190,17 +197,21 @@ struct Fixture : ReceiptListener, private CopyTaker {
   ShardWriter writer{loop, store, *this};
   MessageHub hub;
   MessageRouter messages{hub, loop, 5, *this};
+  SessionHub sessions{hub};
+  SessionDoor door{sessions, loop, 5, *this};
   SessionContext context{store,
                          writer,
                          parser,
                          routes,
                          presence,
                          messages,
+                         door,
                          loop,
                          context_limits,
                          "fsync",
                          {},
                          log::RateLimit(0, 0),
+                         {},
                          {},
                          {},
                          std::mt19937_64(1),
@@ -216,6 +227,14 @@ private:
     CHECK(copy.generation == 9);
     session.on_copy(passing, copy);
   }
+  void on_store_answer(std::uint32_t, std::uint32_t, StoreTask, std::uint64_t,
+                       storage::SessionReceipt&) override {
+    FAIL("there is no store of sessions");
+  }
+  void on_queued(std::uint32_t, std::uint32_t, storage::QueuedMessage&) override {
+    FAIL("there is no store of sessions");
+  }
+  void on_will(const model::SharedMessage&) override { FAIL("there is no store of sessions"); }
 };
 
 } // namespace spate::actors

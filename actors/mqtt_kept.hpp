@@ -1,0 +1,53 @@
+// Spate - what a session needs that outlives its connection, and what only waits for the store of
+// sessions.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "actors/mqtt_session.hpp"
+#include "actors/session_hub.hpp"
+
+namespace spate::actors {
+
+/// Messages that wait in memory for the client's window; what comes beyond is left in the queue on
+/// disk until these are sent.
+inline constexpr std::size_t kAheadMessagesMax = 100;
+inline constexpr std::size_t kAheadBytesMax = 128u << 10;
+/// Of the queue, with one answer of the store.
+inline constexpr std::size_t kPageMessages = 100;
+inline constexpr std::size_t kPageBytes = 64u << 10;
+
+/// From CONNECT until CONNACK.
+struct MqttSession::Opening {
+  bool clean_start = false;
+  bool id_assigned = false;
+  bool keep_alive_changed = false;
+  std::uint32_t asked_expiry_s = 0;
+  std::uint32_t expiry_s = 0; ///< What we grant.
+};
+
+struct MqttSession::Kept {
+  storage::SessionNumber number = 0;
+  std::uint32_t expiry_s = 0;
+  bool behind = true; ///< There may be more in the queue than we have seen.
+  bool paging = false;
+  bool forget_will = false;
+  bool left = false; ///< The store was told that the connection is gone.
+};
+
+/// Answers that wait for the store, each in the order in which it was asked.
+struct MqttSession::Asked {
+  /// A subscription whose retained messages were asked for.
+  struct Wanted {
+    std::string filter;
+    std::uint32_t id = 0;
+    std::uint8_t qos = 0;
+  };
+  std::deque<wire::SubscribeAck> subacks;
+  std::deque<Wanted> wanted;
+};
+
+} // namespace spate::actors

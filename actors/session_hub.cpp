@@ -1,0 +1,198 @@
+#include "actors/session_hub.hpp"
+
+#include <memory>
+
+#include "engine/wire/codec.hpp"
+
+namespace spate::actors {
+
+namespace {
+
+/// Subscriptions that go into the index together at the start.
+constexpr std::size_t kRestoredAtOnce = 10'000;
+constexpr unsigned kLoopShift = 56;
+
+} // namespace
+
+/// 3.1.1 knows no shared subscriptions; its clients get them all the same, as everywhere.
+routing::Change change_of(std::string_view filter) {
+  routing::Change change;
+  change.filter = filter;
+  if (wire::is_shared(filter)) {
+    const std::string_view rest = filter.substr(wire::kSharePrefix.size());
+    const std::size_t slash = rest.find('/');
+    if (slash != 0 && slash != std::string_view::npos && slash + 1 < rest.size()) {
+      change.share = rest.substr(0, slash);
+      change.filter = rest.substr(slash + 1);
+    }
+  }
+  return change;
+}
+
+void SessionHub::restore(storage::SessionNumber session,
+                         const storage::SessionSubscription& subscription) {
+  if (restored_filters_.capacity() == 0) {
+    restored_filters_.reserve(kRestoredAtOnce); // The changes borrow them.
+  }
+  restored_filters_.push_back(subscription.filter);
+  routing::Change& change = restored_.emplace_back(change_of(restored_filters_.back()));
+  change.subscriber = subscriber(session);
+  change.options.id = subscription.id;
+  change.options.qos = subscription.qos;
+  change.options.no_local = subscription.no_local;
+  change.options.retain_as_published = subscription.retain_as_published;
+  if (restored_.size() == kRestoredAtOnce) {
+    apply_restored();
+  }
+}
+
+void SessionHub::apply_restored() {
+  messages_.index().apply(restored_);
+  restored_.clear();
+  restored_filters_.clear();
+}
+
+void SessionHub::restored() {
+  apply_restored();
+  restored_ = {};
+  restored_filters_ = {};
+}
+
+routing::Ref<routing::Subscriber> SessionHub::subscriber(storage::SessionNumber session) {
+  Part& part = part_of(session);
+  const std::scoped_lock lock(part.mutex);
+  auto& found = part.subscribers[session];
+  if (found == nullptr) {
+    found = new routing::Subscriber(session);
+  }
+  return found;
+}
+
+void SessionHub::on_receipts(std::vector<storage::SessionReceipt> receipts) {
+  std::vector<std::shared_ptr<std::vector<storage::SessionReceipt>>> by_loop(doors_.size());
+  for (storage::SessionReceipt& receipt : receipts) {
+    auto& to = by_loop[receipt.ticket >> kLoopShift];
+    if (to == nullptr) {
+      to = std::make_shared<std::vector<storage::SessionReceipt>>();
+    }
+    to->push_back(std::move(receipt));
+  }
+  for (std::size_t loop = 0; loop < by_loop.size(); ++loop) {
+    if (by_loop[loop] != nullptr) {
+      SessionDoor& door = *doors_[loop];
+      door.loop_.post([&door, taken = std::move(by_loop[loop])] { door.take(*taken); });
+    }
+  }
+}
+
+/// To where the session's connection is now: one that comes later finds them in its queue.
+void SessionHub::on_queued(std::vector<storage::SessionDelivery> deliveries) {
+  using Batch = std::vector<std::pair<std::uint64_t, storage::QueuedMessage>>;
+  std::vector<std::shared_ptr<Batch>> by_loop(doors_.size());
+  for (storage::SessionDelivery& delivery : deliveries) {
+    const std::uint64_t place = subscriber(delivery.session)->place();
+    if (place == 0) {
+      continue;
+    }
+    auto& to = by_loop[Place::of(place).loop];
+    if (to == nullptr) {
+      to = std::make_shared<Batch>();
+    }
+    to->emplace_back(place, std::move(delivery.queued));
+  }
+  for (std::size_t loop = 0; loop < by_loop.size(); ++loop) {
+    if (by_loop[loop] != nullptr) {
+      SessionDoor& door = *doors_[loop];
+      door.loop_.post([&door, taken = std::move(by_loop[loop])] { door.take(*taken); });
+    }
+  }
+}
+
+void SessionHub::on_wills(
+    std::vector<std::pair<storage::SessionNumber, model::SharedMessage>> wills) {
+  for (auto& [session, will] : wills) {
+    SessionDoor& door = *doors_[session % doors_.size()];
+    door.loop_.post([&door, published = std::move(will)] { door.taker_.on_will(published); });
+  }
+}
+
+void SessionHub::on_ended(
+    std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>> ended) {
+  std::vector<routing::Change> changes;
+  for (const auto& [session, filters] : ended) {
+    const auto who = subscriber(session);
+    for (const std::string& filter : filters) {
+      routing::Change& change = changes.emplace_back(change_of(filter));
+      change.subscriber = who;
+      change.remove = true;
+    }
+    Part& part = part_of(session);
+    const std::scoped_lock lock(part.mutex);
+    part.subscribers.erase(session);
+  }
+  if (!changes.empty()) {
+    messages_.index().apply(changes);
+  }
+}
+
+SessionDoor::SessionDoor(SessionHub& hub, net::Loop& loop, std::uint32_t number,
+                         StoreAnswerTaker& taker)
+    : hub_(hub), loop_(loop), taker_(taker), next_ticket_(std::uint64_t{number} << kLoopShift) {
+  if (hub.doors_.size() <= number) {
+    hub.doors_.resize(number + 1);
+  }
+  hub.doors_[number] = this;
+}
+
+bool SessionDoor::submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
+                         std::uint64_t argument, std::vector<storage::SessionEntry> entries) {
+  const std::uint64_t first = next_ticket_;
+  const std::size_t count = entries.size();
+  if (!hub_.store_->submit(first, std::move(entries))) {
+    return false;
+  }
+  next_ticket_ += count;
+  if (task != StoreTask::none) {
+    waiting_[next_ticket_ - 1] = {slot, generation, task, argument};
+  }
+  return true;
+}
+
+bool SessionDoor::submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
+                         std::uint64_t argument, storage::SessionEntry entry) {
+  std::vector<storage::SessionEntry> entries;
+  entries.push_back(std::move(entry));
+  return submit(slot, generation, task, argument, std::move(entries));
+}
+
+void SessionDoor::abandon(storage::SessionNumber session, std::uint32_t expiry_s) {
+  if (session == 0) {
+    return;
+  }
+  storage::SessionClosing closing;
+  closing.session = session;
+  closing.expiry_s = expiry_s;
+  closing.forget_will = true; // It was never welcomed.
+  static_cast<void>(submit(0, 0, StoreTask::none, 0, std::move(closing)));
+}
+
+void SessionDoor::take(std::vector<storage::SessionReceipt>& receipts) {
+  for (storage::SessionReceipt& receipt : receipts) {
+    const auto found = waiting_.find(receipt.ticket);
+    if (found != waiting_.end()) {
+      const Waiting waiting = found->second;
+      waiting_.erase(found);
+      taker_.on_store_answer(waiting.slot, waiting.generation, waiting.task, waiting.argument,
+                             receipt);
+    }
+  }
+}
+
+void SessionDoor::take(std::vector<std::pair<std::uint64_t, storage::QueuedMessage>>& queued) {
+  for (auto& [packed, message] : queued) {
+    const Place place = Place::of(packed);
+    taker_.on_queued(place.slot, place.generation, message);
+  }
+}
+
+} // namespace spate::actors

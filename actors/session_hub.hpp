@@ -1,0 +1,141 @@
+// Spate - between the store of sessions, which has one thread, and the loops, which have many.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "actors/message_router.hpp"
+#include "engine/net/loop.hpp"
+#include "engine/routing/subscriber.hpp"
+#include "storage/session_store.hpp"
+
+namespace spate::actors {
+
+class SessionDoor;
+
+/// Splits a subscription's filter into what the index takes: share name and filter.
+[[nodiscard]] routing::Change change_of(std::string_view filter);
+
+/// Passes what the store says to the loop that asked, or that has the session's connection; keeps
+/// the Subscriber of each kept session. Thread: any.
+class SessionHub final : public storage::SessionListener {
+public:
+  explicit SessionHub(MessageHub& messages) : messages_(messages) {}
+
+  /// A subscription that is kept, at the start of the node: for SessionStore::open().
+  void restore(storage::SessionNumber session, const storage::SessionSubscription& subscription);
+  /// All were told.
+  void restored();
+  /// Before the loops run. Borrowed, until the loops have ended.
+  void open(storage::SessionStore& store) noexcept { store_ = &store; }
+  /// No connection can be made any more, and the loops have ended.
+  void close() noexcept { store_ = nullptr; }
+
+  /// Of this session; made if it has none yet.
+  [[nodiscard]] routing::Ref<routing::Subscriber> subscriber(storage::SessionNumber session);
+
+  void on_receipts(std::vector<storage::SessionReceipt> receipts) override;
+  void on_queued(std::vector<storage::SessionDelivery> deliveries) override;
+  void
+  on_wills(std::vector<std::pair<storage::SessionNumber, model::SharedMessage>> wills) override;
+  void
+  on_ended(std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>> ended) override;
+
+private:
+  friend class SessionDoor;
+  static constexpr std::size_t kParts = 16;
+  struct Part {
+    std::mutex mutex;
+    std::unordered_map<storage::SessionNumber, routing::Ref<routing::Subscriber>> subscribers;
+  };
+  [[nodiscard]] Part& part_of(storage::SessionNumber session) noexcept {
+    return parts_[session % kParts];
+  }
+  void apply_restored();
+
+  MessageHub& messages_;
+  storage::SessionStore* store_ = nullptr;
+  std::array<Part, kParts> parts_;
+  std::vector<SessionDoor*> doors_; ///< By loop; complete before the first starts.
+  std::vector<std::string> restored_filters_;
+  std::vector<routing::Change> restored_;
+};
+
+/// What an answer of the store is for.
+enum class StoreTask : std::uint8_t {
+  none,    ///< Nobody waits.
+  opening, ///< `argument`: its Session Expiry Interval.
+  subscribing,
+  publishing, ///< `argument`: sequence of the PUBLISH in flight.
+  releasing,  ///< `argument`: packet id.
+  receiving,  ///< `argument`: sequence of the message that got a PUBREC.
+  page,
+  retained,
+};
+
+/// The sessions of a loop, as the store's answers see them. Loop thread.
+class StoreAnswerTaker {
+public:
+  virtual void on_store_answer(std::uint32_t slot, std::uint32_t generation, StoreTask task,
+                               std::uint64_t argument, storage::SessionReceipt& receipt) = 0;
+  virtual void on_queued(std::uint32_t slot, std::uint32_t generation,
+                         storage::QueuedMessage& queued) = 0;
+  /// A will whose time has come; of a session without a connection.
+  virtual void on_will(const model::SharedMessage& will) = 0;
+
+protected:
+  ~StoreAnswerTaker() = default;
+};
+
+/// One loop's way to the store of sessions. Loop thread.
+class SessionDoor {
+public:
+  /// Before any loop runs. All borrowed; they outlive the loop's run.
+  SessionDoor(SessionHub& hub, net::Loop& loop, std::uint32_t number, StoreAnswerTaker& taker);
+  SessionDoor(const SessionDoor&) = delete;
+  SessionDoor& operator=(const SessionDoor&) = delete;
+
+  /// False: the node keeps no sessions and no retained messages.
+  [[nodiscard]] bool is_open() const noexcept { return hub_.store_ != nullptr; }
+  [[nodiscard]] SessionHub& hub() noexcept { return hub_; }
+  [[nodiscard]] storage::SessionStore& store() noexcept { return *hub_.store_; }
+
+  /// Entries that are one step; the answer to the last one comes to on_store_answer(), unless the
+  /// task is `none`. False: so much waits as may, nothing was taken.
+  [[nodiscard]] bool submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
+                            std::uint64_t argument, std::vector<storage::SessionEntry> entries);
+  /// One entry.
+  [[nodiscard]] bool submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
+                            std::uint64_t argument, storage::SessionEntry entry);
+
+  /// A session was opened for a connection that was gone first: nobody is connected to it.
+  void abandon(storage::SessionNumber session, std::uint32_t expiry_s);
+
+  // From the hub, posted to the loop.
+
+  void take(std::vector<storage::SessionReceipt>& receipts);
+  /// Each with the place of its session's connection.
+  void take(std::vector<std::pair<std::uint64_t, storage::QueuedMessage>>& queued);
+
+private:
+  friend class SessionHub;
+  struct Waiting {
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+    StoreTask task = StoreTask::none;
+    std::uint64_t argument = 0;
+  };
+
+  SessionHub& hub_;
+  net::Loop& loop_;
+  StoreAnswerTaker& taker_;
+  std::uint64_t next_ticket_; ///< The loop's number in its highest byte.
+  std::unordered_map<std::uint64_t, Waiting> waiting_;
+};
+
+} // namespace spate::actors

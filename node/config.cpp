@@ -225,6 +225,7 @@ public:
     top.get("loops", config_.loops, 0, 256);
     top.get("memory_limit_bytes", config_.memory_limit_bytes, 0, 1ull << 50);
     read_mqtt(table(top, "mqtt"));
+    read_sessions(table(top, "sessions"));
     read_http(table(top, "http"));
     read_store(table(top, "store"));
     read_backup(table(top, "backup"));
@@ -284,6 +285,21 @@ private:
     mqtt.get("connect_timeout_ms", limits.connect_timeout_ms, 100, 600'000);
     mqtt.get("subscriptions_max", limits.subscriptions_max, 0, 100'000);
     mqtt.done();
+  }
+
+  void read_sessions(TableReader sessions) {
+    storage::SessionStoreOptions& options = config_.sessions;
+    actors::SessionLimits& limits = config_.session;
+    sessions.get("expiry_s_max", limits.session_expiry_s_max, 0, 0xffff'ffff);
+    sessions.get("sessions_max", options.sessions_max, 1, 100'000'000);
+    sessions.get("queue_messages_max", options.queue_messages_max, 1, 1'000'000);
+    sessions.get("queue_bytes_max", options.queue_bytes_max, 1024, 1u << 30);
+    sessions.get("unsent_bytes_max", limits.unsent_bytes_max, 1024, 1u << 30);
+    sessions.get("retained_max", options.retained_max, 0, 100'000'000);
+    sessions.get("retained_bytes_max", options.retained_bytes_max, 0, 1ull << 40);
+    sessions.done();
+    limits.queue_messages_max = options.queue_messages_max;
+    limits.queue_bytes_max = options.queue_bytes_max;
   }
 
   void read_http(TableReader http) {

@@ -31,6 +31,7 @@ struct Config {
   std::uint32_t retention_s = 0; ///< Of routes that do not say theirs; 0: for ever.
   std::string backup_directory;  ///< Empty: no backups.
   actors::SessionLimits session;
+  storage::SessionStoreOptions sessions; ///< Its directory lies in the first data directory.
   telemetry::ParserLimits parser;
   actors::CommandServiceOptions commands; ///< Its directory lies in the first data directory.
   std::vector<telemetry::Route> routes{{}};

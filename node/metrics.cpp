@@ -200,4 +200,57 @@ void add_command_metrics(std::vector<api::Metric>& out, actors::CommandService& 
   add_mailboxes(out, executors);
 }
 
+void add_message_metrics(std::vector<api::Metric>& out, const DeviceLoops& loops,
+                         const storage::SessionStore& sessions) {
+  using Kind = api::Metric::Kind;
+  using C = actors::SessionCounters;
+  const auto sum = [&loops](auto&& pick) {
+    std::uint64_t total = 0;
+    for (const auto& loop : loops) {
+      total += pick(*loop).get();
+    }
+    return total;
+  };
+  out.push_back(plain(Kind::counter, "spate_messages_passed_total",
+                      "Messages between clients that somebody took",
+                      sum([](const auto& loop) { return loop.passed().passed; })));
+  for (std::size_t qos = 0; qos < 3; ++qos) {
+    api::Metric sent = plain(
+        Kind::counter, "spate_messages_sent_total", "PUBLISH packets sent to subscribers",
+        sum([qos](const auto& loop) -> const Counter& { return loop.counters().deliveries[qos]; }));
+    sent.labels = {{"qos", std::to_string(qos)}};
+    out.push_back(std::move(sent));
+  }
+  const storage::SessionStoreStats stats = sessions.stats();
+  const auto dropped = [&](const char* reason, std::uint64_t count) {
+    api::Metric metric = plain(Kind::counter, "spate_messages_dropped_total",
+                               "Messages that a subscriber did not get", count);
+    metric.labels = {{"reason", reason}};
+    out.push_back(std::move(metric));
+  };
+  const auto of_loops = [&](Counter C::*member) {
+    return sum([member](const auto& loop) -> const Counter& { return loop.counters().*member; });
+  };
+  dropped("slow", of_loops(&C::dropped_slow));
+  dropped("queue_full", of_loops(&C::dropped_full) + stats.dropped_full);
+  dropped("too_large", of_loops(&C::dropped_large));
+  dropped("expired", of_loops(&C::dropped_expired) + stats.dropped_expired);
+  dropped("refused", of_loops(&C::dropped_refused));
+  out.push_back(plain(Kind::gauge, "spate_sessions", "Sessions that are kept", stats.sessions));
+  out.push_back(plain(Kind::gauge, "spate_session_subscriptions", "Subscriptions of these",
+                      stats.subscriptions));
+  out.push_back(plain(Kind::gauge, "spate_session_queue_messages",
+                      "Messages in the queues of these", stats.queued));
+  out.push_back(
+      plain(Kind::gauge, "spate_session_queue_bytes", "Bytes of these", stats.queued_bytes));
+  out.push_back(plain(Kind::gauge, "spate_retained_messages", "Retained messages", stats.retained));
+  out.push_back(plain(Kind::gauge, "spate_retained_bytes", "Bytes of these", stats.retained_bytes));
+  out.push_back(plain(Kind::counter, "spate_session_store_groups_total",
+                      "Writes of the store of sessions", stats.groups));
+  add_histogram(out, "spate_session_sync_duration_seconds",
+                "Duration of a synced write of the store of sessions", stats.sync_us);
+  add_histogram(out, "spate_session_wait_seconds",
+                "From a question to the store of sessions to its durable answer", stats.wait_us);
+}
+
 } // namespace spate::node

@@ -14,6 +14,8 @@ using DeviceLoops = std::vector<std::unique_ptr<actors::DeviceLoop>>;
 
 // Any thread.
 void add_session_metrics(std::vector<api::Metric>& out, const DeviceLoops& loops);
+void add_message_metrics(std::vector<api::Metric>& out, const DeviceLoops& loops,
+                         const storage::SessionStore& sessions);
 void add_command_metrics(std::vector<api::Metric>& out, actors::CommandService& commands,
                          const DeviceLoops& loops);
 

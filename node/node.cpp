@@ -81,6 +81,9 @@ Result<void> Node::open() {
   if (auto commands = open_commands(); !commands) {
     return fail(std::move(commands.error()));
   }
+  if (auto sessions = open_sessions(); !sessions) {
+    return fail(std::move(sessions.error()));
+  }
   if (auto mqtt = open_mqtt(); !mqtt) {
     return fail(std::move(mqtt.error()));
   }
@@ -113,6 +116,23 @@ Result<void> Node::open_commands() {
   return {};
 }
 
+Result<void> Node::open_sessions() {
+  storage::SessionStoreOptions options = config_.sessions;
+  options.directory = config_.store.data_dirs.front() + "/sessions";
+  options.durability = config_.store.durability;
+  auto sessions = storage::SessionStore::open(
+      std::move(options), session_hub_, [this](storage::SessionNumber session, const auto& each) {
+        session_hub_.restore(session, each);
+      });
+  if (!sessions) {
+    return fail(std::move(sessions.error()));
+  }
+  sessions_ = std::move(*sessions);
+  session_hub_.restored();
+  session_hub_.open(*sessions_);
+  return {};
+}
+
 Result<void> Node::open_mqtt() {
   actors::DeviceLoopOptions options;
   options.session = config_.session;
@@ -124,9 +144,9 @@ Result<void> Node::open_mqtt() {
   options.incomplete_bytes_max =
       std::max<std::size_t>(config_.memory_limit_bytes / 8 / config_.loops, 4u << 20);
   options.priorities = config_.commands.priorities;
-  const actors::DeviceLoopServices services{*caf_,     *store_,       shapes_,
-                                            *routes_,  registry_,     presence_,
-                                            messages_, sessions_hub_, commands_->router()};
+  const actors::DeviceLoopServices services{*caf_,     *store_,      shapes_,
+                                            *routes_,  registry_,    presence_,
+                                            messages_, session_hub_, commands_->router()};
   mqtt_ = config_.mqtt;
   for (std::uint32_t i = 0; i < config_.loops; ++i) {
     options.number = i;
@@ -179,6 +199,7 @@ api::Services Node::services() {
               [this](std::vector<api::Metric>& out) {
                 add_session_metrics(out, device_loops_);
                 add_command_metrics(out, *commands_, device_loops_);
+                add_message_metrics(out, device_loops_, *sessions_);
               },
           .version = {std::string(version()), std::string(commit()), built_ms()},
           .started_ms = started_ms_,
@@ -254,6 +275,10 @@ bool Node::stop(std::chrono::milliseconds patience) {
   }
   for (auto& loop : device_loops_) {
     loop->stop();
+  }
+  if (sessions_) {
+    sessions_->stop(); // After the loops: each connection that ended is told to it.
+    session_hub_.close();
   }
   if (api_thread_.joinable()) {
     api_loop_.post([this] { commands_->quit(); });

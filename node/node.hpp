@@ -23,8 +23,9 @@
 
 namespace spate::node {
 
-/// Start: store (replays its log) -> CAF -> command log -> device loops -> API loop. Stop: accept
-/// and read no more -> commit and answer what was read -> say goodbye -> close the store.
+/// Start: store (replays its log) -> CAF -> command log -> sessions -> device loops -> API loop.
+/// Stop: accept and read no more -> commit and answer what was read -> say goodbye -> close the
+/// store.
 ///
 /// Thread: one thread starts, watches and stops it.
 class Node {
@@ -47,6 +48,7 @@ private:
   explicit Node(Config config);
   Result<void> open();
   Result<void> open_commands();
+  Result<void> open_sessions();
   Result<void> open_mqtt();
   Result<void> open_http();
   /// Ready once all HTTP requests are answered and their connections closed.
@@ -64,7 +66,8 @@ private:
   actors::SessionRegistry registry_;
   actors::Presence presence_;
   actors::MessageHub messages_;
-  actors::SessionHub sessions_hub_{messages_};
+  actors::SessionHub session_hub_{messages_};
+  std::unique_ptr<storage::SessionStore> sessions_;
   net::Loop api_loop_;
   std::unique_ptr<actors::CommandService> commands_;
   std::vector<std::unique_ptr<actors::DeviceLoop>> device_loops_;

@@ -14,24 +14,11 @@ constexpr unsigned kDeliveryBit = 4;
 constexpr unsigned kFlags = kNormalBit | kQueueBit | kDeliveryBit;
 
 std::string begin_value() {
-  return std::string(1, static_cast<char>(kCommandValueVersion));
-}
-
-void put_text(std::string& out, std::string_view text) {
-  put_varint(out, text.size());
-  out.append(text);
-}
-
-std::string_view take_text(ByteReader& in) noexcept {
-  return in.bytes(in.varint());
+  return storage::begin_value(kCommandValueVersion);
 }
 
 bool take_version(ByteReader& in) noexcept {
-  return in.be<std::uint8_t>() == kCommandValueVersion && in.ok();
-}
-
-bool complete(const ByteReader& in) noexcept {
-  return in.ok() && in.empty();
+  return storage::take_version(in, kCommandValueVersion);
 }
 
 } // namespace
@@ -167,18 +154,6 @@ std::optional<CommandTotals> decode_totals(std::string_view value) {
   out.open = in.varint();
   out.history = in.varint();
   return ours && complete(in) ? std::optional(out) : std::nullopt;
-}
-
-std::string encode_format(std::uint32_t format) {
-  std::string out;
-  put_be(out, format);
-  return out;
-}
-
-std::optional<std::uint32_t> decode_format(std::string_view value) {
-  ByteReader in(value);
-  const auto format = in.be<std::uint32_t>();
-  return complete(in) ? std::optional(format) : std::nullopt;
 }
 
 namespace command_keys {

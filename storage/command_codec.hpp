@@ -9,6 +9,7 @@
 
 #include "engine/base/uuid.hpp"
 #include "engine/model/command.hpp"
+#include "storage/value_codec.hpp"
 
 namespace spate::storage {
 
@@ -53,8 +54,5 @@ struct CommandTotals {
 };
 [[nodiscard]] std::string encode_totals(const CommandTotals& totals);
 [[nodiscard]] std::optional<CommandTotals> decode_totals(std::string_view value);
-
-[[nodiscard]] std::string encode_format(std::uint32_t format);
-[[nodiscard]] std::optional<std::uint32_t> decode_format(std::string_view value);
 
 } // namespace spate::storage

@@ -2,12 +2,8 @@
 
 #include <algorithm>
 
-#include <rocksdb/cache.h>
-#include <rocksdb/filter_policy.h>
-#include <rocksdb/table.h>
-
 #include "storage/command_keys.hpp"
-#include "storage/manifest_check.hpp"
+#include "storage/small_database.hpp"
 
 namespace spate::storage {
 
@@ -15,50 +11,13 @@ namespace keys = command_keys;
 
 namespace {
 
-// Together they bound the memory, however many commands there are.
-constexpr std::size_t kBufferBytes = 4u << 20;
-constexpr int kBuffers = 4; ///< The third and fourth only while flushes are slower than commands.
 constexpr std::size_t kCacheBytes = 4u << 20;
-constexpr int kOpenFilesMax = 128;
-constexpr int kFilterBits = 10;
 
 /// What one list() may look at and return.
 constexpr std::size_t kLookedAtMax = 10'000;
 constexpr std::size_t kListBytesMax = 8u << 20;
 /// What a page of open commands may weigh.
 constexpr std::size_t kPageBytesMax = 4u << 20;
-
-rocksdb::Slice slice(std::string_view text) noexcept {
-  return {text.data(), text.size()};
-}
-
-rocksdb::Options make_options(const std::string& path, rocksdb::Env* env, bool create,
-                              CommandDatabase::ErrorHandler on_error) {
-  rocksdb::ColumnFamilyOptions family;
-  family.write_buffer_size = kBufferBytes;
-  family.max_write_buffer_number = kBuffers;
-  family.compression = rocksdb::kLZ4Compression;
-  family.target_file_size_base = 4 * kBufferBytes;
-  // A command is not to wait for compaction: that many small files only make reads slower.
-  family.level0_slowdown_writes_trigger = 64;
-  family.level0_stop_writes_trigger = 1 << 20;
-  rocksdb::BlockBasedTableOptions table;
-  table.format_version = 5;
-  table.checksum = rocksdb::kXXH3;
-  table.block_cache = rocksdb::NewLRUCache(kCacheBytes, 2);
-  // Filters and indexes grow with the commands: they live in the cache too, in pieces. Those of
-  // the counts of devices stay there, so that a device without open commands costs no read.
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBits));
-  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
-  table.partition_filters = true;
-  table.cache_index_and_filter_blocks = true;
-  table.pin_top_level_index_and_filter = true;
-  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  rocksdb::DBOptions db = database_options(env, path, std::move(on_error));
-  db.create_if_missing = create;
-  db.max_open_files = kOpenFilesMax;
-  return {db, family};
-}
 
 Error damaged(std::string_view device, const Uuid& id) {
   return {Errc::storage_corrupt, name_of_command(device, id) + " can not be read: it is damaged"};
@@ -77,63 +36,19 @@ std::string name_of_command(std::string_view device, const Uuid& id) {
 Result<std::unique_ptr<CommandDatabase>> CommandDatabase::open(const std::string& path,
                                                                rocksdb::Env* env, bool create,
                                                                ErrorHandler on_error) {
-  if (auto sound = check_manifest(path); !sound) {
-    return fail(std::move(sound.error()));
-  }
-  if (auto cut = cut_damaged_logs(path, path); !cut) {
-    return fail(std::move(cut.error()));
+  auto db = open_small_database(path, env, create,
+                                {kCommandLogFormat, "commands", encode_totals({}), kCacheBytes},
+                                std::move(on_error));
+  if (!db) {
+    return fail(std::move(db.error()));
   }
   std::unique_ptr<CommandDatabase> made(new CommandDatabase);
-  rocksdb::DB* db = nullptr;
-  const auto status =
-      rocksdb::DB::Open(make_options(path, env, create, std::move(on_error)), path, &db);
-  if (!status.ok()) {
-    Error error = error_of(status);
-    error.detail = path + ": " + error.detail;
-    return fail(std::move(error));
-  }
-  made->db_.reset(db);
+  made->db_ = std::move(*db);
   made->due_end_ = keys::end_of(keys::kDue);
   made->history_end_ = keys::end_of(keys::kHistory);
   made->due_bound_ = made->due_end_;
   made->history_bound_ = made->history_end_;
-  if (auto checked = made->check_format(path); !checked) {
-    return fail(std::move(checked.error()));
-  }
   return made;
-}
-
-Result<void> CommandDatabase::check_format(const std::string& path) {
-  rocksdb::PinnableSlice value;
-  const auto found = get(std::string(keys::kFormat), value);
-  if (!found) {
-    return fail(found.error().code, path + ": " + found.error().detail);
-  }
-  if (*found) {
-    const auto format = decode_format(view_of(value));
-    if (format == kCommandLogFormat) {
-      return {};
-    }
-    return fail(Errc::storage_format,
-                path + " was written in format " + (format ? std::to_string(*format) : "?") +
-                    " and this version reads format " + std::to_string(kCommandLogFormat) +
-                    ": start the version that wrote it");
-  }
-  const std::unique_ptr<rocksdb::Iterator> any(db_->NewIterator({}));
-  any->SeekToFirst();
-  if (any->Valid()) {
-    return fail(Errc::storage_format, path + " holds something else than commands");
-  }
-  // Also where the creation was interrupted.
-  rocksdb::WriteBatch batch;
-  batch.Put(slice(keys::kFormat), encode_format(kCommandLogFormat));
-  batch.Put(slice(keys::kTotals), encode_totals({}));
-  const auto written = write(batch, true);
-  if (!any->status().ok() || !written.ok()) {
-    Error error = error_of(written.ok() ? any->status() : written);
-    return fail(error.code, path + ": " + error.detail);
-  }
-  return {};
 }
 
 rocksdb::Status CommandDatabase::write(rocksdb::WriteBatch& batch, bool sync) {

@@ -73,7 +73,6 @@ private:
   [[nodiscard]] Result<std::optional<T>> read(const std::string& key,
                                               std::optional<T> (*decode)(std::string_view),
                                               const rocksdb::Snapshot* at = nullptr) const;
-  Result<void> check_format(const std::string& path);
 
   std::unique_ptr<rocksdb::DB> db_;
   std::string due_end_;

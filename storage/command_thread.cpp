@@ -8,7 +8,6 @@
 #include "engine/base/clock.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/thread.hpp"
-#include "storage/directory_format.hpp"
 #include "storage/rocks_options.hpp"
 
 namespace spate::storage {
@@ -23,20 +22,14 @@ constexpr std::size_t kTurnEntriesMax = 4096;
 constexpr std::size_t kTurnBytesMax = 4u << 20;
 /// Loaded commands that are gathered before the listener is told.
 constexpr std::size_t kReceiptBytesMax = 4u << 20;
-constexpr auto kReopenPauseMin = 200ms;
-constexpr auto kReopenPauseMax = 5s;
 /// The wall clock may be set: it is looked at again after so long.
 constexpr std::int64_t kSleepMsMax = 1000;
-
-bool has_receipt(const CommandEntry& entry) noexcept {
-  const auto* update = std::get_if<CommandUpdate>(&entry);
-  return update == nullptr || update->sync;
-}
+const ReopeningDatabase::Refusal kStopping{false, "the node is stopping"};
 
 /// Its receipt waits for the disk.
 bool is_written(const CommandEntry& entry) noexcept {
   return std::holds_alternative<CommandCreation>(entry) ||
-         (std::holds_alternative<CommandUpdate>(entry) && has_receipt(entry));
+         (std::holds_alternative<CommandUpdate>(entry) && is_awaited(entry));
 }
 
 std::size_t weight_of(const CommandReceipt& receipt) noexcept {
@@ -53,29 +46,20 @@ std::size_t weight_of(const CommandReceipt& receipt) noexcept {
 } // namespace
 
 CommandThread::CommandThread(CommandLogOptions options, CommandLogListener& listener)
-    : options_(std::move(options)), listener_(listener),
+    : ReopeningDatabase(options.directory, "command-log", "the command log"),
+      options_(std::move(options)), listener_(listener),
       queue_(options_.waiting_max, kWaitingBytesMax),
-      now_ms_(options_.now_ms ? options_.now_ms : [] { return wall_ms(); }), history_(options_),
-      pause_(kReopenPauseMin, kReopenPauseMax) {}
+      now_ms_(options_.now_ms ? options_.now_ms : [] { return wall_ms(); }), history_(options_) {}
 
 CommandThread::~CommandThread() {
   CommandThread::stop();
 }
 
 Result<void> CommandThread::start() {
-  const bool used = has_database_at(options_.directory);
-  auto opened = prepare_database_at(options_.directory);
-  if (opened) {
-    opened = open_database(!used);
-  }
-  if (!opened && (!used || opened.error().code != Errc::storage_full)) {
+  if (auto opened = open_first(); !opened) {
     return opened;
   }
-  if (!opened) {
-    set_fault(opened.error().detail + "; reopening");
-    log::error("command-log-open-failed", "the command log can not be opened, and is tried again",
-               {{"reason", std::string_view(opened.error().detail)}});
-    open_error_ = std::move(opened.error());
+  if (starts_closed()) {
     open_.store(1, std::memory_order_relaxed); // Not known: there may be some.
   }
   thread_ = std::thread([this] { run(); });
@@ -111,8 +95,8 @@ void CommandThread::close_database() {
 void CommandThread::run() {
   name_this_thread("command-log");
   prefer_this_thread(); // Not given: commands then wait for the CPU as everybody does.
-  if (open_error_) {
-    reopen(CommandLogStatus::disk_full);
+  if (starts_closed()) {
+    reopen();
   }
   for (;;) {
     const bool stopping = queue_.stopping(); // Asked first: what came before stop() is taken.
@@ -125,7 +109,7 @@ void CommandThread::run() {
       continue;
     }
     if (database_ == nullptr) {
-      refuse(entries, 0, CommandLogStatus::unavailable, "the node is stopping");
+      refuse(entries, 0, kStopping);
     }
     if (stopping) {
       break;
@@ -144,7 +128,7 @@ void CommandThread::run() {
   }
   close_database();
   queue_.close([this](const WaitingEntries& late) {
-    Receipts receipts = refusals(late, 0, CommandLogStatus::unavailable, "the node is stopping");
+    Receipts receipts = refusals(late, 0, kStopping);
     if (!receipts.empty()) {
       listener_.on_logged(std::move(receipts));
     }
@@ -168,7 +152,7 @@ CommandQueue::Clock::time_point CommandThread::wake_at() const {
 bool CommandThread::answer(WaitingEntries& entries) {
   for (std::size_t begin = 0; begin < entries.size();) {
     if (entries[begin].late) {
-      refuse(entries, begin, CommandLogStatus::unavailable, "the node is stopping");
+      refuse(entries, begin, kStopping);
       return true;
     }
     std::size_t end = begin;
@@ -219,7 +203,7 @@ bool CommandThread::answer_turn(WaitingEntries& entries, std::size_t begin, std:
     if (outcome.status == CommandLogStatus::unavailable) {
       report_damage(outcome.detail);
     }
-    if (!has_receipt(entries[i].entry)) {
+    if (!is_awaited(entries[i].entry)) {
       continue;
     }
     CommandReceipt receipt;
@@ -309,18 +293,17 @@ void CommandThread::load(const WaitingEntry& waiting, CommandReceipt& receipt) {
   }
 }
 
-void CommandThread::refuse(WaitingEntries& entries, std::size_t begin, CommandLogStatus status,
-                           const std::string& why) {
+void CommandThread::refuse(WaitingEntries& entries, std::size_t begin, const Refusal& refusal) {
   std::size_t bytes = 0;
   for (std::size_t i = begin; i < entries.size(); ++i) {
     bytes += weight_of(entries[i].entry);
   }
   for (std::size_t i = begin; i < entries.size(); ++i) {
-    if (!has_receipt(entries[i].entry) && kept_.size() < kKeptMax) {
+    if (!is_awaited(entries[i].entry) && kept_.size() < kKeptMax) {
       kept_.push_back(std::move(std::get<CommandUpdate>(entries[i].entry)));
     }
   }
-  Receipts receipts = refusals(entries, begin, status, why);
+  Receipts receipts = refusals(entries, begin, refusal);
   queue_.done(entries.size() - begin, bytes, 0);
   if (!receipts.empty()) {
     listener_.on_logged(std::move(receipts));
@@ -349,14 +332,16 @@ bool CommandThread::write_kept() {
 }
 
 CommandThread::Receipts CommandThread::refusals(const WaitingEntries& entries, std::size_t begin,
-                                                CommandLogStatus status, const std::string& why) {
+                                                const Refusal& refusal) {
+  const auto status =
+      refusal.disk_full ? CommandLogStatus::disk_full : CommandLogStatus::unavailable;
   Receipts receipts;
   for (std::size_t i = begin; i < entries.size(); ++i) {
-    if (has_receipt(entries[i].entry)) {
+    if (is_awaited(entries[i].entry)) {
       CommandReceipt receipt;
       receipt.ticket = entries[i].ticket;
       receipt.status = entries[i].late ? CommandLogStatus::unavailable : status;
-      receipt.detail = why;
+      receipt.detail = refusal.why;
       receipts.push_back(std::move(receipt));
     }
   }

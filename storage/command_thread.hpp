@@ -5,7 +5,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,16 +16,15 @@
 #include "storage/command_history.hpp"
 #include "storage/command_log.hpp"
 #include "storage/command_queue.hpp"
-#include "storage/reopen_pause.hpp"
+#include "storage/reopening_database.hpp"
 
 namespace spate::storage {
 
 /// Flow:    submit() -> queue -> thread: decide, WriteBatch, write or sync, load -> listener. While
 ///          nothing waits: what is due, and removal of history.
 /// Failure: see CommandLog; everything happens on the thread, in recover().
-/// Locks:   open_mutex_, status_mutex_ and the queue's are leaves but for open_mutex_ before
-///          status_mutex_.
-class CommandThread final : public CommandLog {
+/// Locks:   as ReopeningDatabase; the queue's is a leaf.
+class CommandThread final : public CommandLog, private ReopeningDatabase {
 public:
   CommandThread(CommandLogOptions options, CommandLogListener& listener);
   ~CommandThread() override;
@@ -38,7 +36,7 @@ public:
   [[nodiscard]] std::uint64_t open_commands() const noexcept override {
     return open_.load(std::memory_order_relaxed);
   }
-  [[nodiscard]] std::optional<std::string> fault() const override;
+  [[nodiscard]] std::optional<std::string> fault() const override { return fault_text(); }
   [[nodiscard]] CommandLogStats stats() const override;
   Result<std::optional<model::CommandRecord>> find(const std::string& device,
                                                    const Uuid& id) override;
@@ -51,8 +49,11 @@ private:
   using Receipts = std::vector<CommandReceipt>;
   static constexpr std::size_t kKeptMax = 100'000;
 
-  Result<void> open_database(bool create);
-  void close_database();
+  Result<void> open_database(bool create) override;
+  void close_database() override;
+  void refuse_until(Clock::time_point until, const Refusal& refusal) override;
+  [[nodiscard]] bool stopping() const override { return queue_.stopping(); }
+  void wake() override { queue_.poke(); }
   void run();
   [[nodiscard]] CommandQueue::Clock::time_point wake_at() const;
 
@@ -63,21 +64,15 @@ private:
   void settle(const CommandGroup& group);
   void load(const WaitingEntry& waiting, CommandReceipt& receipt);
   void report_damage(const std::string& detail);
-  void refuse(WaitingEntries& entries, std::size_t begin, CommandLogStatus status,
-              const std::string& why);
+  void refuse(WaitingEntries& entries, std::size_t begin, const Refusal& refusal);
   [[nodiscard]] bool write_kept();
   static Receipts refusals(const WaitingEntries& entries, std::size_t begin,
-                           CommandLogStatus status, const std::string& why);
+                           const Refusal& refusal);
   /// All the rest false as answer().
   bool tell_due();
   bool remove_history();
 
   void recover(const rocksdb::Status& status, WaitingEntries& entries, std::size_t begin);
-  void reopen(CommandLogStatus refusal);
-  void on_background_error(const rocksdb::Status& status);
-  [[nodiscard]] std::optional<rocksdb::Status> take_background_error();
-  void set_fault(std::optional<std::string> fault);
-  [[nodiscard]] tl::unexpected<Error> closed() const;
   void set_totals(const CommandTotals& totals);
 
   const CommandLogOptions options_;
@@ -85,9 +80,7 @@ private:
   CommandQueue queue_;
   const std::function<std::int64_t()> now_ms_;
 
-  mutable std::shared_mutex open_mutex_; ///< Held shared by readers, alone while it changes.
   std::unique_ptr<CommandDatabase> database_;
-  std::atomic<bool> is_open_{false}; ///< False: readers turn away, and long lists are given up.
   std::atomic<std::uint64_t> open_{0};
   std::atomic<std::uint64_t> history_count_{0};
 
@@ -95,15 +88,10 @@ private:
   CommandTotals totals_;
   CommandDue due_;
   CommandHistory history_;
-  ReopenPause pause_;
   log::RateLimit damage_lines_;
-  std::optional<Error> open_error_; ///< Why it starts closed.
   std::vector<CommandUpdate> kept_; ///< Refused, and written once the log is open again.
 
-  mutable std::mutex status_mutex_;
-  std::optional<std::string> fault_;
-  std::optional<rocksdb::Status> background_error_;
-  CommandLogStats stats_; ///< Counts and times only.
+  CommandLogStats stats_; ///< Counts and times only; under status_mutex_.
 
   std::mutex stop_mutex_;
   std::thread thread_;

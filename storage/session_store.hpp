@@ -165,7 +165,8 @@ struct SessionReceipt {
   std::string detail;              ///< Why it failed.
   OpenedSession opened;            ///< Of SessionOpening.
   std::vector<QueuedMessage> page; ///< Of SessionPageLoad; of RetainedLoad without sequences.
-  bool more = false;               ///< Behind the page.
+  bool more = false;               ///< Behind the page, which may be empty.
+  std::string after;               ///< Of RetainedLoad with `more`: that of the next one.
 };
 
 /// What was put at the end of a session's queue and is durable, for its connection, if it has one.

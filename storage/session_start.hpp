@@ -1,0 +1,20 @@
+// Spate - what the store of sessions does with what it kept, when the node starts.
+#pragma once
+
+#include <cstdint>
+
+#include <rocksdb/db.h>
+
+#include "engine/base/result.hpp"
+#include "storage/session_store.hpp"
+
+namespace spate::storage {
+
+/// One walk over all sessions: tells their subscriptions to `visit`, and has those that were
+/// connected count as disconnected at `now_ms`. What is damaged is reported and left out. Memory:
+/// none that grows with the sessions. Errors: storage_io, storage_full; storage_corrupt if the file
+/// itself can not be read.
+Result<void> start_sessions(rocksdb::DB& db, std::int64_t now_ms, bool sync,
+                            const SessionStore::SubscriptionVisitor& visit);
+
+} // namespace spate::storage

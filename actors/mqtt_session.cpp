@@ -135,7 +135,7 @@ bool MqttSession::on_frame(const wire::Frame& frame) {
     on_unsubscribe(frame);
     break;
   case PacketType::pingreq:
-    if (const auto ping = wire::decode_ping(frame); !ping) {
+    if (const auto ping = wire::decode_ping(frame, version_); !ping) {
       refuse(ping.error());
     } else {
       wire::append_pingresp(port_.output());
@@ -149,8 +149,8 @@ bool MqttSession::on_frame(const wire::Frame& frame) {
       refuse(Reason::protocol_error,
              "a session expiry that was 0 at CONNECT can not be raised [MQTT5-3.14.2.2.2]");
     } else {
-      if (packet->reason != Reason::disconnect_with_will) {
-        will_ = nullptr; // [MQTT-3.14.4-3]
+      if (packet->reason == Reason::success) {
+        will_ = nullptr; // [MQTT-3.14.4-3]; any other reason lets it be published [MQTT5-3.14.4-3].
       }
       state_ = State::closing;
       leave_commands();
@@ -219,6 +219,7 @@ void MqttSession::welcome(const wire::Connect& connect) {
   if (!send_within(append)) {
     connack.user_properties.clear();
     if (!send_within(append)) {
+      will_ = nullptr; // Its connection was never accepted.
       refuse(Reason::packet_too_large, "the client takes no packet as large as a CONNACK");
       return;
     }

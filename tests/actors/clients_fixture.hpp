@@ -148,6 +148,14 @@ public:
   /// A client that is connected; `change` may set more of its CONNECT.
   Client& join(Version version = Version::v5,
                const std::function<void(wire::Connect&)>& change = {}) {
+    Client& client = connect(version, change);
+    const auto answer = Fixture::take(client.port.out);
+    REQUIRE(answer);
+    REQUIRE(answer->type == PacketType::connack);
+    return client;
+  }
+  /// A client that has sent its CONNECT, whatever is answered.
+  Client& connect(Version version, const std::function<void(wire::Connect&)>& change) {
     auto& client = *clients_.emplace_back(std::make_unique<Client>());
     client.version = version;
     client.session = std::make_unique<MqttSession>(
@@ -163,9 +171,6 @@ public:
     std::string bytes;
     wire::append_connect(bytes, packet);
     client.feed(bytes);
-    const auto answer = Fixture::take(client.port.out);
-    REQUIRE(answer);
-    REQUIRE(answer->type == PacketType::connack);
     return client;
   }
   /// Its connection is gone.

@@ -238,9 +238,8 @@ void MqttSession::on_retained(storage::SessionReceipt& receipt) {
   for (const storage::QueuedMessage& each : receipt.page) {
     deliver_retained(*each.message, wanted.id, std::min(wanted.qos, each.message->qos));
   }
-  if (receipt.more && !receipt.page.empty() && state_ == State::connected) {
-    want_retained(std::move(wanted.filter), wanted.id, wanted.qos,
-                  receipt.page.back().message->topic);
+  if (receipt.more && state_ == State::connected) {
+    want_retained(std::move(wanted.filter), wanted.id, wanted.qos, std::move(receipt.after));
   }
 }
 

@@ -140,7 +140,7 @@ bool MqttSession::on_frame(const wire::Frame& frame) {
     on_unsubscribe(frame);
     break;
   case PacketType::pingreq:
-    if (const auto ping = wire::decode_ping(frame); !ping) {
+    if (const auto ping = wire::decode_ping(frame, version_); !ping) {
       refuse(ping.error());
     } else {
       wire::append_pingresp(port_.output());
@@ -169,11 +169,13 @@ bool MqttSession::on_frame(const wire::Frame& frame) {
 }
 
 void MqttSession::say_goodbye(const wire::Disconnect& packet) {
-  if (packet.reason != Reason::disconnect_with_will) {
-    will_ = nullptr; // [MQTT-3.14.4-3]
+  // [MQTT-3.14.4-3]; any other reason lets it be published [MQTT5-3.14.4-3].
+  const bool forget_will = packet.reason == Reason::success;
+  if (forget_will) {
+    will_ = nullptr;
   }
   if (kept_) {
-    kept_->forget_will = packet.reason != Reason::disconnect_with_will;
+    kept_->forget_will = forget_will;
     if (packet.session_expiry_s) {
       kept_->expiry_s = std::min(*packet.session_expiry_s, context_.limits.session_expiry_s_max);
     }
@@ -261,6 +263,7 @@ void MqttSession::welcome(bool session_present) {
   if (!send_within(append)) {
     connack.user_properties.clear();
     if (!send_within(append)) {
+      will_ = nullptr; // Its connection was never accepted.
       refuse(Reason::packet_too_large, "the client takes no packet as large as a CONNACK");
       return;
     }

@@ -200,7 +200,7 @@ Result<void> ClientSession::on_packet(std::uint8_t first, std::string_view body,
     return on_ack(ack->type, ack->packet_id, ack->reason, out, events);
   }
   case wire::PacketType::pingresp:
-    if (!wire::decode_ping(frame)) {
+    if (!wire::decode_ping(frame, options_.version)) {
       return fail(Errc::malformed_packet, "the server sent a malformed PINGRESP");
     }
     events.on_pong();

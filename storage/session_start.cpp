@@ -20,8 +20,9 @@ constexpr int kBatchEntriesMax = 4096;
 
 class Start {
 public:
-  Start(rocksdb::DB& db, std::int64_t now_ms, const SessionStore::SubscriptionVisitor& visit)
-      : db_(db), now_ms_(now_ms), visit_(visit) {}
+  Start(rocksdb::DB& db, std::int64_t now_ms, const SessionStore::SubscriptionVisitor& visit,
+        ClientFilter& clients)
+      : db_(db), now_ms_(now_ms), visit_(visit), clients_(clients) {}
 
   Result<void> run(bool sync) {
     rocksdb::ReadOptions options;
@@ -68,6 +69,8 @@ private:
       } else {
         damaged(name_of_session(part.number) + " is damaged");
       }
+    } else if (part.part == keys::kClientId) {
+      clients_.insert(value);
     } else if (part.part == keys::kSubscription) {
       auto subscription = decode_subscription(part.rest, value);
       if (!subscription || number_ != part.number) {
@@ -111,6 +114,7 @@ private:
   rocksdb::DB& db_;
   const std::int64_t now_ms_;
   const SessionStore::SubscriptionVisitor& visit_;
+  ClientFilter& clients_;
   rocksdb::WriteBatch batch_;
   std::optional<SessionNumber> number_; ///< The last one whose state was seen.
   bool wrote_ = false;
@@ -120,8 +124,9 @@ private:
 } // namespace
 
 Result<void> start_sessions(rocksdb::DB& db, std::int64_t now_ms, bool sync,
-                            const SessionStore::SubscriptionVisitor& visit) {
-  return Start(db, now_ms, visit).run(sync);
+                            const SessionStore::SubscriptionVisitor& visit,
+                            ClientFilter& clients) {
+  return Start(db, now_ms, visit, clients).run(sync);
 }
 
 } // namespace spate::storage

@@ -6,15 +6,17 @@
 #include <rocksdb/db.h>
 
 #include "engine/base/result.hpp"
+#include "storage/client_filter.hpp"
 #include "storage/session_store.hpp"
 
 namespace spate::storage {
 
 /// One walk over all sessions: tells their subscriptions to `visit`, and has those that were
 /// connected count as disconnected at `now_ms`. What is damaged is reported and left out. Memory:
-/// none that grows with the sessions. Errors: storage_io, storage_full; storage_corrupt if the file
+/// none that grows with the sessions. `clients` gets their client ids. Errors: storage_io, storage_full; storage_corrupt if the file
 /// itself can not be read.
 Result<void> start_sessions(rocksdb::DB& db, std::int64_t now_ms, bool sync,
-                            const SessionStore::SubscriptionVisitor& visit);
+                            const SessionStore::SubscriptionVisitor& visit,
+                            ClientFilter& clients);
 
 } // namespace spate::storage

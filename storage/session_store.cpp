@@ -51,7 +51,8 @@ Result<void> SessionThread::start(const SubscriptionVisitor& visit) {
     opened = open_database(!used);
   }
   if (opened) {
-    opened = start_sessions(*db_, now_ms_(), options_.durability == Durability::fsync, visit);
+    opened = start_sessions(*db_, now_ms_(), options_.durability == Durability::fsync, visit,
+                            clients_);
     if (!opened) {
       opened.error().detail = options_.directory + ": " + opened.error().detail;
     }
@@ -94,6 +95,11 @@ void SessionThread::close_database() {
 }
 
 bool SessionThread::submit(std::uint64_t ticket, std::vector<SessionEntry> entries) {
+  for (const SessionEntry& entry : entries) {
+    if (const auto* opening = std::get_if<SessionOpening>(&entry)) {
+      clients_.insert(opening->client_id); // Before anybody can know of it.
+    }
+  }
   SessionStep step{std::move(entries)};
   switch (queue_.submit(ticket, step, steady_ns())) {
   case SessionQueue::Submitted::waits:

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/log.hpp"
+#include "storage/client_filter.hpp"
 #include "storage/reopening_database.hpp"
 #include "storage/session_codec.hpp"
 #include "storage/session_group.hpp"
@@ -33,6 +34,9 @@ public:
   Result<void> start(const SubscriptionVisitor& visit);
 
   [[nodiscard]] bool submit(std::uint64_t ticket, std::vector<SessionEntry> entries) override;
+  [[nodiscard]] bool may_keep(std::string_view client_id) const noexcept override {
+    return clients_.may_hold(client_id);
+  }
   [[nodiscard]] bool has_retained() const noexcept override {
     return has_retained_.load(std::memory_order_acquire);
   }
@@ -81,6 +85,7 @@ private:
   const std::function<std::int64_t()> now_ms_;
   std::unique_ptr<rocksdb::DB> db_; ///< Under open_mutex_.
   std::atomic<bool> has_retained_{false};
+  ClientFilter clients_;
 
   // The thread's.
   SessionTotals totals_;

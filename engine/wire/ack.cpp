@@ -51,8 +51,9 @@ Result<Ack> decode_ack(const Frame& frame, Version version) {
   });
 }
 
-Result<void> decode_ping(const Frame& frame) {
+Result<void> decode_ping(const Frame& frame, Version version) {
   PacketReader in(frame, frame.type == PacketType::pingresp ? frame.type : PacketType::pingreq);
+  in.check_length_form(frame, version);
   in.check_end();
   if (!in.ok()) {
     return in.failure();

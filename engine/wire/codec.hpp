@@ -64,7 +64,7 @@ Result<Unsubscribe> decode_unsubscribe(const Frame& frame, Version version);
 /// DISCONNECT, and AUTH in v5, of which method and data are checked and left out.
 Result<Disconnect> decode_disconnect(const Frame& frame, Version version);
 /// PINGREQ and PINGRESP: flags and an empty body.
-Result<void> decode_ping(const Frame& frame);
+Result<void> decode_ping(const Frame& frame, Version version);
 Result<Connack> decode_connack(const Frame& frame, Version version);
 Result<SubscribeAck> decode_subscribe_ack(const Frame& frame, Version version);
 

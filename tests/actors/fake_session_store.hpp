@@ -171,6 +171,7 @@ private:
       if (topic > asked.after && wire::filter_takes(asked.filter, topic)) {
         if (receipt.page.size() == 2) { // Small pages, so that tests turn them.
           receipt.more = true;
+          receipt.after = receipt.page.back().message->topic;
           break;
         }
         receipt.page.push_back({0, message, {}});

@@ -252,10 +252,20 @@ TEST_SUITE("actors.mqtt_deliveries") {
     asks.disconnect(Reason::disconnect_with_will);
     all.leave(asks);
     CHECK(taker.hear());
+    auto& fails = all.join(Version::v5, with_will);
+    fails.disconnect(Reason::unspecified_error); // Only "normal" takes it away [MQTT5-3.14.4-3].
+    all.leave(fails);
+    CHECK(taker.hear());
     auto& bad = all.join(Version::v5, with_will);
     bad.feed(std::string("\x00\x00", 2)); // Refused: the server closes [MQTT-3.1.2-8].
     all.leave(bad);
     CHECK(taker.hear());
+    Clients::Client& refused = all.begin(Version::v5, [&](wire::Connect& c) {
+      with_will(c);
+      c.packet_bytes_max = 4; // No CONNACK is as small.
+    });
+    all.leave(refused);
+    CHECK_FALSE(taker.hear());
   }
 }
 

@@ -76,7 +76,7 @@ inline Recoded recode(const Frame& frame, Version v) {
     break;
   }
   Recoded out;
-  if (auto done = decode_ping(frame); !done) {
+  if (auto done = decode_ping(frame, v); !done) {
     out.error = std::move(done.error());
     return out;
   }

@@ -59,6 +59,11 @@ TEST_CASE("a remaining length longer than needed is read, and refused in MQTT 5 
   CHECK(decode_ack(cut.frame, Version::v311)->packet_id == 7);
   CHECK(refused(decode_ack(cut.frame, Version::v5)) == Errc::malformed_packet);
 
+  Frame ping = frame(PacketType::pingreq, "");
+  ping.length_minimal = false;
+  CHECK(decode_ping(ping, Version::v311).has_value());
+  CHECK(refused(decode_ping(ping, Version::v5)) == Errc::malformed_packet);
+
   for (const unsigned level : {4u, 5u}) {
     Frame connect = frame(PacketType::connect, "");
     const std::string body =

@@ -91,7 +91,7 @@ TEST_CASE("a decoder refuses a packet of another type") {
   const Frame ping = frame(PacketType::pingreq, "");
   const Frame publish = frame(PacketType::publish, "");
   CHECK(refused(decode_connect(ping)) == Errc::protocol_error);
-  CHECK(refused(decode_ping(publish)) == Errc::protocol_error);
+  CHECK(refused(decode_ping(publish, Version::v5)) == Errc::protocol_error);
   for (const Version v : kBoth) {
     CHECK(refused(decode_publish(ping, v)) == Errc::protocol_error);
     CHECK(refused(decode_ack(ping, v)) == Errc::protocol_error);

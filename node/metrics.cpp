@@ -211,9 +211,9 @@ void add_message_metrics(std::vector<api::Metric>& out, const DeviceLoops& loops
     }
     return total;
   };
-  out.push_back(plain(Kind::counter, "spate_messages_passed_total",
-                      "Messages between clients that somebody took",
-                      sum([](const auto& loop) { return loop.passed().passed; })));
+  out.push_back(plain(
+      Kind::counter, "spate_messages_passed_total", "Messages between clients that somebody took",
+      sum([](const auto& loop) -> const Counter& { return loop.passed().passed; })));
   for (std::size_t qos = 0; qos < 3; ++qos) {
     api::Metric sent = plain(
         Kind::counter, "spate_messages_sent_total", "PUBLISH packets sent to subscribers",

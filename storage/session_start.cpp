@@ -124,8 +124,7 @@ private:
 } // namespace
 
 Result<void> start_sessions(rocksdb::DB& db, std::int64_t now_ms, bool sync,
-                            const SessionStore::SubscriptionVisitor& visit,
-                            ClientFilter& clients) {
+                            const SessionStore::SubscriptionVisitor& visit, ClientFilter& clients) {
   return Start(db, now_ms, visit, clients).run(sync);
 }
 

@@ -51,8 +51,8 @@ Result<void> SessionThread::start(const SubscriptionVisitor& visit) {
     opened = open_database(!used);
   }
   if (opened) {
-    opened = start_sessions(*db_, now_ms_(), options_.durability == Durability::fsync, visit,
-                            clients_);
+    opened =
+        start_sessions(*db_, now_ms_(), options_.durability == Durability::fsync, visit, clients_);
     if (!opened) {
       opened.error().detail = options_.directory + ": " + opened.error().detail;
     }

@@ -21,6 +21,7 @@ DeviceLoop::DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options)
                                         services.presence,
                                         messages_,
                                         door_,
+                                        services.sys,
                                         loop_,
                                         options.session,
                                         options.durability,
@@ -42,6 +43,16 @@ DeviceLoop::DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options)
       }
     });
   });
+  if (options_.sys_figures) {
+    loop_.after(0, [this] { publish_sys(); });
+    loop_.every(SysTopics::kPeriodMs, [this] { publish_sys(); });
+  }
+}
+
+void DeviceLoop::publish_sys() {
+  for (const model::SharedMessage& each : *services_.sys.update(options_.sys_figures())) {
+    publish_will(messages_, door_, {each, 0, 0}, loop_.wall_now_ms());
+  }
 }
 
 DeviceLoop::~DeviceLoop() {

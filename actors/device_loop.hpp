@@ -22,6 +22,8 @@ struct DeviceLoopOptions {
   std::size_t connections_max = 15'000;         ///< Of this loop; more are refused at once.
   std::size_t incomplete_bytes_max = 64u << 20; ///< Of packets that have not come whole, this loop.
   std::uint32_t number = 0;                     ///< By which the command router knows this loop.
+  /// Of one loop of the node: what it publishes as `$SYS` from time to time. Empty: nothing.
+  std::function<SysFigures()> sys_figures = {};
   bool priorities = true; ///< False: commands wait like telemetry. The control of a measurement.
 };
 
@@ -35,6 +37,7 @@ struct DeviceLoopServices {
   Presence& presence;
   MessageHub& messages;
   SessionHub& sessions;
+  SysTopics& sys;
   caf::actor command_router{}; ///< None: sessions take no commands.
 };
 
@@ -89,6 +92,7 @@ private:
   net::ConnectionHandler* accept(net::Connection& connection);
   bool deliver_receipts();
   void throttle();
+  void publish_sys();
 
   /// Receipts passed on in one iteration: their PUBACKs go out before the next sweep over the
   /// sockets.

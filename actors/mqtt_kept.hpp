@@ -35,7 +35,8 @@ struct MqttSession::Kept {
   bool behind = true; ///< There may be more in the queue than we have seen.
   bool paging = false;
   bool forget_will = false;
-  bool left = false; ///< The store was told that the connection is gone.
+  bool counted = false; ///< In SessionCounters::kept_connections.
+  bool left = false;    ///< The store was told that the connection is gone.
 };
 
 /// Answers that wait for the store, each in the order in which it was asked.

@@ -273,6 +273,10 @@ void MqttSession::welcome(bool session_present) {
   port_.set_packet_bytes_max(limits.packet_bytes_max);
   port_.pause_reading(false);
   context_.counters.connects.add();
+  if (kept_) {
+    kept_->counted = true;
+    context_.counters.kept_connections.add();
+  }
 }
 
 void MqttSession::on_taken_over() {
@@ -326,6 +330,9 @@ void MqttSession::refuse(Reason reason, std::string_view detail) {
 
 void MqttSession::on_closed() {
   const bool was_welcomed = state_ == State::connected || state_ == State::closing;
+  if (kept_ && kept_->counted) {
+    context_.counters.kept_connections.sub();
+  }
   state_ = State::closing;
   leave_store();
   if (will_ && was_welcomed && !opening_) {

@@ -17,6 +17,7 @@
 #include "actors/presence.hpp"
 #include "actors/session_hub.hpp"
 #include "actors/shard_writer.hpp"
+#include "actors/sys_topics.hpp"
 #include "engine/base/clock.hpp"
 #include "engine/base/counters.hpp"
 #include "engine/base/log.hpp"
@@ -49,7 +50,8 @@ struct SessionLimits {
 struct SessionCounters {
   Counter connections; ///< Now.
   Counter accepted;
-  Counter connects; ///< CONNECTs answered with success.
+  Counter connects;         ///< CONNECTs answered with success.
+  Counter kept_connections; ///< Now, of sessions that are kept.
   Counter taken_over;
   Counter packets;
   Counter bytes;
@@ -103,6 +105,7 @@ struct SessionContext {
   Presence& presence;
   MessageRouter& messages;
   SessionDoor& door;
+  const SysTopics& sys;
   net::Loop& loop;
   SessionLimits limits;
   std::string_view durability; ///< Told to MQTT 5 clients: "fsync", "os" or "memory".
@@ -220,6 +223,8 @@ private:
   void page_if_behind();
   void on_page(storage::SessionReceipt& receipt);
   void settle_queued(std::uint64_t sequence, bool received);
+  void give_retained(const std::vector<const wire::Subscription*>& subscriptions,
+                     const std::vector<routing::Change>& changes, const std::vector<bool>& existed);
   void want_retained(std::string filter, std::uint32_t id, std::uint8_t qos, std::string after);
   void on_retained(storage::SessionReceipt& receipt);
   void deliver_retained(const model::ApplicationMessage& message, std::uint32_t id,

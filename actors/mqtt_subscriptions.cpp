@@ -73,13 +73,26 @@ void MqttSession::on_subscribe(const wire::Frame& frame) {
   }
   std::vector<bool> existed;
   change_subscriptions(changes, std::move(kept), answer, existed);
-  if (!context_.door.is_open() || !context_.door.store().has_retained()) {
-    return;
-  }
-  for (std::size_t i = 0; i < taken.size(); ++i) {
-    const wire::Subscription& each = *taken[i];
+  give_retained(taken, changes, existed);
+}
+
+/// Retained messages for subscriptions that were just made, and the values of `$SYS`.
+void MqttSession::give_retained(const std::vector<const wire::Subscription*>& subscriptions,
+                                const std::vector<routing::Change>& changes,
+                                const std::vector<bool>& existed) {
+  const bool has_retained = context_.door.is_open() && context_.door.store().has_retained();
+  for (std::size_t i = 0; i < subscriptions.size(); ++i) {
+    const wire::Subscription& each = *subscriptions[i];
+    const std::uint32_t id = changes[i].options.id;
     const bool wants = each.retain_handling == 0 || (each.retain_handling == 1 && !existed[i]);
-    if (wants && changes[i].share.empty()) { // [MQTT5-3.8.4-4] for shared ones.
+    if (!wants || !changes[i].share.empty()) { // [MQTT5-3.8.4-4] for shared ones.
+      continue;
+    }
+    if (each.filter.starts_with("$SYS/")) {
+      for (const model::SharedMessage& value : context_.sys.matching(each.filter)) {
+        deliver_retained(*value, id, 0);
+      }
+    } else if (has_retained) {
       want_retained(std::string(each.filter), id, each.qos, {});
     }
   }

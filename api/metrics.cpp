@@ -16,6 +16,7 @@
 #include "engine/base/clock.hpp"
 #include "engine/base/histogram.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/process.hpp"
 
 namespace spate::api {
 
@@ -204,18 +205,6 @@ void add_http(Families& out, const http::HttpCounts& http) {
             number(http.bytes_buffered));
 }
 
-double resident_bytes() {
-  std::FILE* file = std::fopen("/proc/self/statm", "re");
-  if (file == nullptr) {
-    return 0;
-  }
-  long long total = 0;
-  long long resident = 0;
-  const int read = std::fscanf(file, "%lld %lld", &total, &resident);
-  std::fclose(file);
-  return read == 2 ? static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) : 0;
-}
-
 double open_files() {
   DIR* directory = opendir("/proc/self/fd");
   if (directory == nullptr) {
@@ -243,7 +232,8 @@ void add_process(Families& out, const Services& services) {
               number(log::dropped()));
   out.counter("process_cpu_seconds_total", "CPU used, user and system.",
               seconds(usage.ru_utime) + seconds(usage.ru_stime));
-  out.gauge("process_resident_memory_bytes", "Memory in RAM.", resident_bytes());
+  out.gauge("process_resident_memory_bytes", "Memory in RAM.",
+            static_cast<double>(resident_bytes()));
   out.gauge("process_open_fds", "Open file descriptors.", open_files());
   out.gauge("process_start_time_seconds", "When the process started.",
             static_cast<double>(services.started_ms) * 1e-3);

@@ -4,6 +4,7 @@
 #include <future>
 #include <utility>
 
+#include "engine/base/process.hpp"
 #include "engine/base/thread.hpp"
 #include "node/metrics.hpp"
 #include "node/version.hpp"
@@ -144,12 +145,14 @@ Result<void> Node::open_mqtt() {
   options.incomplete_bytes_max =
       std::max<std::size_t>(config_.memory_limit_bytes / 8 / config_.loops, 4u << 20);
   options.priorities = config_.commands.priorities;
-  const actors::DeviceLoopServices services{*caf_,     *store_,      shapes_,
-                                            *routes_,  registry_,    presence_,
-                                            messages_, session_hub_, commands_->router()};
+  const actors::DeviceLoopServices services{
+      *caf_,     *store_,   shapes_,      *routes_,    registry_,
+      presence_, messages_, session_hub_, sys_topics_, commands_->router()};
   mqtt_ = config_.mqtt;
   for (std::uint32_t i = 0; i < config_.loops; ++i) {
     options.number = i;
+    options.sys_figures =
+        i == 0 ? [this] { return sys_figures(); } : std::function<actors::SysFigures()>();
     auto& loop =
         device_loops_.emplace_back(std::make_unique<actors::DeviceLoop>(services, options));
     auto address = loop->listen(mqtt_, config_.loops > 1);
@@ -159,6 +162,37 @@ Result<void> Node::open_mqtt() {
     mqtt_ = *address; // Port 0 is chosen by the first and shared by the others.
   }
   return {};
+}
+
+actors::SysFigures Node::sys_figures() {
+  actors::SysFigures out;
+  const storage::SessionStoreStats kept = sessions_->stats();
+  std::uint64_t kept_connections = 0;
+  for (const auto& loop : device_loops_) {
+    const actors::SessionCounters& counters = loop->counters();
+    out.clients_connected += counters.connections.get();
+    kept_connections += counters.kept_connections.get();
+    out.packets_received += counters.packets.get();
+    out.bytes_received += counters.bytes.get();
+    out.connects += counters.connects.get();
+    for (std::size_t qos = 0; qos < 3; ++qos) {
+      out.publishes_received += counters.publishes[qos].get();
+      out.publishes_sent += counters.deliveries[qos].get();
+    }
+    out.publishes_dropped += counters.dropped_slow.get() + counters.dropped_full.get() +
+                             counters.dropped_large.get() + counters.dropped_expired.get();
+  }
+  out.version = version();
+  out.uptime_s = static_cast<std::uint64_t>((wall_ms() - started_ms_) / 1000);
+  out.clients_disconnected =
+      kept.sessions > kept_connections ? kept.sessions - kept_connections : 0;
+  out.subscriptions = messages_.index().size();
+  out.retained = kept.retained;
+  out.queued = kept.queued;
+  out.queued_bytes = kept.queued_bytes;
+  out.publishes_dropped += kept.dropped_full + kept.dropped_expired;
+  out.rss_bytes = resident_bytes();
+  return out;
 }
 
 Result<void> Node::open_http() {

@@ -55,6 +55,7 @@ private:
   [[nodiscard]] std::future<void> drain_api();
   [[nodiscard]] api::Services services();
   [[nodiscard]] model::LedgerCounts ledger() const;
+  [[nodiscard]] actors::SysFigures sys_figures();
   Config config_;
   const std::int64_t started_ms_;
   std::atomic<api::Phase> phase_{api::Phase::starting};
@@ -67,6 +68,7 @@ private:
   actors::Presence presence_;
   actors::MessageHub messages_;
   actors::SessionHub session_hub_{messages_};
+  actors::SysTopics sys_topics_;
   std::unique_ptr<storage::SessionStore> sessions_;
   net::Loop api_loop_;
   std::unique_ptr<actors::CommandService> commands_;

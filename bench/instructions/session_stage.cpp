@@ -167,11 +167,25 @@ private:
   actors::MessageHub hub_;
   actors::MessageRouter messages_{hub_, loop_, 0, *this};
   actors::SessionHub sessions_{hub_};
+  actors::SysTopics sys_;
   actors::SessionDoor door_{sessions_, loop_, 0, *this};
-  actors::SessionContext context_{store_,    writer_,   parser_, routes_,
-                                  presence_, messages_, door_,   loop_,
-                                  {},        "fsync",   {},      log::RateLimit(0, 0),
-                                  {},        {},        {},      std::mt19937_64(1)};
+  actors::SessionContext context_{store_,
+                                  writer_,
+                                  parser_,
+                                  routes_,
+                                  presence_,
+                                  messages_,
+                                  door_,
+                                  sys_,
+                                  loop_,
+                                  {},
+                                  "fsync",
+                                  {},
+                                  log::RateLimit(0, 0),
+                                  {},
+                                  {},
+                                  {},
+                                  std::mt19937_64(1)};
   std::vector<std::unique_ptr<Device>> devices_;
   std::uint64_t reply_bytes_ = 0;
 };

@@ -214,6 +214,10 @@ void Index::apply(const std::vector<Change>& changes, std::vector<bool>* existed
   const std::scoped_lock writing(writing_);
   for (const Change& change : changes) {
     const bool had = Writer(change, Edit{edit_}).apply(root_);
+    if (had == change.remove) { // Added, or removed what was there.
+      change.remove ? size_.fetch_sub(1, std::memory_order_relaxed)
+                    : size_.fetch_add(1, std::memory_order_relaxed);
+    }
     if (existed != nullptr) {
       existed->push_back(had);
     }

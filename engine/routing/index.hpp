@@ -74,11 +74,14 @@ public:
     return version_.load(std::memory_order_acquire);
   }
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const;
+  /// How many subscriptions it holds.
+  [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
 
 private:
   mutable std::mutex published_;
   std::shared_ptr<const Snapshot> snapshot_; ///< Under published_.
   std::atomic<std::uint64_t> version_{0};
+  std::atomic<std::size_t> size_{0};
 
   std::mutex writing_; ///< Taken before published_.
   Ref<TopicNode> root_;

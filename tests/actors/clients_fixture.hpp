@@ -237,6 +237,7 @@ public:
   MessageHub hub;
   MessageRouter messages{hub, loop, 0, *this};
   SessionHub sessions{hub};
+  SysTopics sys;
   SessionDoor door{sessions, loop, 0, *this};
   FakeSessionStore kept{*this};
   SessionContext context{store,    writer,   parser, routes,

@@ -127,10 +127,10 @@ struct Fixture {
     options.durability = "fsync";
     options.number = 7;
     options.priorities = priorities;
-    loop =
-        std::make_unique<DeviceLoop>(DeviceLoopServices{*system, store, shapes, routes, registry,
-                                                        presence, messages, sessions, router_actor},
-                                     options);
+    loop = std::make_unique<DeviceLoop>(DeviceLoopServices{*system, store, shapes, routes, registry,
+                                                           presence, messages, sessions, sys,
+                                                           router_actor},
+                                        options);
     auto address = loop->listen({"127.0.0.1", 0}, false);
     REQUIRE(address);
     port = address->port;
@@ -191,6 +191,7 @@ struct Fixture {
   Presence presence;
   MessageHub messages;
   SessionHub sessions{messages};
+  SysTopics sys;
   caf::actor router_actor;
   std::unique_ptr<DeviceLoop> loop;
   std::uint16_t port = 0;

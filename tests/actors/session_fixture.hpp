@@ -198,6 +198,7 @@ struct Fixture : ReceiptListener, private CopyTaker, private StoreAnswerTaker {
   MessageHub hub;
   MessageRouter messages{hub, loop, 5, *this};
   SessionHub sessions{hub};
+  SysTopics sys;
   SessionDoor door{sessions, loop, 5, *this};
   SessionContext context{store,
                          writer,
@@ -206,6 +207,7 @@ struct Fixture : ReceiptListener, private CopyTaker, private StoreAnswerTaker {
                          presence,
                          messages,
                          door,
+                         sys,
                          loop,
                          context_limits,
                          "fsync",

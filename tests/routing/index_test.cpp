@@ -196,6 +196,7 @@ TEST_SUITE("routing index") {
       }
       f.index.apply(changes, &existed);
       REQUIRE(existed == expected);
+      REQUIRE(f.index.size() == model.size());
       const std::string topic = text(false);
       Names names;
       for (const auto& [filter, session] : model) {

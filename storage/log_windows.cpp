@@ -146,8 +146,8 @@ void LogWindows::run() {
 }
 
 rocksdb::Status LogWindows::create(Window& window) {
-  return db_.CreateColumnFamily(options_, std::string(kWindowPrefix) + std::to_string(next_id_++),
-                                &window.handle);
+  return create_family(db_, options_, std::string(kWindowPrefix) + std::to_string(next_id_++),
+                       window.handle);
 }
 
 rocksdb::Status LogWindows::drop(const std::vector<Window>& windows) {

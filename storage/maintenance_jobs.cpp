@@ -90,7 +90,7 @@ Result<bool> MaintenanceJobs::make_generation() {
   rocksdb::DB& db = host_.database();
   rocksdb::ColumnFamilyHandle* handle = nullptr;
   const auto status =
-      db.CreateColumnFamily(host_.generation_options(), "blk" + std::to_string(number), &handle);
+      create_family(db, host_.generation_options(), "blk" + std::to_string(number), handle);
   if (!status.ok()) {
     return fail(error_of(status));
   }

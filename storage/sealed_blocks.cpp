@@ -73,9 +73,9 @@ SealedBlocks::load(std::vector<std::pair<std::uint64_t, rocksdb::ColumnFamilyHan
 Result<void> SealedBlocks::start() {
   if (view_->generations.empty()) {
     rocksdb::ColumnFamilyHandle* handle = nullptr;
-    const auto created = db_.CreateColumnFamily(
-        options_.generation, std::string(kGenerationPrefix) + std::to_string(next_generation_),
-        &handle);
+    const auto created =
+        create_family(db_, options_.generation,
+                      std::string(kGenerationPrefix) + std::to_string(next_generation_), handle);
     if (!created.ok()) {
       return fail(error_of(created));
     }

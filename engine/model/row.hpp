@@ -96,6 +96,10 @@ void append_number_text(std::string& row, std::string_view text);
 
 /// The decimal text of a number, as it was sent.
 void append_text(std::string& out, Decimal value);
+/// The same onto a buffer that has kDecimalTextBytesMax of room, all of which may be overwritten.
+/// Takes any scale, also one that only a damaged row has.
+inline constexpr std::size_t kDecimalTextBytesMax = 280;
+[[nodiscard]] char* write_text(char* at, Decimal value) noexcept;
 
 /// Reads the values of a row one by one, in the order of its shape.
 class RowReader {
@@ -103,7 +107,30 @@ public:
   RowReader(const Shape& shape, std::string_view row) noexcept : shape_(&shape), bytes_(row) {}
 
   /// False at the end, or where the bytes do not fit the shape: then corrupt() is true.
-  bool next(Value& out) noexcept;
+  bool next(Value& out) noexcept {
+    if (next_ == shape_->fields().size() || !bytes_.ok()) {
+      return false;
+    }
+    switch (shape_->fields()[next_].value_class) {
+    case ValueClass::boolean:
+      out = bytes_.be<std::uint8_t>() != 0;
+      break;
+    case ValueClass::string:
+      out = bytes_.bytes(bytes_.varint());
+      break;
+    case ValueClass::number: {
+      const auto head = bytes_.be<std::uint8_t>();
+      if (head == kNumberTextHead) {
+        out = NumberText{bytes_.bytes(bytes_.varint())};
+      } else {
+        out = Decimal{bytes_.svarint(), head};
+      }
+      break;
+    }
+    }
+    ++next_;
+    return bytes_.ok();
+  }
   [[nodiscard]] std::size_t field() const noexcept { return next_ - 1; } ///< Of the last value.
   [[nodiscard]] bool corrupt() const noexcept { return !bytes_.ok(); }
   [[nodiscard]] const char* position() const noexcept { return bytes_.position(); }

@@ -1,5 +1,8 @@
 #include <regex>
 
+#include "api/cursor.hpp"
+#include "api/request_parts.hpp"
+#include "engine/http/request_reader.hpp"
 #include "tests/api/api_node.hpp"
 
 using namespace spate;
@@ -173,6 +176,27 @@ TEST_CASE("a cursor of other parameters is refused") {
     CHECK(answer.status == 400);
     CHECK(answer.code() == "invalid-cursor");
   }
+}
+
+TEST_CASE("a cursor of this list is refused if the list can not go on there") {
+  http::RequestReader reader(http::RequestLimits{});
+  static_cast<void>(reader.feed("GET /x?cursor=" + make_cursor("list", "abc") +
+                                " HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  Parameters parameters(reader.request(), 0);
+  parameters.allow({"cursor"});
+  std::string taken;
+  const auto take = [&](bool known) {
+    return [&taken, known](std::string& position) {
+      taken = position;
+      return known;
+    };
+  };
+  CHECK_FALSE(page_problem(parameters, "list", take(true)));
+  CHECK(taken == "abc");
+  const auto unknown = page_problem(parameters, "list", take(false));
+  REQUIRE(unknown);
+  CHECK(unknown->code == "invalid-cursor");
+  CHECK(page_problem(parameters, "other", take(true)));
 }
 
 TEST_CASE("from is inclusive, to exclusive, and both may be left out") {

@@ -9,14 +9,11 @@ from the start of the process until /readyz answers; CPU is that of the process 
 run counts only if every acknowledged record is there afterwards, once.
 """
 import argparse
-import json
-import os
-import pathlib
 import sys
 
 from compare import print_table, spread
-from harness import ROOT, Generator, Trouble, raise_descriptor_limit
-from store_harness import StoreNode, goal, print_goals, print_heading
+from harness import Generator, Trouble
+from store_harness import StoreNode, begin, conclude, goal, make_parser, print_goals
 
 MIB = 1 << 20
 DEVICES = 6_000  # So many that no tail is full by its bytes before the log is.
@@ -77,29 +74,16 @@ def measure(args) -> dict:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, loads=("fsync", "os"))
     parser.add_argument("--log-mib", type=int, default=256, metavar="MIB", help="log budget (default %(default)s)")
     parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="(default %(default)s)")
-    parser.add_argument("--payload", default="env", help="of spate-loadgen (default %(default)s)")
-    parser.add_argument("--durability", default="fsync", choices=("fsync", "os"))
-    parser.add_argument("--build", default=str(ROOT / "build/release"), help="build folder (default build/release)")
-    parser.add_argument("--loadgen", help="load generator (default: the build's spate-loadgen)")
-    parser.add_argument("--work-dir", default=str(ROOT / "build/bench-data"), help="data of the node; a real disk")
-    parser.add_argument("--gate", action="store_true", help="exit 1 if the goal is missed")
-    parser.add_argument("--json", metavar="FILE", help="write everything measured")
     args = parser.parse_args()
-    args.loadgen = args.loadgen or str(pathlib.Path(args.build) / "bin/spate-loadgen")
-    args.generator_threads = max(1, (os.cpu_count() or 1) // 2)
-    if why := StoreNode.missing(args):
-        parser.error(why)
+    begin(parser, args, [StoreNode])
     return args
 
 
 def main() -> int:
     args = parse_arguments()
-    raise_descriptor_limit()
-    os.makedirs(args.work_dir, exist_ok=True)
-    print_heading(args)
     try:
         results = [measure(args) for _ in range(args.repetitions)]
     except (Trouble, OSError) as trouble:
@@ -111,9 +95,7 @@ def main() -> int:
                   column("tail_bytes", 0, MIB), column("rss_bytes", 0, MIB)]])
     found = [goal("ready after a kill -9, s", [r["ready_s"] for r in results], results[0]["most_s"])]
     print_goals(found, False, print_table)
-    if args.json:
-        pathlib.Path(args.json).write_text(json.dumps({"results": results, "goals": found}, indent=1) + "\n")
-    return 1 if args.gate and not found[0]["met"] else 0
+    return conclude(args, found, results=results)
 
 
 if __name__ == "__main__":

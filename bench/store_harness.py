@@ -1,4 +1,5 @@
 """Nodes and databases with stored telemetry, for the benchmarks of the store; Python's standard library only."""
+import argparse
 import http.client
 import json
 import os
@@ -12,12 +13,47 @@ import sys
 import time
 import urllib.parse
 
-from harness import HttpPosts, Server, Spate, Trouble, free_port
+from harness import ROOT, HttpPosts, Server, Spate, Trouble, free_port, raise_descriptor_limit
 
 NDJSON = "application/x-ndjson"
 OPERATION_SECONDS_MAX = 3600
 RECORDS_A_BODY = 2000
 SETTLED_SECONDS = 10  # A directory that has not changed for so long is compacted.
+
+
+def make_parser(description: str, loads: tuple[str, ...] = ()) -> argparse.ArgumentParser:
+    """With what all benchmarks of the store take. `loads`: the durabilities to choose from, if a load generator runs."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=str(ROOT / "build/release"), help="build folder (default build/release)")
+    parser.add_argument("--work-dir", default=str(ROOT / "build/bench-data"), help="data of the servers; a real disk")
+    parser.add_argument("--gate", action="store_true", help="exit 1 if a goal is missed")
+    parser.add_argument("--json", metavar="FILE", help="write everything measured")
+    if loads:
+        parser.add_argument("--payload", default="env", help="of spate-loadgen (default %(default)s)")
+        parser.add_argument("--durability", default="fsync", choices=loads)
+        parser.add_argument("--loadgen", help="load generator (default: the build's spate-loadgen)")
+    else:
+        parser.set_defaults(durability="os", loadgen=None)
+    return parser
+
+
+def begin(parser: argparse.ArgumentParser, args: argparse.Namespace, servers):
+    """After the arguments: refuses where a server is missing, and prints where figures come from."""
+    args.loadgen = args.loadgen or str(pathlib.Path(args.build) / "bin/spate-loadgen")
+    args.generator_threads = max(1, (os.cpu_count() or 1) // 2)
+    for server in servers:
+        if why := server.missing(args):
+            parser.error(why)
+    raise_descriptor_limit()
+    os.makedirs(args.work_dir, exist_ok=True)
+    print_heading(args)
+
+
+def conclude(args, found: list[dict], **measured) -> int:
+    """Writes the JSON; the exit status by the goals."""
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps({**measured, "goals": found}, indent=1) + "\n")
+    return 1 if args.gate and not all(each["met"] for each in found) else 0
 
 
 def machine(directory) -> str:

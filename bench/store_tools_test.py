@@ -217,6 +217,28 @@ class Clients(unittest.TestCase):
             self.answers(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")
 
 
+class Arguments(unittest.TestCase):
+    def test_a_missing_server_is_said_before_anything_is_measured(self):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()) as said:
+            parser = store_harness.make_parser("x", loads=("fsync",))
+            args = parser.parse_args(["--build", folder, "--work-dir", folder + "/data"])
+            with self.assertRaises(SystemExit) as ended:
+                store_harness.begin(parser, args, [store_harness.StoreNode])
+            self.assertEqual(ended.exception.code, 2)
+            self.assertIn(f"{folder}/bin/spate is not there", said.getvalue())
+
+    def test_a_missed_goal_fails_the_gate_only_and_all_is_written(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = folder + "/out.json"
+            missed = [{"met": True}, {"met": False}]
+            args = store_harness.make_parser("x").parse_args(["--gate", "--json", path])
+            self.assertEqual(store_harness.conclude(args, missed, results={"a": 1}), 1)
+            self.assertEqual(json.loads(pathlib.Path(path).read_text()), {"results": {"a": 1}, "goals": missed})
+            self.assertEqual(store_harness.conclude(args, missed[:1], results={}), 0)
+            args.gate = False
+            self.assertEqual(store_harness.conclude(args, missed, results={}), 0)
+
+
 class Nodes(unittest.TestCase):
     START = ("POST", "/api/v1/store:compact")
     LOOK = ("GET", "/api/v1/operations/o1")

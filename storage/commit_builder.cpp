@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "engine/model/device_id.hpp"
 #include "engine/model/row.hpp"
@@ -31,6 +32,8 @@ Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
   seen_.clear();
   resolved_.clear();
   seals_.clear();
+  sealed_times_.clear();
+  sealed_ends_.clear();
   duplicates_ = blocks_sealed_ = sealed_bytes_ = 0;
   lookups_left_ = {};
   forget_scans();
@@ -88,7 +91,11 @@ void CommitBuilder::seal(Tail& tail) {
   RowCursor cursor(tail.bytes());
   for (RowView row; cursor.next(row);) {
     rows_of_tail_.push_back(row);
+    if (row.source == model::TsSource::device) {
+      sealed_times_.push_back(row.time_ns);
+    }
   }
+  sealed_ends_.push_back(sealed_times_.size());
   if (!tail.ascending()) {
     std::stable_sort(rows_of_tail_.begin(), rows_of_tail_.end(),
                      [](const RowView& a, const RowView& b) { return a.time_ns < b.time_ns; });
@@ -367,8 +374,10 @@ void CommitBuilder::apply() {
   if (logged()) {
     ++state_.sequence;
   }
-  for (Tail* tail : sealing_) {
-    state_.sealed(*tail);
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < sealing_.size(); ++i) {
+    state_.sealed(*sealing_[i], std::span(sealed_times_).subspan(begin, sealed_ends_[i] - begin));
+    begin = sealed_ends_[i];
   }
   for (const Accepted& row : accepted_) {
     row.tail->last_pending = Tail::kNoRow;

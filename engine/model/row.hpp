@@ -59,6 +59,12 @@ inline constexpr std::size_t kTextHeadBytesMax = 11;
 /// The same where 8 bytes more than the varint takes may be overwritten.
 [[nodiscard]] inline char* write_varint_wide(char* at, std::uint64_t value) noexcept {
   if constexpr (std::endian::native == std::endian::little) {
+    if (value < 0x4000) { // Most: one byte or two.
+      const unsigned more = value >= 0x80 ? 1 : 0;
+      const auto x = static_cast<std::uint16_t>((value & 0x7f) | more << 7 | (value >> 7) << 8);
+      std::memcpy(at, &x, sizeof x);
+      return at + 1 + more;
+    }
     if (value < std::uint64_t{1} << 56) {
       // Spreads seven bits to each byte in three steps, all bytes at once.
       std::uint64_t x = (value & 0x0fffffff) | ((value & 0x00fffffff0000000) << 4);

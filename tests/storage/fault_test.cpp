@@ -339,6 +339,10 @@ TEST_SUITE("faults") {
     const auto health = f.store->health();
     CHECK(health[0].ok);
     CHECK_FALSE(health[1].ok);
+    const Uuid id = UuidSource(1).next(1);
+    CHECK(f.store->compact(id).error().code == Errc::storage_unavailable);
+    // Nothing was begun in the other one: it would be known there.
+    CHECK(f.store->operation(id).error().code == Errc::storage_unavailable);
 
     std::filesystem::rename(f.dir.sub("kept"), current); // Somebody repairs it.
     do {

@@ -127,6 +127,8 @@ void add_store_stages(Families& out, const storage::StoreStats& stats) {
       {"spate_store_run_readings", "Values in folded blocks: records times their fields.",
        number(stats.run_readings)},
       {"spate_store_erasures", "Erasures whose bytes are not gone yet.", number(stats.erasures)},
+      {"spate_store_erasures_blocked", "Erasures that damage keeps from ending; tried again.",
+       number(stats.erasures_blocked)},
       {"spate_store_damaged_blocks", "Damaged blocks that are set aside on disk.",
        number(stats.damaged_blocks)}};
   for (const Row& row : gauges) {

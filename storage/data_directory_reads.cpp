@@ -18,7 +18,7 @@ AggregatedDevice aggregated(rocksdb::DB& db, const DeviceView& view) {
     out.series.push_back({series.number, series.shape, series.kept_from_ns});
   }
   for (const DeviceView::TailCopy& tail : view.tails) {
-    TailRows rows{tail.series, {}};
+    TailRows rows{tail.series, tail.kind, {}};
     RowCursor cursor(tail.bytes);
     for (RowView row; cursor.next(row);) {
       rows.rows.push_back(row);
@@ -230,6 +230,7 @@ void DataDirectory::add_to(StoreStats& stats) const {
     add_counts(stats, stats_);
   }
   stats.queue_bytes += queue_.bytes();
+  stats.erasures_blocked += work_ != nullptr ? work_->erasures_blocked() : 0;
   stats.disk_used_bytes += used_bytes_.load(std::memory_order_relaxed);
   if (lock.owns_lock() && live_ != nullptr && open) {
     live_->add_to(stats);

@@ -81,8 +81,7 @@ public:
   /// The next commit records it and seals the device's tails; fills its number and sequence.
   /// Nothing if the device is unknown.
   std::optional<Erasure> erase(const std::string& device, std::int64_t from_ns, std::int64_t to_ns);
-  /// The next commit goes to a new log window if one is ready: false if not. Its last commit so
-  /// far.
+  /// The next commit, which has an entry, goes to a new log window if one is ready: false if not.
   bool rotate_log();
   /// From now on every commit seals some of the tails that hold rows up to commit `sequence`.
   void seal_through(std::uint64_t sequence) noexcept { state_.seal_through(sequence); }
@@ -90,7 +89,7 @@ public:
     return state_.sealed_through(sequence);
   }
   [[nodiscard]] std::uint64_t sequence() const noexcept { return state_.sequence; }
-  /// The next commit has an entry in the log, so that windows can go; freezes what is due.
+  /// Freezes what is due. The next commit has an entry in the log if that lets a window go.
   void tick_log();
   /// The blocks sealed so far are to be folded.
   void freeze() noexcept { blocks_->freeze_soon(); }
@@ -99,8 +98,22 @@ public:
 
   /// What is only in memory and the write-ahead log, but for the log windows.
   rocksdb::Status flush();
-  /// Rewrites the register, so that nothing is left of what was replaced in it.
+  /// Whether tick_log() would do something.
+  [[nodiscard]] bool tick_helps() const;
+  /// Number of the newest write. For readers_past().
+  [[nodiscard]] std::uint64_t newest_write() const { return db_->GetLatestSequenceNumber(); }
+  /// Whether all snapshots show that write: what it replaced in the register is seen by nobody.
+  [[nodiscard]] bool readers_past(std::uint64_t write);
+  /// Rewrites the register, so that its files hold nothing that was replaced in it before the
+  /// oldest snapshot.
   rocksdb::Status rewrite_register();
+  /// Files of tables that are not part of the database any more, but are on the disk: a reader or a
+  /// backup holds them. Some may only be being written.
+  Result<std::vector<std::string>> obsolete_tables() const;
+  /// Takes out of `names` what is gone or part of the database; removes what nobody holds.
+  Result<void> remove_obsolete(std::vector<std::string>& names) const;
+  /// Writes its entry again: a flush that has nothing to write lets no write-ahead log go.
+  rocksdb::Status renew_erasure(const Erasure& erasure);
   /// Its bytes are gone: it is not looked at any more.
   rocksdb::Status forget_erasure(std::uint32_t number);
   /// Numbers of the write-ahead logs that are there.

@@ -192,6 +192,15 @@ void SealedBlocks::add_erasure(const Erasure& erasure) {
   publish(std::move(next));
 }
 
+void SealedBlocks::renew_snapshot(std::uint64_t write) {
+  std::shared_ptr<const BlocksView> old; // Released outside of the locks.
+  const std::scoped_lock lock(turn_, state_.mutex);
+  if (view_->snapshot->GetSequenceNumber() < write) {
+    old = view_;
+    publish(*view_);
+  }
+}
+
 void SealedBlocks::remove_erasure(std::uint32_t number) {
   const std::scoped_lock lock(turn_, state_.mutex);
   BlocksView next = *view_;

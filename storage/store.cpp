@@ -195,6 +195,12 @@ Result<Operation> StoreOfDirectories::erase(const EraseRequest& request) {
 
 /// The operation is that of the first directory; it ends when all have ended.
 Result<Operation> StoreOfDirectories::compact(const Uuid& id) {
+  // Asked of all first: who is refused believes that nothing was begun.
+  for (const auto& each : directories_) {
+    if (auto open = each->check_open(); !open) {
+      return fail(std::move(open.error()));
+    }
+  }
   std::optional<Operation> whole;
   for (const auto& each : directories_) {
     auto part = each->compact(id);

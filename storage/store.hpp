@@ -66,7 +66,7 @@ struct ScanPosition {
 struct ScanRequest {
   std::string device;
   std::int64_t from_ns = 0;       ///< Inclusive.
-  std::int64_t to_ns = INT64_MAX; ///< Exclusive.
+  std::int64_t to_ns = INT64_MAX; ///< Exclusive, but INT64_MAX has no end. So for all requests.
   bool descending = false;
   std::optional<ScanPosition> after; ///< Continue behind this record.
   std::size_t limit = 1000;
@@ -237,10 +237,11 @@ struct StoreStats {
   std::uint64_t flush_bytes = 0;     ///< Written by flushes of memory.
   std::uint64_t expired_runs = 0;    ///< Dropped when their time was over.
   std::uint64_t expired_rows = 0;
-  std::uint64_t erasures = 0;       ///< Under way, now.
-  std::uint64_t damaged_blocks = 0; ///< Found and set aside, on disk now.
-  Histogram sync_us;                ///< Duration of a synced write.
-  Histogram commit_rows;            ///< Rows a commit.
+  std::uint64_t erasures = 0;         ///< Under way, now.
+  std::uint64_t erasures_blocked = 0; ///< Of these, what damage keeps from ending.
+  std::uint64_t damaged_blocks = 0;   ///< Found and set aside, on disk now.
+  Histogram sync_us;                  ///< Duration of a synced write.
+  Histogram commit_rows;              ///< Rows a commit.
 };
 
 /// Commit log windows, tails in memory and sealed blocks on RocksDB: design A of the store's
@@ -307,7 +308,8 @@ public:
   /// key that was used for the same request: that operation; for another: idempotency_conflict.
   /// Error: device_unknown.
   virtual Result<Operation> erase(const EraseRequest& request) = 0;
-  /// Seals, folds and merges everything, so that the least space is taken.
+  /// Seals, folds and merges everything, so that the least space is taken. While a data directory
+  /// is closed it begins nowhere: storage_unavailable.
   virtual Result<Operation> compact(const Uuid& operation) = 0;
   /// Reads every sealed block and every file and says what is damaged: SUCCEEDED with a result as
   /// json_of(CheckReport) gives it. Data directories that are closed are left out; health() tells

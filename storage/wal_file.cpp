@@ -22,6 +22,9 @@ constexpr std::size_t kBlockBytes = 32u << 10;
 constexpr std::size_t kHeaderBytes = 7;
 enum Fragment : unsigned { kZero = 0, kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
+/// Notes of newer versions that readers may pass over.
+constexpr unsigned kSafeToIgnore = 128;
+
 constexpr char kCommitMarker = 'C';
 constexpr char kRepeatMarker = 'R';
 
@@ -210,12 +213,17 @@ bool WalFile::next(std::string_view& record) {
     }
     std::uint32_t crc = 0;
     std::memcpy(&crc, head, sizeof crc);
-    if (type == kZero || type > kLast || (type == kFull || type == kFirst) == inside ||
+    const bool ignored = type >= kSafeToIgnore;
+    if (type == kZero || (type > kLast && !ignored) ||
+        (!ignored && (type == kFull || type == kFirst) == inside) ||
         crc != masked_crc({head + 6, length + 1})) {
       stop_ = Stop::damaged;
       break;
     }
     at += kHeaderBytes + length;
+    if (ignored) {
+      continue;
+    }
     const std::string_view content(head + kHeaderBytes, length);
     if (type == kFull) {
       record = content;

@@ -6,6 +6,7 @@
 
 #include "tests/storage/fault_times.hpp"
 #include "tests/storage/kept_log_fixture.hpp"
+#include "tests/storage/live_fixture.hpp"
 #include "tests/storage/power_fs.hpp"
 
 using namespace spate;
@@ -181,6 +182,33 @@ TEST_SUITE("kept log and faults") {
     CHECK(wrong > 0);
   }
 
+  TEST_CASE("what was written and not synced is not seen") {
+    const auto fs = std::make_shared<PowerFs>();
+    PowerEnv env{fs};
+    LiveFixture f;
+    f.options.env = &env;
+    f.options.durability = Durability::fsync;
+    f.options.kept_log_bytes_max = 1u << 20;
+    f.open();
+    auto make = f.maker();
+    make.message("d", f.now_ms).row(1, "1");
+    f.commit(make);
+    make.message("d", f.now_ms).row(2, "2");
+    Blocks blocks;
+    blocks.push_back(make.take(model::ShardId{0}, f.sink));
+    REQUIRE(f.live->build(blocks, f.now_ms));
+    fs->fail_next_of_wal(PowerFs::Fault::sync_eio);
+    CHECK_FALSE(f.live->write().ok());
+    const auto page = f.live->log({});
+    REQUIRE(page);
+    CHECK(page->records.size() == 1);
+    CHECK(f.live->kept_log()->last_commit() == 1);
+    LogRequest beyond;
+    beyond.after = {0, 2, 1};
+    CHECK_FALSE(f.live->log(beyond));
+    f.live.reset();
+  }
+
   TEST_CASE("a commit whose sync failed is not seen before it is durable, and then for good") {
     std::mt19937 random(1);
     CutFixture f;
@@ -212,6 +240,8 @@ TEST_SUITE("kept log and faults") {
       f.open();
       f.put_until_stored("d", 1);
       f.put_until_stored("other", 2);
+      f.store.reset();
+      f.fs->cut(random, false); // Some files are safe in the archive from now on.
       f.reopen();
       EraseRequest request;
       request.operation = UuidSource(1).next(f.received_ms);

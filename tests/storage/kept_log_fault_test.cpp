@@ -240,6 +240,7 @@ TEST_SUITE("kept log and faults") {
       f.open();
       f.put_until_stored("d", 1);
       f.put_until_stored("other", 2);
+      f.reopen(); // The first file is archived.
       f.store.reset();
       f.fs->cut(random, false); // Some files are safe in the archive from now on.
       f.reopen();

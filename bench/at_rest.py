@@ -8,7 +8,8 @@
 One node gets a set once, another four times under other device names; both are compacted and stopped. What the second
 directory has more, keys, indexes, receive times and all, divided by the readings of the three copies more, is what a
 reading takes when there are many: what a directory has in any case is in neither figure. Records come over HTTP in the
-order of time, 2,000 of a device a request, numbers with the text that they had.
+order of time, 2,000 of a device a request, numbers with the text that they had. No log is kept for consumers
+(store.log_retention_bytes = 0): it would be up to a GiB of what was sent lately, whatever the records take.
 """
 import argparse
 import gzip
@@ -119,7 +120,7 @@ def influx_fields(payload: bytes, types: dict[str, str]) -> str:
 
 
 def spate_bytes(args, recording: Recording, copies: int) -> int:
-    node = StoreNode(args)
+    node = StoreNode(args, "[store]\nlog_retention_bytes = 0\n")
     try:
         node.load(recording.bodies(copies))
         node.check(recording.messages * copies - duplicates(node))

@@ -6,6 +6,7 @@
 
 #include "engine/model/device_id.hpp"
 #include "engine/model/row.hpp"
+#include "storage/wal_file.hpp"
 
 namespace spate::storage {
 
@@ -66,6 +67,7 @@ Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
     }
   }
   if (logged()) {
+    mark_commit(batch_);
     batch_.Put(targets_.log, number_key(state_.sequence + 1),
                rocksdb::Slice(log_.bytes().data(), log_.bytes().size()));
   }

@@ -223,7 +223,9 @@ void DataDirectory::check_space() {
 
 void DataDirectory::check_used() {
   next_used_ = CommitQueue::Clock::now() + kUsedEvery;
-  used_bytes_.store(bytes_on_disk(options_.live.path), std::memory_order_relaxed);
+  used_bytes_.store(bytes_on_disk(options_.live.path) +
+                        bytes_on_disk(KeptLog::archive_path(options_.live.path)),
+                    std::memory_order_relaxed);
 }
 
 bool DataDirectory::below_floor(std::string& why) {

@@ -71,6 +71,7 @@ public:
   /// As LiveDirectory::lasts().
   Result<LastPage> lasts(const LastRequest& request, std::uint32_t& after);
   Result<AggregatePage> aggregate(const AggregateRequest& request);
+  Result<LogPage> log(const LogRequest& request);
   /// As Store, of this directory.
   Result<Operation> erase(const EraseRequest& request) { return work_->erase(request); }
   /// Error: storage_unavailable while it is closed.

@@ -63,6 +63,9 @@ DeviceTable LiveDirectory::take_devices() {
 void LiveDirectory::tick(bool busy) {
   blocks_->busy(busy);
   blocks_->freeze_if_due(options_.now_ms());
+  if (kept_log_ != nullptr) {
+    kept_log_->trim_soon();
+  }
 }
 
 std::optional<Erasure> LiveDirectory::erase(const std::string& device, std::int64_t from_ns,
@@ -206,7 +209,14 @@ Result<std::uint64_t> LiveDirectory::oldest_log() const {
   if (const auto listed = db_->GetSortedWalFiles(logs); !listed.ok()) {
     return fail(error_of(listed));
   }
-  return logs.empty() ? UINT64_MAX : logs.front()->LogNumber();
+  const auto live = std::find_if(logs.begin(), logs.end(), [](const auto& log) {
+    return log->Type() == rocksdb::kAliveLogFile;
+  });
+  return live == logs.end() ? UINT64_MAX : (*live)->LogNumber();
+}
+
+Result<void> LiveDirectory::drop_kept_log(std::uint64_t below) {
+  return kept_log_ == nullptr ? Result<void>() : kept_log_->drop_below(below);
 }
 
 bool LiveDirectory::rotate_log() {
@@ -258,6 +268,9 @@ rocksdb::Status LiveDirectory::write() {
     ring_visible_ = ring_.range();
     if (how.sync) {
       windows_->released(state_.floor());
+    }
+    if (kept_log_ != nullptr) {
+      kept_log_->committed(state_.sequence);
     }
   }
   builder_.release(); // Else its view would keep what is folded, until another commit comes.

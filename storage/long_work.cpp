@@ -377,6 +377,13 @@ Result<void> LongWork::erase_bytes(const Erasure& erasure, Operation* operation)
       return stopped();
     }
   }
+  // What those files hold is archived now at the latest. Readers of the log whose page begins after
+  // the erasure is forgotten find no file that it would have to hide rows of.
+  if (auto dropped =
+          host_.with_open([&](LiveDirectory& live) { return live.drop_kept_log(old_log); });
+      !dropped) {
+    return dropped;
+  }
   step(4);
   return erase_register(erasure);
 }

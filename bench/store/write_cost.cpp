@@ -126,6 +126,7 @@ void measure_spate(const Load& load, const std::string& directory, Cost& cost) {
   options.commit_interval_us = 0;
   options.tail_bytes_max = load.tail_bytes_max;
   options.log_bytes_max = load.log_bytes_max;
+  options.log_retention_bytes = load.kept_log_bytes_max;
   storage::StoreInternals internals;
   internals.turn_rows_max = load.batch;       // What waits does not make the commits larger.
   internals.now_ms = [] { return kStartMs; }; // The fleet's time, or all its rows were old.
@@ -245,6 +246,7 @@ int run(int argc, char** argv) {
   std::string base;
   bool memory = false;
   bool gate = false;
+  std::uint64_t kept_bytes = 0;
   CLI::App app{"CPU and bytes written a message, from its commit to its folded block, beside plain "
                "rows in RocksDB."};
   app.add_option("--devices", load.devices)
@@ -259,6 +261,8 @@ int run(int argc, char** argv) {
   app.add_option("--log-bytes-max", load.log_bytes_max)->capture_default_str();
   app.add_option("--work-dir", base, "Where the data lies (default TMPDIR); best a real disk");
   app.add_flag("--memory", memory, "No control: how far tails grow. Best with --devices 200000");
+  app.add_option("--kept-log-bytes", kept_bytes,
+                 "Measure beside it what it costs to keep so much of the log");
   app.add_flag("--gate", gate, "Exit 1 if a goal is missed");
   CLI11_PARSE(app, argc, argv);
 
@@ -269,8 +273,14 @@ int run(int argc, char** argv) {
               repetitions);
   std::vector<Cost> spate;
   std::vector<Cost> control;
+  std::vector<Cost> kept;
+  Load keeping = load;
+  keeping.kept_log_bytes_max = kept_bytes;
   for (int i = 0; i < repetitions; ++i) {
     const bool spate_first = i % 2 == 0;
+    if (kept_bytes != 0 && !spate_first) {
+      kept.push_back(in_child(keeping, base, measure_spate));
+    }
     if (spate_first) {
       spate.push_back(in_child(load, base, measure_spate));
     }
@@ -279,6 +289,9 @@ int run(int argc, char** argv) {
     }
     if (!spate_first) {
       spate.push_back(in_child(load, base, measure_spate));
+    }
+    if (kept_bytes != 0 && spate_first) {
+      kept.push_back(in_child(keeping, base, measure_spate));
     }
   }
   print_cost("spate", load, spate);
@@ -297,6 +310,14 @@ int run(int argc, char** argv) {
                   static_cast<double>(std::max<std::uint64_t>(1, spate[0].blocks_sealed)));
   std::printf("  largest tails, MiB             %s of %.0f\n", spread(tails, 1).c_str(),
               static_cast<double>(load.tail_bytes_max) / (1 << 20));
+  if (!kept.empty()) {
+    print_cost("spate with a kept log", keeping, kept);
+    std::vector<double> more;
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      more.push_back(kept[i].cpu_us / spate[i].cpu_us);
+    }
+    std::printf("with x without, CPU              %s\n", spread(more, 3).c_str());
+  }
   if (!memory) {
     print_cost("control: plain rows", load, control);
     std::printf("spate x control, CPU             %s\n", spread(ratios, 3).c_str());

@@ -197,11 +197,12 @@ rocksdb::Status LiveDirectory::forget_erasure(std::uint32_t number) {
 }
 
 Result<std::uint64_t> LiveDirectory::current_log() const {
-  rocksdb::VectorLogPtr logs;
-  if (const auto listed = db_->GetSortedWalFiles(logs); !listed.ok()) {
-    return fail(error_of(listed));
+  // A list of all leaves out the newest while nothing is written to it.
+  std::unique_ptr<rocksdb::LogFile> newest;
+  if (const auto asked = db_->GetCurrentWalFile(&newest); !asked.ok()) {
+    return fail(error_of(asked));
   }
-  return logs.empty() ? 0 : logs.back()->LogNumber();
+  return newest->LogNumber();
 }
 
 Result<std::uint64_t> LiveDirectory::oldest_log() const {

@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "api/backups.hpp"
-#include "api/cursor.hpp"
 #include "api/operations.hpp"
 #include "api/parameters.hpp"
 #include "api/request_parts.hpp"
@@ -51,19 +50,14 @@ void Server::get_backups(const http::Request& request, http::Responder responder
   parameters.allow({"limit", "cursor"});
   PageContext page = page_context(request, responder);
   const std::size_t limit = parameters.limit(kListLimit);
-  const auto cursor = parameters.text("cursor");
-  std::optional<Problem> problem;
   std::optional<Uuid> before;
-  if (parameters.failed()) {
-    problem = parameters.problem();
-  } else if (services_.backups == nullptr || !services_.backups->allowed()) {
+  const auto take_cursor = [&](std::string& position) {
+    before = uuid_from_bytes(position);
+    return before.has_value();
+  };
+  std::optional<Problem> problem = page_problem(parameters, page.list, take_cursor);
+  if (!problem && (services_.backups == nullptr || !services_.backups->allowed())) {
     problem = no_backups();
-  } else if (cursor) {
-    const auto position = read_cursor(page.list, *cursor);
-    before = position ? uuid_from_bytes(*position) : std::nullopt;
-    if (!before) {
-      problem = invalid_cursor();
-    }
   }
   if (problem) {
     responder.respond(problem_response(*problem, page.problem));

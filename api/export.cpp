@@ -184,7 +184,7 @@ private:
   const bool csv_;
   const std::vector<std::string> columns_;
   RecordWriter records_;
-  PartSize part_{kPartBytes};
+  PartSize part_ = PartSize::of_scan(kPartBytes);
   std::unordered_map<const model::Shape*, Cells> cells_;
   std::vector<std::string> row_;
 };

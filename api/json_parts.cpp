@@ -30,25 +30,24 @@ void write_errors(json::Writer& out, const std::vector<ProblemItem>& errors) {
   out.end_array();
 }
 
-void write_value(json::Writer& out, const model::Value& value, bool numbers_as_text,
-                 std::string& scratch) {
-  const auto number = [&](std::string_view text) {
+void append_value(json::StringSink& out, const model::Value& value, bool numbers_as_text) {
+  const auto quote = [&] {
     if (numbers_as_text) {
-      out.string(text);
-    } else {
-      out.number_text(text);
+      out.Put('"');
     }
   };
   if (const auto* decimal = std::get_if<model::Decimal>(&value)) {
-    scratch.clear();
-    model::append_text(scratch, *decimal);
-    number(scratch);
+    quote();
+    out.taken(model::write_text(out.room(model::kDecimalTextBytesMax), *decimal));
+    quote();
   } else if (const auto* text = std::get_if<model::NumberText>(&value)) {
-    number(text->text);
+    quote();
+    out.append(text->text);
+    quote();
   } else if (const auto* flag = std::get_if<bool>(&value)) {
-    out.boolean(*flag);
+    out.append(std::string_view(*flag ? "true" : "false"));
   } else {
-    out.string(std::get<std::string_view>(value));
+    json::append_quoted(out, std::get<std::string_view>(value));
   }
 }
 

@@ -1,7 +1,6 @@
 // Spate - pieces of JSON that several answers share.
 #pragma once
 
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,8 +15,7 @@ namespace spate::api {
 void write_errors(json::Writer& out, const std::vector<ProblemItem>& errors);
 
 /// A stored value as it was sent; `numbers_as_text` makes strings of numbers.
-void write_value(json::Writer& out, const model::Value& value, bool numbers_as_text,
-                 std::string& scratch);
+void append_value(json::StringSink& out, const model::Value& value, bool numbers_as_text);
 
 /// 200 with application/json and an empty body to be filled.
 [[nodiscard]] http::Response json_response();

@@ -54,8 +54,8 @@ public:
       out.key(names_[i]).begin_object();
       out.member("ts", floor_ms(newest_[i].record->time_ns));
       out.member("received_ts", newest_[i].record->received_ms);
-      out.key("value");
-      write_value(out, newest_[i].value, false, scratch_);
+      out.key("value").raw(
+          [&](json::StringSink& sink) { append_value(sink, newest_[i].value, false); });
       out.end_object();
     }
     out.end_object();
@@ -86,7 +86,6 @@ private:
   std::vector<std::string_view> paths_;
   std::vector<std::string> names_;
   std::vector<bool> selected_;
-  std::string scratch_;
 };
 
 http::Response corrupt_row(const PageContext& page, std::string_view device) {

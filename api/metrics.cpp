@@ -128,10 +128,24 @@ void add_store_stages(Families& out, const storage::StoreStats& stats) {
       {"spate_store_run_readings", "Values in folded blocks: records times their fields.",
        number(stats.run_readings)},
       {"spate_store_erasures", "Erasures whose bytes are not gone yet.", number(stats.erasures)},
+      {"spate_store_erasures_blocked", "Erasures that damage keeps from ending; tried again.",
+       number(stats.erasures_blocked)},
       {"spate_store_damaged_blocks", "Damaged blocks that are set aside on disk.",
        number(stats.damaged_blocks)}};
   for (const Row& row : gauges) {
     out.gauge(row.name, row.help, row.value);
+  }
+  for (std::size_t i = 0; i < stats.kept_logs.size(); ++i) {
+    const Labels labels = {{"data_dir", std::to_string(i)}};
+    const storage::KeptLogFigures& log = stats.kept_logs[i];
+    out.gauge("spate_store_kept_log_bytes", "Write-ahead log that is kept, live files included.",
+              number(log.bytes), labels);
+    out.gauge("spate_store_kept_log_first_commit", "The oldest commit that is kept; 0: none.",
+              number(log.first_commit), labels);
+    out.gauge("spate_store_kept_log_first_timestamp_seconds", "When it was made.",
+              static_cast<double>(log.first_ms) / 1e3, labels);
+    out.gauge("spate_store_kept_log_last_commit", "The newest commit that can be read.",
+              number(log.last_commit), labels);
   }
   const Row counters[] = {
       {"spate_store_wal_bytes_total", "Bytes written to write-ahead logs.",

@@ -21,4 +21,17 @@ namespace spate::api {
 Result<void> export_offline(const Services& services, std::string_view target,
                             const std::function<bool(std::string_view)>& write);
 
+struct LogQuery {
+  storage::LogPosition after;
+  std::string device; ///< Empty: all.
+};
+inline constexpr std::size_t kLogPageRecords = 4096;
+
+/// Gives the kept log of one data directory behind a position to `write`, a line for each record or
+/// gap, until there is no more, `left` records have come (it is counted down), or `write` returns
+/// false. Returns the position to go on behind. Blocks. Errors: as Store::log().
+Result<storage::LogPosition> log_offline(const Services& services, const LogQuery& query,
+                                         std::uint64_t& left,
+                                         const std::function<bool(std::string_view)>& write);
+
 } // namespace spate::api

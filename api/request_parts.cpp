@@ -1,5 +1,7 @@
 #include "api/request_parts.hpp"
 
+#include "api/cursor.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -17,12 +19,24 @@ Problem bad_header(std::string name, std::string detail) {
 
 } // namespace
 
-Problem invalid_cursor() {
-  return {"invalid-cursor",
+std::optional<Problem> page_problem(Parameters& parameters, std::string_view list,
+                                    const std::function<bool(std::string& position)>& take) {
+  const auto cursor = parameters.text("cursor");
+  if (parameters.failed()) {
+    return parameters.problem();
+  }
+  if (cursor) {
+    auto position = read_cursor(list, *cursor);
+    if (!position || !take(*position)) {
+      return Problem{
+          "invalid-cursor",
           "This cursor is not from this list, or belongs to other parameters; start again without "
           "it.",
           {},
           {}};
+    }
+  }
+  return std::nullopt;
 }
 
 Names names_of(Parameters& parameters) {

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <utility>
 
-#include "api/cursor.hpp"
 #include "api/health.hpp"
 #include "api/metrics.hpp"
 #include "api/operations.hpp"
@@ -160,17 +159,12 @@ void Server::get_records(const http::Request& request, std::string_view device,
   query.fields = parameters.fields();
   query.names = names_of(parameters);
   query.numbers_as_text = parameters.choice("numbers", {"json", "text"}) == 1;
-  const auto cursor = parameters.text("cursor");
-  if (parameters.failed()) {
-    responder.respond(problem_response(parameters.problem(), query.page.problem));
+  const auto take_cursor = [&](std::string& position) {
+    return read_scan_position(position, query.scan);
+  };
+  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
+    responder.respond(problem_response(*problem, query.page.problem));
     return;
-  }
-  if (cursor) {
-    const auto position = read_cursor(query.page.list, *cursor);
-    if (!position || !read_scan_position(*position, query.scan)) {
-      responder.respond(problem_response(invalid_cursor(), query.page.problem));
-      return;
-    }
   }
   const ProblemContext context = query.page.problem;
   in_background(context, responder,
@@ -196,18 +190,13 @@ void Server::get_devices(const http::Request& request, http::Responder responder
   Parameters parameters(request, wall_ms());
   parameters.allow({"limit", "cursor"}, {"filter", "sort", "fields", "count"});
   DevicesQuery query{page_context(request, responder), {}, parameters.limit(kListLimit)};
-  const auto cursor = parameters.text("cursor");
-  if (parameters.failed()) {
-    responder.respond(problem_response(parameters.problem(), query.page.problem));
+  const auto take_cursor = [&](std::string& position) {
+    query.after = std::move(position);
+    return true;
+  };
+  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
+    responder.respond(problem_response(*problem, query.page.problem));
     return;
-  }
-  if (cursor) {
-    auto position = read_cursor(query.page.list, *cursor);
-    if (!position) {
-      responder.respond(problem_response(invalid_cursor(), query.page.problem));
-      return;
-    }
-    query.after = std::move(*position);
   }
   const ProblemContext context = query.page.problem;
   in_background(context, responder,
@@ -234,18 +223,13 @@ void Server::get_rejections(const http::Request& request, http::Responder respon
     query.query.to_ms = ms_up(*to);
   }
   query.query.limit = parameters.limit(kListLimit);
-  const auto cursor = parameters.text("cursor");
-  if (parameters.failed()) {
-    responder.respond(problem_response(parameters.problem(), query.page.problem));
+  const auto take_cursor = [&](std::string& position) {
+    query.query.after = std::move(position);
+    return true;
+  };
+  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
+    responder.respond(problem_response(*problem, query.page.problem));
     return;
-  }
-  if (cursor) {
-    auto position = read_cursor(query.page.list, *cursor);
-    if (!position) {
-      responder.respond(problem_response(invalid_cursor(), query.page.problem));
-      return;
-    }
-    query.query.after = std::move(*position);
   }
   const ProblemContext context = query.page.problem;
   in_background(context, responder,
@@ -261,18 +245,13 @@ void Server::get_commands(const http::Request& request, std::string_view device,
   query.query.device = device;
   query.query.states = states_of(parameters);
   query.query.limit = parameters.limit(kListLimit);
-  const auto cursor = parameters.text("cursor");
-  if (parameters.failed()) {
-    responder.respond(problem_response(parameters.problem(), query.page.problem));
+  const auto take_cursor = [&](std::string& position) {
+    query.query.before = uuid_from_bytes(position);
+    return query.query.before.has_value();
+  };
+  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
+    responder.respond(problem_response(*problem, query.page.problem));
     return;
-  }
-  if (cursor) {
-    const auto position = read_cursor(query.page.list, *cursor);
-    query.query.before = position ? uuid_from_bytes(*position) : std::nullopt;
-    if (!query.query.before) {
-      responder.respond(problem_response(invalid_cursor(), query.page.problem));
-      return;
-    }
   }
   query.unknown = commands_.unknown(device);
   const ProblemContext context = query.page.problem;

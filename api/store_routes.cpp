@@ -5,7 +5,6 @@
 
 #include "api/backups.hpp"
 #include "api/bucket_reader.hpp"
-#include "api/cursor.hpp"
 #include "api/export.hpp"
 #include "api/operations.hpp"
 #include "api/parameters.hpp"
@@ -60,17 +59,12 @@ void Server::get_buckets(const http::Request& request, std::string_view device,
   range.limit = parameters.limit(kListLimit);
   query.fill = parameters.choice("fill", {"none", "null"}) == 1;
   query.numbers_as_text = parameters.choice("numbers", {"json", "text"}) == 1;
-  const auto cursor = parameters.text("cursor");
-  if (parameters.failed()) {
-    responder.respond(problem_response(parameters.problem(), query.page.problem));
+  const auto take_cursor = [&](std::string& position) {
+    return read_buckets_position(position, range);
+  };
+  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
+    responder.respond(problem_response(*problem, query.page.problem));
     return;
-  }
-  if (cursor) {
-    const auto position = read_cursor(query.page.list, *cursor);
-    if (!position || !read_buckets_position(*position, range)) {
-      responder.respond(problem_response(invalid_cursor(), query.page.problem));
-      return;
-    }
   }
   const ProblemContext context = query.page.problem;
   in_background(context, responder,
@@ -150,18 +144,13 @@ void Server::get_lasts(const http::Request& request, http::Responder responder) 
   query.fields = parameters.fields();
   query.names = names_of(parameters);
   query.last.limit = parameters.limit(kListLimit);
-  const auto cursor = parameters.text("cursor");
-  if (parameters.failed()) {
-    responder.respond(problem_response(parameters.problem(), query.page.problem));
+  const auto take_cursor = [&](std::string& position) {
+    query.last.after = std::move(position);
+    return true;
+  };
+  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
+    responder.respond(problem_response(*problem, query.page.problem));
     return;
-  }
-  if (cursor) {
-    auto position = read_cursor(query.page.list, *cursor);
-    if (!position) {
-      responder.respond(problem_response(invalid_cursor(), query.page.problem));
-      return;
-    }
-    query.last.after = std::move(*position);
   }
   const ProblemContext context = query.page.problem;
   in_background(context, responder,
@@ -233,18 +222,13 @@ void Server::get_operations(const http::Request& request, http::Responder respon
         "telemetry.erase, store.compact, store.check and backup.create");
   }
   query.query.limit = parameters.limit(kListLimit);
-  const auto cursor = parameters.text("cursor");
-  if (parameters.failed()) {
-    responder.respond(problem_response(parameters.problem(), query.page.problem));
+  const auto take_cursor = [&](std::string& position) {
+    query.query.before = uuid_from_bytes(position);
+    return query.query.before.has_value();
+  };
+  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
+    responder.respond(problem_response(*problem, query.page.problem));
     return;
-  }
-  if (cursor) {
-    const auto position = read_cursor(query.page.list, *cursor);
-    query.query.before = position ? uuid_from_bytes(*position) : std::nullopt;
-    if (!query.query.before) {
-      responder.respond(problem_response(invalid_cursor(), query.page.problem));
-      return;
-    }
   }
   const ProblemContext context = query.page.problem;
   in_background(context, responder,

@@ -47,6 +47,15 @@ http::Response read_store(const Services& services) {
   out.end_object();
   out.member("damaged_blocks", stats.damaged_blocks).member("erasures", stats.erasures);
 
+  out.key("kept_log").begin_array();
+  for (std::size_t i = 0; i < stats.kept_logs.size(); ++i) {
+    const storage::KeptLogFigures& log = stats.kept_logs[i];
+    out.begin_object().member("data_dir", static_cast<std::uint64_t>(i));
+    out.member("bytes", log.bytes).member("first_commit", log.first_commit);
+    out.member("first_ts", log.first_ms).member("last_commit", log.last_commit).end_object();
+  }
+  out.end_array();
+
   const std::uint64_t written = stats.wal_bytes + stats.flush_bytes + stats.fold_bytes;
   out.key("since_start").begin_object().member("since_ts", services.started_ms);
   out.member("commits", stats.commits).member("rows_stored", stats.rows_stored);

@@ -21,7 +21,8 @@ class PageBuilder {
 public:
   PageBuilder(const Services& services, TelemetryQuery& query)
       : services_(services), query_(query), out_(response_.body),
-        records_(query.fields, query.names, query.numbers_as_text) {
+        records_(query.fields, query.names, query.numbers_as_text),
+        part_bytes_(std::min(kPartBytes, services.limits.page_bytes_max)) {
     response_ = json_response();
   }
 
@@ -29,7 +30,7 @@ public:
     left_ = query_.scan.limit;
     query_.scan.accepts = [this](const model::Shape& shape) { return records_.accepts(shape); };
     query_.scan.cancelled = [this] { return query_.page.limit->over(); };
-    query_.scan.bytes_max = kPartBytes;
+    query_.scan.bytes_max = part_bytes_;
     out_.begin_object().member("device", query_.scan.device).key("records").begin_array();
     bool more = true;
     while (more && left_ != 0 && !full_) {
@@ -68,7 +69,9 @@ private:
       if (!records_.write(out_, record)) {
         return false;
       }
-      ++used;
+      if (++used == 1) { // Mostly the others are of its size.
+        out_.reserve(std::min((out_.size() - before + 8) * page.records.size(), part_bytes_));
+      }
       query_.scan.after = storage::ScanPosition{record.time_ns, record.tie};
       if (out_.size() > services_.limits.page_bytes_max) {
         full_ = true;
@@ -87,7 +90,8 @@ private:
   http::Response response_;
   json::Writer out_;
   RecordWriter records_;
-  PartSize part_{kPartBytes};
+  std::size_t part_bytes_;
+  PartSize part_ = PartSize::of_scan(part_bytes_);
   std::size_t left_ = 0;
   std::size_t written_ = 0;
   bool full_ = false;

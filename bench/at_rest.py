@@ -8,19 +8,19 @@
 One node gets a set once, another four times under other device names; both are compacted and stopped. What the second
 directory has more, keys, indexes, receive times and all, divided by the readings of the three copies more, is what a
 reading takes when there are many: what a directory has in any case is in neither figure. Records come over HTTP in the
-order of time, 2,000 of a device a request, numbers with the text that they had.
+order of time, 2,000 of a device a request, numbers with the text that they had. No log is kept for consumers
+(store.log_retention_bytes = 0): it would be up to a GiB of what was sent lately, whatever the records take.
 """
 import argparse
 import gzip
 import json
-import os
 import pathlib
 import re
 import sys
 
 from compare import print_table
-from harness import ROOT, Spate, Trouble
-from store_harness import RECORDS_A_BODY, Influx, StoreNode, directory_bytes, goal, print_goals, print_heading
+from harness import ROOT, Trouble
+from store_harness import RECORDS_A_BODY, Influx, StoreNode, begin, conclude, directory_bytes, goal, make_parser, print_goals
 
 GOALS = {"env-mqtt": 1.3, "ampds": 0.10, "beijing-air": 0.9, "room-occupancy": 0.4, "open-smart-home": 1.75}
 INFLUX_SHARE_MAX = 0.45
@@ -120,7 +120,7 @@ def influx_fields(payload: bytes, types: dict[str, str]) -> str:
 
 
 def spate_bytes(args, recording: Recording, copies: int) -> int:
-    node = StoreNode(args)
+    node = StoreNode(args, "[store]\nlog_retention_bytes = 0\n")
     try:
         node.load(recording.bodies(copies))
         node.check(recording.messages * copies - duplicates(node))
@@ -185,17 +185,12 @@ def print_results(args, results: dict):
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("directory", nargs="?", help="with the sets; or one file")
     parser.add_argument("--sample", action="store_true", help="the sets of examples/data, without goals")
     parser.add_argument("--only", help="names of sets, with commas")
     parser.add_argument("--influx", action="store_true", help="also InfluxDB 1.x (Debian: influxdb)")
-    parser.add_argument("--build", default=str(ROOT / "build/release"), help="build folder (default build/release)")
-    parser.add_argument("--work-dir", default=str(ROOT / "build/bench-data"), help="data of the servers")
-    parser.add_argument("--gate", action="store_true", help="exit 1 if a goal is missed")
-    parser.add_argument("--json", metavar="FILE", help="write everything measured")
     args = parser.parse_args()
-    args.durability = "os"
     if args.sample == bool(args.directory):
         parser.error("give a directory with sets, or --sample")
     path = ROOT / "examples/data" if args.sample else pathlib.Path(args.directory)
@@ -204,16 +199,12 @@ def parse_arguments() -> argparse.Namespace:
         args.files = [f for f in args.files if f.name.split(".")[0] in args.only.split(",")]
     if not args.files:
         parser.error(f"no sets (*.ndjson.gz) in {path}")
-    for server in [Spate] + ([Influx] if args.influx else []):
-        if why := server.missing(args):
-            parser.error(why)
+    begin(parser, args, [StoreNode] + ([Influx] if args.influx else []))
     return args
 
 
 def main() -> int:
     args = parse_arguments()
-    os.makedirs(args.work_dir, exist_ok=True)
-    print_heading(args)
     results = {}
     try:
         for file in args.files:
@@ -228,9 +219,7 @@ def main() -> int:
     found = [] if args.sample else goals(results)
     if found:
         print_goals(found, False, print_table)
-    if args.json:
-        pathlib.Path(args.json).write_text(json.dumps({"results": results, "goals": found}, indent=1) + "\n")
-    return 1 if args.gate and not all(each["met"] for each in found) else 0
+    return conclude(args, found, results=results)
 
 
 if __name__ == "__main__":

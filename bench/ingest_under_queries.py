@@ -10,17 +10,14 @@ message of the threads that take messages in (all but those of HTTP and queries)
 nothing was lost, the ledger agrees, and every query was answered in time.
 """
 import argparse
-import json
-import os
-import pathlib
 import sys
 import threading
 import time
 
 from compare import WINDOW_SHARE_MIN, POLL_SECONDS, Window, print_table, report_of, spread
-from harness import ROOT, Generator, Trouble, raise_descriptor_limit
+from harness import Generator, Trouble
 from reads import DAY_MINUTES, FIRST_MS, MINUTE_MS, device_name, spate_body
-from store_harness import Client, StoreNode, goal, print_goals, print_heading, telemetry_path
+from store_harness import Client, StoreNode, begin, conclude, goal, make_parser, print_goals, telemetry_path
 
 CONNECTIONS = 100
 HISTORY_DEVICES, HISTORY_DAYS = 10, 7
@@ -132,34 +129,21 @@ def growth(results: dict, key: str) -> list[float]:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, loads=("fsync", "os", "memory"))
     parser.add_argument("--repetitions", type=int, default=5, metavar="N")
     parser.add_argument("--seconds", type=float, default=10, help="length of a load (default %(default)s)")
     parser.add_argument("--rate", type=float, default=100_000, help="messages/s, open loop; 0: a flood (default %(default)g)")
     parser.add_argument("--queries-per-s", type=float, default=50, metavar="RATE")
-    parser.add_argument("--payload", default="env", help="of spate-loadgen (default %(default)s)")
-    parser.add_argument("--durability", default="fsync", choices=("fsync", "os", "memory"))
-    parser.add_argument("--build", default=str(ROOT / "build/release"), help="build folder (default build/release)")
-    parser.add_argument("--loadgen", help="load generator (default: the build's spate-loadgen)")
-    parser.add_argument("--work-dir", default=str(ROOT / "build/bench-data"), help="data of the node; a real disk")
     parser.add_argument("--quick", action="store_true", help="one short repetition: shows that it works, no more")
-    parser.add_argument("--gate", action="store_true", help="exit 1 if the goal is missed")
-    parser.add_argument("--json", metavar="FILE", help="write everything measured")
     args = parser.parse_args()
     if args.quick:
         args.repetitions, args.seconds = 1, min(args.seconds, 2)
-    args.loadgen = args.loadgen or str(pathlib.Path(args.build) / "bin/spate-loadgen")
-    args.generator_threads = max(1, (os.cpu_count() or 1) // 2)
-    if why := StoreNode.missing(args):
-        parser.error(why)
+    begin(parser, args, [StoreNode])
     return args
 
 
 def main() -> int:
     args = parse_arguments()
-    raise_descriptor_limit()
-    os.makedirs(args.work_dir, exist_ok=True)
-    print_heading(args)
     print(f"{CONNECTIONS} connections, {f'{args.rate:,.0f} messages/s' if args.rate else 'flood'}, payload {args.payload}, "
           f"{args.queries_per_s:g} queries/s, {args.repetitions} repetition(s) of {args.seconds:g} s\n")
     results, troubles = run(args)
@@ -175,9 +159,7 @@ def main() -> int:
     print_goals(found, args.quick, print_table)
     if troubles:
         print("\nnot counted", *troubles, sep="\n  ")
-    if args.json:
-        pathlib.Path(args.json).write_text(json.dumps({"results": results, "goals": found, "troubles": troubles}, indent=1) + "\n")
-    return 1 if troubles or (args.gate and not found[0]["met"]) else 0
+    return max(conclude(args, found, results=results, troubles=troubles), 1 if troubles else 0)
 
 
 if __name__ == "__main__":

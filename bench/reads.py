@@ -10,16 +10,14 @@ to the last byte of the answer, which is checked once for each kind. Both answer
 """
 import argparse
 import json
-import os
-import pathlib
 import re
 import sys
 import time
 import urllib.parse
 
 from compare import print_table, spread, words_of
-from harness import ROOT, Trouble
-from store_harness import (Client, Influx, StoreNode, goal, print_goals, print_heading, telemetry_path)
+from harness import Trouble
+from store_harness import Client, Influx, StoreNode, begin, conclude, goal, make_parser, print_goals, telemetry_path
 
 MINUTE_MS, DAY_MINUTES = 60_000, 1440
 FIRST_MS = 1_699_920_000_000  # midnight UTC
@@ -243,34 +241,25 @@ def print_results(args, results: dict):
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--servers", default=",".join(SERVERS), help="default %(default)s")
     parser.add_argument("--devices", type=int, default=50, metavar="N")
     parser.add_argument("--days", type=int, default=30, metavar="N")
     parser.add_argument("--last-devices", type=int, default=100_000, metavar="N", help="more devices, for last values")
     parser.add_argument("--repeats", type=int, default=100, metavar="N", help="requests of each kind")
     parser.add_argument("--quick", action="store_true", help="little data: shows that it works, no more")
-    parser.add_argument("--build", default=str(ROOT / "build/release"), help="build folder (default build/release)")
-    parser.add_argument("--work-dir", default=str(ROOT / "build/bench-data"), help="data of the servers")
-    parser.add_argument("--gate", action="store_true", help="exit 1 if a goal is missed")
-    parser.add_argument("--json", metavar="FILE", help="write everything measured")
     args = parser.parse_args()
-    args.durability = "os"
     args.servers = words_of(parser, "--servers", args.servers, SERVERS)
     if "spate" not in args.servers:
         parser.error("--servers: without spate there is nothing to compare")
     if args.quick:
         args.devices, args.days, args.last_devices, args.repeats = 3, 2, 300, 10
-    for kind in [StoreNode] + ([Influx] if "influx" in args.servers else []):
-        if why := kind.missing(args):
-            parser.error(why)
+    begin(parser, args, [StoreNode] + ([Influx] if "influx" in args.servers else []))
     return args
 
 
 def main() -> int:
     args = parse_arguments()
-    os.makedirs(args.work_dir, exist_ok=True)
-    print_heading(args)
     print(f"{args.devices} devices x {args.days} days x 1 a minute x {FIELDS} fields; {args.last_devices:,} devices more "
           f"for last values; median (lowest-highest) of {args.repeats} requests of a kind\n")
     servers = []
@@ -292,9 +281,7 @@ def main() -> int:
              for kind, title in KINDS.items()] if len(servers) > 1 else []
     if found:
         print_goals(found, args.quick, print_table)
-    if args.json:
-        pathlib.Path(args.json).write_text(json.dumps({"results": results, "goals": found}, indent=1) + "\n")
-    return 1 if args.gate and not all(each["met"] for each in found) else 0
+    return conclude(args, found, results=results)
 
 
 if __name__ == "__main__":

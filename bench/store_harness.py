@@ -1,4 +1,5 @@
 """Nodes and databases with stored telemetry, for the benchmarks of the store; Python's standard library only."""
+import argparse
 import http.client
 import json
 import os
@@ -12,12 +13,47 @@ import sys
 import time
 import urllib.parse
 
-from harness import HttpPosts, Server, Spate, Trouble, free_port
+from harness import ROOT, HttpPosts, Server, Spate, Trouble, free_port, raise_descriptor_limit
 
 NDJSON = "application/x-ndjson"
 OPERATION_SECONDS_MAX = 3600
 RECORDS_A_BODY = 2000
 SETTLED_SECONDS = 10  # A directory that has not changed for so long is compacted.
+
+
+def make_parser(description: str, loads: tuple[str, ...] = ()) -> argparse.ArgumentParser:
+    """With what all benchmarks of the store take. `loads`: the durabilities to choose from, if a load generator runs."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=str(ROOT / "build/release"), help="build folder (default build/release)")
+    parser.add_argument("--work-dir", default=str(ROOT / "build/bench-data"), help="data of the servers; a real disk")
+    parser.add_argument("--gate", action="store_true", help="exit 1 if a goal is missed")
+    parser.add_argument("--json", metavar="FILE", help="write everything measured")
+    if loads:
+        parser.add_argument("--payload", default="env", help="of spate-loadgen (default %(default)s)")
+        parser.add_argument("--durability", default="fsync", choices=loads)
+        parser.add_argument("--loadgen", help="load generator (default: the build's spate-loadgen)")
+    else:
+        parser.set_defaults(durability="os", loadgen=None)
+    return parser
+
+
+def begin(parser: argparse.ArgumentParser, args: argparse.Namespace, servers):
+    """After the arguments: refuses where a server is missing, and prints where figures come from."""
+    args.loadgen = args.loadgen or str(pathlib.Path(args.build) / "bin/spate-loadgen")
+    args.generator_threads = max(1, (os.cpu_count() or 1) // 2)
+    for server in servers:
+        if why := server.missing(args):
+            parser.error(why)
+    raise_descriptor_limit()
+    os.makedirs(args.work_dir, exist_ok=True)
+    print_heading(args)
+
+
+def conclude(args, found: list[dict], **measured) -> int:
+    """Writes the JSON; the exit status by the goals."""
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps({**measured, "goals": found}, indent=1) + "\n")
+    return 1 if args.gate and not all(each["met"] for each in found) else 0
 
 
 def machine(directory) -> str:
@@ -196,23 +232,62 @@ def fetch(port: int, path: str) -> bytes:
 
 
 class Client:
-    """One connection that is kept; gives whole answers, and what they took."""
+    """One connection that is kept; gives whole answers. A bare socket: what it takes itself is a few system calls."""
+
+    SECONDS_MAX = 120
 
     def __init__(self, port: int):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        self.connection.connect()
-        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=self.SECONDS_MAX)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = bytearray(1 << 20)  # Kept: fresh memory for each answer would be the client's time.
+        self.filled = 0
 
     def get(self, path: str) -> bytes:
-        self.connection.request("GET", path)
-        answer = self.connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise Trouble(f"GET {path} was answered with {answer.status}: {body[:300]!r}")
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        self.filled = 0
+        start = self._find(b"\r\n\r\n", 0) + 4
+        head = bytes(self.buffer[:start])
+        if re.search(rb"(?im)^transfer-encoding: *chunked", head):
+            body = self._chunks(start)
+        else:
+            length = re.search(rb"(?im)^content-length: *(\d+)", head)
+            end = start + (int(length[1]) if length else 0)
+            self._fill(end)
+            body = bytes(memoryview(self.buffer)[start:end])
+        if (status := int(head.split(None, 2)[1])) != 200:
+            raise Trouble(f"GET {path} was answered with {status}: {body[:300]!r}")
         return body
 
+    def _chunks(self, at: int) -> bytes:
+        parts = []
+        while True:
+            line = self._find(b"\r\n", at)
+            size = int(self.buffer[at:line].split(b";")[0], 16)
+            at = line + 2 + size
+            self._fill(at + 2)
+            if size == 0:
+                return b"".join(parts)
+            parts.append(bytes(memoryview(self.buffer)[line + 2:at]))
+            at += 2
+
+    def _find(self, mark: bytes, start: int) -> int:
+        while (found := self.buffer.find(mark, start, self.filled)) < 0:
+            self._fill(self.filled + 1)
+        return found
+
+    def _fill(self, wanted: int):
+        """Receives until so many bytes of the answer are there."""
+        if wanted > len(self.buffer):
+            self.buffer.extend(bytes(max(wanted, 2 * len(self.buffer)) - len(self.buffer)))
+        while self.filled < wanted:
+            with memoryview(self.buffer) as room:
+                received = self.socket.recv_into(room[self.filled:])
+            if received == 0:
+                raise Trouble("the server closed a connection that waited for an answer")
+            self.filled += received
+
     def close(self):
-        self.connection.close()
+        self.socket.close()
 
 
 def median(numbers) -> float | None:

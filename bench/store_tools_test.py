@@ -6,6 +6,7 @@ import http.server
 import io
 import json
 import pathlib
+import socket
 import tempfile
 import threading
 import types
@@ -156,6 +157,86 @@ class FakeNode:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+
+class RawAnswers:
+    """Gives each connection's requests the same bytes, cut where it is told to."""
+
+    def __init__(self, *parts: bytes, close: bool = False):
+        self.parts, self.close = parts, close
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+
+    def serve(self):
+        connection, _ = self.listener.accept()
+        with connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while connection.recv(65536):
+                for part in self.parts:
+                    connection.sendall(part)
+                if self.close:
+                    return
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.thread.join(10)
+        self.listener.close()
+
+
+class Clients(unittest.TestCase):
+    HEAD = b"HTTP/1.1 200 OK\r\n"
+
+    def answers(self, *parts: bytes, **options) -> list[bytes]:
+        with RawAnswers(*parts, **options) as server:
+            client = store_harness.Client(server.port)
+            try:
+                return [client.get("/"), client.get("/")]
+            finally:
+                client.close()
+
+    def test_whole_answers_are_given_wherever_they_are_cut(self):
+        plain = self.HEAD + b"content-length: 11\r\n\r\nhello\r\n\r\nab"
+        for cut in range(1, len(plain), 7):
+            self.assertEqual(self.answers(plain[:cut], plain[cut:]), [b"hello\r\n\r\nab"] * 2)
+        chunked = self.HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n0\r\n\r\n\r\nA;x=1\r\n0123456789\r\n0\r\n\r\n"
+        for cut in range(1, len(chunked), 7):
+            self.assertEqual(self.answers(chunked[:cut], chunked[cut:]), [b"0\r\n\r\n0123456789"] * 2)
+
+    def test_an_answer_larger_than_the_buffer_is_whole(self):
+        body = bytes(range(256)) * 20_000
+        self.assertEqual(self.answers(self.HEAD + b"Content-Length: %d\r\n\r\n" % len(body), body), [body] * 2)
+
+    def test_an_answer_that_is_cut_or_refused_does_not_count(self):
+        with self.assertRaisesRegex(Trouble, "closed a connection"):
+            self.answers(self.HEAD + b"Content-Length: 10\r\n\r\nhello", close=True)
+        with self.assertRaisesRegex(Trouble, "answered with 404: b'no'"):
+            self.answers(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")
+
+
+class Arguments(unittest.TestCase):
+    def test_a_missing_server_is_said_before_anything_is_measured(self):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()) as said:
+            parser = store_harness.make_parser("x", loads=("fsync",))
+            args = parser.parse_args(["--build", folder, "--work-dir", folder + "/data"])
+            with self.assertRaises(SystemExit) as ended:
+                store_harness.begin(parser, args, [store_harness.StoreNode])
+            self.assertEqual(ended.exception.code, 2)
+            self.assertIn(f"{folder}/bin/spate is not there", said.getvalue())
+
+    def test_a_missed_goal_fails_the_gate_only_and_all_is_written(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = folder + "/out.json"
+            missed = [{"met": True}, {"met": False}]
+            args = store_harness.make_parser("x").parse_args(["--gate", "--json", path])
+            self.assertEqual(store_harness.conclude(args, missed, results={"a": 1}), 1)
+            self.assertEqual(json.loads(pathlib.Path(path).read_text()), {"results": {"a": 1}, "goals": missed})
+            self.assertEqual(store_harness.conclude(args, missed[:1], results={}), 0)
+            args.gate = False
+            self.assertEqual(store_harness.conclude(args, missed, results={}), 0)
 
 
 class Nodes(unittest.TestCase):

@@ -13,13 +13,15 @@
 #include "cli/commands.hpp"
 #include "cli/http_client.hpp"
 #include "cli/json_object.hpp"
-#include "cli/step_bar.hpp"
+#include "cli/progress.hpp"
 #include "cli/table.hpp"
 #include "engine/json/writer.hpp"
 
 namespace spate::cli {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 constexpr auto kPollPause = std::chrono::milliseconds(200);
 constexpr int kMissesMax = 50; ///< Polls in a row that no node answers.
@@ -95,8 +97,14 @@ int refused(const HttpAnswer& answer) {
   return complain(answer, plain);
 }
 
+BackupSteps shown_on(ProgressLine& line) {
+  return [&line](std::string_view step, std::uint64_t done, std::uint64_t total_bytes) {
+    line.part(std::string(step), done, total_bytes, Clock::now());
+  };
+}
+
 /// Until the node says how it ended.
-Result<JsonObject> follow(HttpClient& client, const std::string& id, StepBar& bar) {
+Result<JsonObject> follow(HttpClient& client, const std::string& id, ProgressLine& line) {
   HttpRequest request;
   request.path = "/api/v1/backups/" + id;
   int misses = 0;
@@ -119,8 +127,8 @@ Result<JsonObject> follow(HttpClient& client, const std::string& id, StepBar& ba
       return backup;
     }
     if (const auto progress = JsonObject::parse(backup->raw("progress"))) {
-      bar.show("copy", static_cast<std::uint64_t>(progress->integer("done").value_or(0)),
-               static_cast<std::uint64_t>(progress->integer("total").value_or(0)));
+      line.part("copy", static_cast<std::uint64_t>(progress->integer("done").value_or(0)),
+                static_cast<std::uint64_t>(progress->integer("total").value_or(0)), Clock::now());
     }
   }
 }
@@ -150,9 +158,9 @@ int create_at_node(const Options& options) {
   if (!operation) {
     return refused(operation.error());
   }
-  StepBar bar;
-  const auto ended = follow(**client, operation->text("id"), bar);
-  bar.finish();
+  ProgressLine line(ProgressLine::on_terminal(), Clock::now());
+  const auto ended = follow(**client, operation->text("id"), line);
+  line.clear();
   if (!ended) {
     return refused(ended.error());
   }
@@ -173,11 +181,11 @@ int create(const Options& options, const BackupWork& work) {
   if (options.data_dirs.empty()) {
     return create_at_node(options);
   }
-  StepBar bar;
+  ProgressLine line(ProgressLine::on_terminal(), Clock::now());
   const auto made =
       work.create(options.target, options.keep, options.data_dirs,
-                  [&bar](auto step, auto done, auto total) { bar.show(step, done, total); });
-  bar.finish();
+                  shown_on(line));
+  line.clear();
   if (!made) {
     return refused(made.error());
   }
@@ -215,11 +223,11 @@ int list(const Options& options, const BackupWork& work) {
 }
 
 int verify(const Options& options, const BackupWork& work) {
-  StepBar bar;
+  ProgressLine line(ProgressLine::on_terminal(), Clock::now());
   const auto checked =
       work.verify(options.target, options.id, options.quick,
-                  [&bar](auto step, auto done, auto total) { bar.show(step, done, total); });
-  bar.finish();
+                  shown_on(line));
+  line.clear();
   if (!checked) {
     return refused(checked.error());
   }
@@ -244,11 +252,11 @@ int verify(const Options& options, const BackupWork& work) {
 }
 
 int restore(const Options& options, const BackupWork& work) {
-  StepBar bar;
+  ProgressLine line(ProgressLine::on_terminal(), Clock::now());
   const auto restored =
       work.restore(options.target, options.id, options.data_dirs,
-                   [&bar](auto step, auto done, auto total) { bar.show(step, done, total); });
-  bar.finish();
+                   shown_on(line));
+  line.clear();
   if (!restored) {
     return refused(restored.error());
   }

@@ -29,6 +29,14 @@ std::string bar_text(std::uint64_t done, std::uint64_t total) {
   return "[" + std::string(full, '#') + std::string(kBarWidth - full, '-') + "]";
 }
 
+std::string part_text(const std::string& label, std::uint64_t done, std::uint64_t total_bytes) {
+  if (total_bytes == 0) {
+    return label + " " + std::to_string(done);
+  }
+  return label + " " + bar_text(done, total_bytes) + " " + bytes_text(done) + " of " +
+         bytes_text(total_bytes);
+}
+
 bool ProgressLine::on_terminal() {
   return isatty(STDERR_FILENO) == 1;
 }
@@ -63,6 +71,18 @@ void ProgressLine::bytes(const std::string& label, std::uint64_t done, Time now)
             "/s";
   }
   draw(line);
+}
+
+void ProgressLine::part(const std::string& label, std::uint64_t done, std::uint64_t total_bytes,
+                        Time now) {
+  const bool fresh = label != last_;
+  const bool due = terminal_ && (done == total_bytes || !drawn_ || now - *drawn_ >= kRedraw);
+  if (!fresh && !due) {
+    return;
+  }
+  last_ = label;
+  drawn_ = now;
+  draw(terminal_ ? part_text(label, done, total_bytes) : label);
 }
 
 void ProgressLine::draw(const std::string& line) {

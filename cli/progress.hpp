@@ -23,6 +23,9 @@ public:
              const std::optional<std::uint64_t>& total, Time now);
   /// Shows "LABEL 12.3 MiB, 3.10 MiB/s", on a terminal only.
   void bytes(const std::string& label, std::uint64_t done, Time now);
+  /// Shows "LABEL [####----] 1.20 MiB of 3.40 MiB"; `total_bytes` 0: not known. Without a terminal
+  /// a line for each new label. Any thread, one at a time.
+  void part(const std::string& label, std::uint64_t done, std::uint64_t total_bytes, Time now);
   /// Takes the line away.
   void clear();
 
@@ -34,10 +37,13 @@ private:
   const bool terminal_;
   const Time start_;
   std::optional<Time> drawn_;
-  std::string last_; ///< What steps() said, without the time.
+  std::string last_; ///< What steps() said, without the time; or the label of part().
   bool visible_ = false;
 };
 
+/// What ProgressLine::part() shows on a terminal.
+[[nodiscard]] std::string part_text(const std::string& label, std::uint64_t done,
+                                    std::uint64_t total_bytes);
 /// "[######--------------]"
 [[nodiscard]] std::string bar_text(std::uint64_t done, std::uint64_t total);
 

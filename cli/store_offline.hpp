@@ -24,6 +24,12 @@ struct StoreCheck {
   std::vector<std::string> faults; ///< One sentence each: where, what, and what is lost by it.
 };
 
+struct LogQuery {
+  std::vector<std::string> from; ///< Positions, at most one of each directory; else all that is kept.
+  std::string device;            ///< Empty: all.
+  std::uint64_t limit = 0;       ///< Records; 0: all.
+};
+
 /// All block, on the caller's thread, and open and close the directories themselves. Errors as
 /// storage::Store::open(), with a sentence that says what to do. A function that is not set is not
 /// offered.
@@ -38,6 +44,11 @@ struct OfflineStore {
   std::function<Result<void>(const Directories&, const std::string& target,
                              const std::function<bool(std::string_view)>& write)>
       export_range;
+  /// Gives the kept log to `write` as NDJSON, directory by directory, until that returns false.
+  /// Returns for each directory the position to go on from.
+  std::function<Result<std::vector<std::string>>(
+      const Directories&, const LogQuery&, const std::function<bool(std::string_view)>& write)>
+      log;
   /// Reads every block and checks it. A directory that is too damaged to be opened is a fault.
   std::function<Result<StoreCheck>(const Directories&, const StoreProgress&)> check;
 };

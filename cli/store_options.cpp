@@ -47,6 +47,21 @@ FILE is written as FILE.part and gets its name when it is whole. Times are epoch
 Exit status: 0 the file is whole; 1 it is not, the device is not known, or no node answered; 2 the
 command line is wrong.)";
 
+constexpr const char* kLogFooter = R"(
+Examples:
+  spate store log --data-dir /var/lib/spate
+      All records that are kept, one line each, in the order of their commits:
+      {"position":"0.4711.3","device":"lamp-1","data":{"ts":..,"received_ts":..,"ts_source":..,"values":{..}}}
+  spate store log --data-dir /var/lib/spate --from 0.4711.3 --device lamp-1
+      Those of a device behind that position.
+
+A position is the number of the data directory, of the commit and of the record in it. Records that were
+asked for and are gone are a line {"gap":{"after":..,"first":..,"reason":"removed"|"damaged"}}. At the end
+the positions to go on from are said on standard error.
+
+Exit status: 0 it is shown; 1 the directory can not be opened, keeps no log, or a position is not reached
+yet; 2 the command line is wrong.)";
+
 constexpr const char* kCheckFooter = R"(
 Examples:
   spate store check
@@ -113,6 +128,27 @@ void add_export(CLI::App& verb, StoreVerbOptions& o) {
       ->type_name("DURATION");
 }
 
+void add_log(CLI::App& verb, StoreVerbOptions& o) {
+  verb.add_option("--data-dir", o.data_dirs,
+                  "the directories of a stopped node; repeated for each")
+      ->required()
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("DIRECTORY");
+  verb.add_option("--from", o.positions,
+                  "behind this position (default all that is kept); repeated for each directory")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("POSITION");
+  verb.add_option("--device", o.device, "only records of this device")->type_name("DEVICE");
+  verb.add_option("--limit", o.limit, "at most so many records (default all)")->type_name("N");
+  verb.add_option_function<std::string>(
+          "--format", [](const std::string&) {}, "ndjson, one line a record (default ndjson)")
+      ->check(CLI::IsMember({"ndjson"}))
+      ->type_name("WORD");
+  verb.footer(kLogFooter);
+}
+
 } // namespace
 
 void add_store_verbs(CLI::App& app, OfflineStore offline, std::function<int()>& run) {
@@ -145,6 +181,10 @@ void add_store_verbs(CLI::App& app, OfflineStore offline, std::function<int()>& 
       add_verb(*store, *options, "export", "a device's records as a file", kExportFooter);
   add_export(*export_verb, *options);
   runs(export_verb, export_store);
+
+  CLI::App* log = store->add_subcommand("log", "records in the order in which they were stored");
+  add_log(*log, *options);
+  runs(log, print_log);
 
   CLI::App* check =
       add_verb(*store, *options, "check", "look for damage in what is stored", kCheckFooter);

@@ -28,6 +28,9 @@ struct StoreVerbOptions {
   std::string names;
   std::string agg;
   std::string step;
+  // Of log, with device.
+  std::vector<std::string> positions;
+  std::uint64_t limit = 0; ///< 0: all.
 
   [[nodiscard]] bool offline() const noexcept { return !data_dirs.empty(); }
 };
@@ -39,6 +42,8 @@ int show_store(const StoreVerbOptions& options, const OfflineStore& offline);
 /// Waits for the end of the operation; 0 if it SUCCEEDED.
 int compact_store(const StoreVerbOptions& options, const OfflineStore& offline);
 int export_store(const StoreVerbOptions& options, const OfflineStore& offline);
+/// The kept log of a stopped node as NDJSON.
+int print_log(const StoreVerbOptions& options, const OfflineStore& offline);
 /// Reads every block. kExitFaults if there are faults.
 int check_store(const StoreVerbOptions& options, const OfflineStore& offline);
 /// Adds the result of the operation store.check to `check`. False if it is none.

@@ -55,6 +55,13 @@ Result<std::string> store_table(std::string_view document) {
               "-"});
   stages.add({"folded", bytes(runs, "bytes"), count(runs, "count") + " runs", count(runs, "rows")});
   stages.add({"on disk, log included", bytes(disk, "used_bytes"), "-", "-"});
+  std::uint64_t kept = 0;
+  for (const std::string& element : store->elements("kept_log")) {
+    const auto log = JsonObject::parse(element);
+    const auto of_one = log ? log->integer("bytes") : std::nullopt;
+    kept += of_one && *of_one > 0 ? static_cast<std::uint64_t>(*of_one) : 0;
+  }
+  stages.add({"of that the kept log", bytes_text(kept), "-", "-"});
   stages.add({"free on the disk", bytes(disk, "free_bytes"), "-", "-"});
 
   Table figures({"FIGURE", "VALUE"});
@@ -65,6 +72,15 @@ Result<std::string> store_table(std::string_view document) {
   figures.add({"fold lag", age(generations, "fold_lag_ms")});
   figures.add({"damaged blocks", count(*store, "damaged_blocks")});
   figures.add({"erasures under way", count(*store, "erasures")});
+  for (const std::string& element : store->elements("kept_log")) {
+    const auto log = JsonObject::parse(element);
+    if (log) {
+      const auto first_ms = log->integer("first_ts");
+      figures.add({"kept log of directory " + count(*log, "data_dir"),
+                   "commits " + count(*log, "first_commit") + " to " + count(*log, "last_commit") +
+                       (first_ms && *first_ms > 0 ? ", since " + time_text(*first_ms) : "")});
+    }
+  }
   if (const auto started = since.integer("since_ts"); started && *started > 0) {
     figures.add({"since", time_text(*started)});
   }

@@ -323,6 +323,8 @@ private:
     store.get("fold_cpu_max", options.fold_cpu_max, 0.01, 1.0);
     store.get("fold_age_ms", options.fold_age_ms, 1000, 30ull * 86'400'000);
     store.get_text("retention", retention_into(config_.retention_s));
+    store.get("log_retention_bytes", options.log_retention_bytes, 0, 1ull << 50);
+    store.get_text("log_retention", retention_into(options.log_retention_s));
     store.get("rejections_max", options.rejections_max, 0, 100'000'000);
     store.get("disk_free_min_bytes", options.disk_free_min_bytes, 0, 1ull << 50);
     store.done();

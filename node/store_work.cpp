@@ -11,6 +11,7 @@
 #include "engine/base/clock.hpp"
 #include "engine/base/uuid.hpp"
 #include "storage/directory_format.hpp"
+#include "storage/kept_log.hpp"
 #include "storage/manifest_check.hpp"
 #include "storage/store.hpp"
 #include "storage/store_check.hpp"
@@ -29,6 +30,9 @@ Result<storage::StoreOptions> options_of(const Directories& directories) {
   options.data_dirs = directories;
   options.commit_interval_us = 0;
   options.fold_cpu_max = 1; // Nothing else is under way.
+  // What the node keeps is not known here: nothing of a kept log goes, and none is begun.
+  options.log_retention_s = 0;
+  options.log_retention_bytes = 0;
   for (const std::string& path : directories) {
     auto format = storage::read_format(path);
     if (!format) {
@@ -48,6 +52,9 @@ Result<storage::StoreOptions> options_of(const Directories& directories) {
                                                 "missing: put it back from a copy");
     }
     options.shards = static_cast<std::uint16_t>((*format)->shards);
+    if (storage::KeptLog::is_kept(storage::database_path(path))) {
+      options.log_retention_bytes = UINT64_MAX;
+    }
   }
   return options;
 }
@@ -160,6 +167,51 @@ Result<cli::StoreCheck> check(const Directories& directories, const cli::StorePr
   return out;
 }
 
+Result<std::vector<std::string>> read_log(const Directories& directories,
+                                          const cli::LogQuery& query,
+                                          const std::function<bool(std::string_view)>& write) {
+  std::vector<storage::LogPosition> after(directories.size());
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    after[i].directory = static_cast<std::uint16_t>(i);
+  }
+  for (const std::string& text : query.from) {
+    const auto position = storage::parse_log_position(text);
+    if (!position) {
+      return fail(Errc::usage, text + ": " + position.error().detail);
+    }
+    if (position->directory >= after.size()) {
+      return fail(Errc::usage, "position " + text + " is of data directory " +
+                                   std::to_string(position->directory) + ", given were " +
+                                   std::to_string(after.size()) + ", counted from 0");
+    }
+    after[position->directory] = *position;
+  }
+  const auto open = open_store(directories);
+  if (!open) {
+    return fail(open.error());
+  }
+  std::uint64_t left = query.limit == 0 ? UINT64_MAX : query.limit;
+  bool go_on = true;
+  std::vector<std::string> next;
+  for (const storage::LogPosition& from : after) {
+    auto reached = go_on ? api::log_offline(*(*open)->services, {from, query.device}, left,
+                                            [&](std::string_view lines) {
+                                              go_on = write(lines);
+                                              return go_on;
+                                            })
+                         : Result<storage::LogPosition>(from);
+    // A device has its records in one directory.
+    if (!reached && reached.error().code == Errc::device_unknown && after.size() > 1) {
+      reached = from;
+    }
+    if (!reached) {
+      return fail(std::move(reached.error()));
+    }
+    next.push_back(storage::text_of(*reached));
+  }
+  return next;
+}
+
 } // namespace
 
 cli::OfflineStore store_work() {
@@ -180,6 +232,7 @@ cli::OfflineStore store_work() {
     }
     return api::export_offline(*(*open)->services, target, write);
   };
+  work.log = read_log;
   work.check = check;
   return work;
 }

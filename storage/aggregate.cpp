@@ -17,7 +17,7 @@ std::optional<WalkRange> range_of(const AggregateRequest& request, const BucketG
   if (request.to_ns <= request.from_ns) {
     return std::nullopt;
   }
-  WalkRange range{request.from_ns, request.to_ns == INT64_MAX ? INT64_MAX : request.to_ns - 1,
+  WalkRange range{request.from_ns, TimeSpan{request.from_ns, request.to_ns}.last_ns(),
                   request.descending};
   if (!request.after_ns) {
     return range;
@@ -51,11 +51,11 @@ std::size_t text_bytes(const std::vector<FieldAggregate>& fields) {
   return bytes;
 }
 
-/// The series that are wanted, as they are read.
-using Readers = std::vector<std::unique_ptr<SeriesReader>>;
+/// The shapes that are wanted, as they are read.
+using Readers = std::vector<std::unique_ptr<ShapeReader>>;
 
 Readers readers_of(const AggregatedDevice& device, const AggregateRequest& request,
-                   const SeriesContext& context, const WalkRange& whole) {
+                   const ReaderContext& context, const WalkRange& whole) {
   Readers out;
   for (const AggregatedDevice::Series& series : device.series) {
     const std::vector<bool> wanted = request.selects
@@ -73,9 +73,14 @@ Readers readers_of(const AggregatedDevice& device, const AggregateRequest& reque
         tails.push_back(&tail);
       }
     }
-    const std::size_t index = context.out.add_series(series.number, *series.shape, wanted);
-    out.push_back(
-        std::make_unique<SeriesReader>(context, series.number, *series.shape, range, index, tails));
+    auto reader = std::find_if(out.begin(), out.end(),
+                               [&](const auto& at) { return &at->shape() == series.shape; });
+    if (reader == out.end()) {
+      out.push_back(std::make_unique<ShapeReader>(context, *series.shape, request.descending));
+      reader = out.end() - 1;
+    }
+    (*reader)->add_series(series.number, range,
+                          context.out.add_series(series.number, *series.shape, wanted), tails);
   }
   return out;
 }
@@ -111,7 +116,7 @@ Result<AggregatePage> aggregate_device(const AggregatedDevice& device,
   AggregateCounts uncounted;
   AggregateCounts& counted = counts != nullptr ? *counts : uncounted;
   Aggregator aggregator(request.functions, counted);
-  const SeriesContext context{device.blocks, device.erasures, request.cancelled, aggregator,
+  const ReaderContext context{device.blocks, device.erasures, request.cancelled, aggregator,
                               counted};
   const Readers readers = readers_of(device, request, context, *range);
   for (const auto& reader : readers) {

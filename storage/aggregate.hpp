@@ -9,7 +9,7 @@
 #include "engine/base/result.hpp"
 #include "storage/aggregator.hpp"
 #include "storage/blocks_view.hpp"
-#include "storage/series_reader.hpp"
+#include "storage/shape_reader.hpp"
 #include "storage/store.hpp"
 
 namespace spate::storage {
@@ -23,8 +23,7 @@ struct AggregatedDevice {
   };
   WalkedDevice blocks;
   std::vector<Series> series;
-  /// What is not sealed and not erased. Of one series the tail of rows in order before the one of
-  /// late rows.
+  /// What is not sealed and not erased.
   std::vector<TailRows> tails;
   std::vector<Erasure> erasures; ///< Those of other devices do no harm.
 };

@@ -14,6 +14,7 @@
 #include "engine/columnar/block.hpp"
 #include "engine/model/shape.hpp"
 #include "storage/field_accumulator.hpp"
+#include "storage/partition.hpp"
 #include "storage/store.hpp"
 
 namespace spate::storage {
@@ -35,8 +36,8 @@ class BucketGrid {
 public:
   /// step_ns >= 0 and from_ns < to_ns; others as in AggregateRequest.
   explicit BucketGrid(const AggregateRequest& request) noexcept
-      : from_ns_(request.from_ns), last_ns_(request.to_ns - 1), step_ns_(request.step_ns),
-        offset_ns_(request.offset_ns) {}
+      : from_ns_(request.from_ns), last_ns_(TimeSpan{request.from_ns, request.to_ns}.last_ns()),
+        step_ns_(request.step_ns), offset_ns_(request.offset_ns) {}
 
   [[nodiscard]] BucketSpan bucket_of(std::int64_t time_ns) const noexcept;
 

@@ -280,13 +280,10 @@ Result<void> read_block(const WalkedDevice& device, const FoundBlock& block,
 
 namespace {
 
-bool concerns(const Erasure& erasure, const FoundBlock& block) noexcept {
+bool touches(const Erasure& erasure, const FoundBlock& block, std::int64_t first_time_ns,
+             std::int64_t last_time_ns) noexcept {
   return erasure.device == block.key.device && erasure.number > block.set.erased_through &&
-         sequence_of(block.key.order) <= erasure.sequence;
-}
-
-bool holds(const Erasure& erasure, std::int64_t time_ns) noexcept {
-  return time_ns >= erasure.from_ns && time_ns < erasure.to_ns;
+         erasure.touches(block.key.order, first_time_ns, last_time_ns);
 }
 
 } // namespace
@@ -294,11 +291,10 @@ bool holds(const Erasure& erasure, std::int64_t time_ns) noexcept {
 Erased erased_of(const FoundBlock& block, const std::vector<Erasure>& erasures) {
   Erased erased = Erased::none;
   for (const Erasure& erasure : erasures) {
-    if (!concerns(erasure, block) || erasure.from_ns > block.span.last_time_ns ||
-        erasure.to_ns <= block.span.first_time_ns) {
+    if (!touches(erasure, block, block.span.first_time_ns, block.span.last_time_ns)) {
       continue;
     }
-    if (holds(erasure, block.span.first_time_ns) && holds(erasure, block.span.last_time_ns)) {
+    if (erasure.covers(block.span.first_time_ns) && erasure.covers(block.span.last_time_ns)) {
       return Erased::all;
     }
     erased = Erased::some;
@@ -309,7 +305,7 @@ Erased erased_of(const FoundBlock& block, const std::vector<Erasure>& erasures) 
 bool erased_at(const FoundBlock& block, const std::vector<Erasure>& erasures,
                std::int64_t time_ns) {
   return std::any_of(erasures.begin(), erasures.end(), [&](const Erasure& erasure) {
-    return concerns(erasure, block) && holds(erasure, time_ns);
+    return touches(erasure, block, time_ns, time_ns);
   });
 }
 

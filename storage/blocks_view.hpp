@@ -14,6 +14,7 @@
 
 #include "engine/base/result.hpp"
 #include "storage/keys.hpp"
+#include "storage/partition.hpp"
 
 namespace spate::storage {
 
@@ -63,11 +64,16 @@ struct Erasure {
   std::uint32_t number = 0; ///< Counts up in its data directory, from 1.
   std::uint32_t device = 0;
   std::int64_t from_ns = 0;
-  std::int64_t to_ns = 0; ///< Exclusive; INT64_MAX: all.
+  std::int64_t to_ns = 0; ///< As in TimeSpan.
   std::uint64_t sequence = 0;
 
-  [[nodiscard]] bool covers(std::int64_t time_ns) const noexcept {
-    return time_ns >= from_ns && (time_ns < to_ns || to_ns == INT64_MAX);
+  [[nodiscard]] TimeSpan span() const noexcept { return {from_ns, to_ns}; }
+  [[nodiscard]] bool covers(std::int64_t time_ns) const noexcept { return span().holds(time_ns); }
+  /// Whether rows of these times, in a block of the device with this `order`, may be erased. It is
+  /// what reads, folds and the quarantine go by.
+  [[nodiscard]] bool touches(std::uint64_t order, std::int64_t first_time_ns,
+                             std::int64_t last_time_ns) const noexcept {
+    return sequence_of(order) <= sequence && span().meets(first_time_ns, last_time_ns);
   }
 };
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "engine/model/device_id.hpp"
 #include "engine/model/row.hpp"
+#include "storage/wal_file.hpp"
 
 namespace spate::storage {
 
@@ -31,6 +33,8 @@ Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
   seen_.clear();
   resolved_.clear();
   seals_.clear();
+  sealed_times_.clear();
+  sealed_ends_.clear();
   duplicates_ = blocks_sealed_ = sealed_bytes_ = 0;
   lookups_left_ = {};
   forget_scans();
@@ -63,6 +67,7 @@ Result<void> CommitBuilder::build(const Blocks& blocks, std::int64_t now_ms,
     }
   }
   if (logged()) {
+    mark_commit(batch_);
     batch_.Put(targets_.log, number_key(state_.sequence + 1),
                rocksdb::Slice(log_.bytes().data(), log_.bytes().size()));
   }
@@ -88,7 +93,11 @@ void CommitBuilder::seal(Tail& tail) {
   RowCursor cursor(tail.bytes());
   for (RowView row; cursor.next(row);) {
     rows_of_tail_.push_back(row);
+    if (row.source == model::TsSource::device) {
+      sealed_times_.push_back(row.time_ns);
+    }
   }
+  sealed_ends_.push_back(sealed_times_.size());
   if (!tail.ascending()) {
     std::stable_sort(rows_of_tail_.begin(), rows_of_tail_.end(),
                      [](const RowView& a, const RowView& b) { return a.time_ns < b.time_ns; });
@@ -367,8 +376,10 @@ void CommitBuilder::apply() {
   if (logged()) {
     ++state_.sequence;
   }
-  for (Tail* tail : sealing_) {
-    state_.sealed(*tail);
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < sealing_.size(); ++i) {
+    state_.sealed(*sealing_[i], std::span(sealed_times_).subspan(begin, sealed_ends_[i] - begin));
+    begin = sealed_ends_[i];
   }
   for (const Accepted& row : accepted_) {
     row.tail->last_pending = Tail::kNoRow;

@@ -145,6 +145,8 @@ private:
   std::vector<Device*> seen_; ///< Recorded without a row.
   std::vector<Tail*> sealing_;
   std::vector<SealRecord> seals_;
+  std::vector<std::int64_t> sealed_times_;    ///< Of the device-stamped rows of sealing_, in order;
+  std::vector<std::size_t> sealed_ends_;      ///< and where those of each tail end.
   std::vector<model::DeviceNumber> resolved_; ///< By message, over all blocks.
   std::vector<RowView> rows_of_tail_;
   std::vector<RowView> rows_of_block_;

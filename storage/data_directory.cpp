@@ -163,13 +163,14 @@ bool DataDirectory::commit_turn() {
     live_->last().name_devices(turn_);
     queue_.answer(turn_, model::CommitStatus::committed);
   }
+  const bool counts = !turn_.empty() || !live_->last().empty();
   if (const auto written = live_->write(); !written.ok()) {
     return give_up(describe(written), is_no_space(written));
   }
   const CommitBuilder& commit = live_->last();
   {
     const std::scoped_lock lock(status_mutex_);
-    ++stats_.commits;
+    stats_.commits += counts ? 1 : 0;
     stats_.rows_stored += commit.rows_stored();
     stats_.rows_duplicate += commit.rows_duplicate();
     stats_.log_bytes += commit.logged() ? commit.log_bytes() : 0;
@@ -222,7 +223,9 @@ void DataDirectory::check_space() {
 
 void DataDirectory::check_used() {
   next_used_ = CommitQueue::Clock::now() + kUsedEvery;
-  used_bytes_.store(bytes_on_disk(options_.live.path), std::memory_order_relaxed);
+  used_bytes_.store(bytes_on_disk(options_.live.path) +
+                        bytes_on_disk(KeptLog::archive_path(options_.live.path)),
+                    std::memory_order_relaxed);
 }
 
 bool DataDirectory::below_floor(std::string& why) {

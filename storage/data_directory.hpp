@@ -71,8 +71,13 @@ public:
   /// As LiveDirectory::lasts().
   Result<LastPage> lasts(const LastRequest& request, std::uint32_t& after);
   Result<AggregatePage> aggregate(const AggregateRequest& request);
+  Result<LogPage> log(const LogRequest& request);
   /// As Store, of this directory.
   Result<Operation> erase(const EraseRequest& request) { return work_->erase(request); }
+  /// Error: storage_unavailable while it is closed.
+  Result<void> check_open() {
+    return with_open([](LiveDirectory&) { return Result<void>(); });
+  }
   Result<Operation> compact(const Uuid& id) { return work_->compact(id); }
   Result<Operation> check(const Uuid& id) { return work_->check(id); }
   Result<std::optional<Operation>> operation(const Uuid& id);
@@ -105,6 +110,7 @@ private:
   Result<void> on_committer(const std::function<void(LiveDirectory&)>& change) override;
   Result<void> with_open(const std::function<Result<void>(LiveDirectory&)>& use) override;
   [[nodiscard]] std::int64_t now_ms() const override { return options_.internals.now_ms(); }
+  [[nodiscard]] const std::string& name() const override { return options_.path; }
   /// Someone waits for the readers to leave.
   [[nodiscard]] bool closing() const noexcept override {
     return !open_.load(std::memory_order_acquire);

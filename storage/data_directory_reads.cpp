@@ -18,7 +18,7 @@ AggregatedDevice aggregated(rocksdb::DB& db, const DeviceView& view) {
     out.series.push_back({series.number, series.shape, series.kept_from_ns});
   }
   for (const DeviceView::TailCopy& tail : view.tails) {
-    TailRows rows{tail.series, {}};
+    TailRows rows{tail.series, tail.kind, {}};
     RowCursor cursor(tail.bytes);
     for (RowView row; cursor.next(row);) {
       rows.rows.push_back(row);
@@ -66,6 +66,10 @@ Result<bool> DataDirectory::knows(std::string_view device) const {
 
 Result<void> DataDirectory::with_database(const DatabaseUser& use) {
   return with_live<void>([&](LiveDirectory& live) {
+    std::shared_lock<std::shared_mutex> held;
+    if (live.kept_log() != nullptr) {
+      held = live.kept_log()->hold();
+    }
     return use(options_.path, live.database(), [this] { return closing(); });
   });
 }
@@ -105,6 +109,14 @@ Result<AggregatePage> DataDirectory::aggregate(const AggregateRequest& request) 
     AggregateRequest mine = request;
     mine.cancelled = [&] { return closing() || (request.cancelled && request.cancelled()); };
     return aggregate_device(aggregated(live.database(), *view), mine);
+  });
+}
+
+Result<LogPage> DataDirectory::log(const LogRequest& request) {
+  return with_live<LogPage>([&](LiveDirectory& live) {
+    LogRequest mine = request;
+    mine.cancelled = [&] { return closing() || (request.cancelled && request.cancelled()); };
+    return live.log(mine);
   });
 }
 
@@ -229,11 +241,15 @@ void DataDirectory::add_to(StoreStats& stats) const {
     stats.commit_rows.merge(stats_.commit_rows);
     add_counts(stats, stats_);
   }
+  KeptLogFigures figures;
   stats.queue_bytes += queue_.bytes();
+  stats.erasures_blocked += work_ != nullptr ? work_->erasures_blocked() : 0;
   stats.disk_used_bytes += used_bytes_.load(std::memory_order_relaxed);
   if (lock.owns_lock() && live_ != nullptr && open) {
     live_->add_to(stats);
+    figures = live_->kept_log() != nullptr ? live_->kept_log()->figures() : figures;
   }
+  stats.kept_logs.push_back(figures);
   if (const auto space = options_.internals.disk_space(options_.path)) {
     stats.disk_free_bytes = std::min(stats.disk_free_bytes, space->free_bytes);
   }

@@ -58,7 +58,9 @@ private:
       if (a->bound() != b->bound()) {
         return descending ? a->bound() < b->bound() : a->bound() > b->bound();
       }
-      return a->rank() > b->rank(); // The group wants the rows of a series in order of arrival.
+      // The group wants the rows of a series in order of arrival.
+      return a->rank() != b->rank() ? a->rank() > b->rank()
+                                    : a->series().number > b->series().number;
     }
   };
 
@@ -77,7 +79,8 @@ Result<void> scan_series(rocksdb::DB& db, const DeviceView& view, const ScanRequ
     return {};
   }
   // Whole groups are read, also the one that the last page ended in: its repeats must be known.
-  TimeRange range{request.from_ns, request.to_ns - 1, request.descending};
+  TimeRange range{request.from_ns, TimeSpan{request.from_ns, request.to_ns}.last_ns(),
+                  request.descending};
   if (request.after && request.descending) {
     range.last_ns = std::min(range.last_ns, request.after->time_ns);
   } else if (request.after) {

@@ -22,7 +22,9 @@ model::DeviceNumber DeviceTable::find(std::string_view name) const noexcept {
 void DeviceTable::prefetch(model::DeviceNumber number) const noexcept {
   const auto index = static_cast<std::uint32_t>(number);
   if (index != 0 && index <= count_) {
-    __builtin_prefetch(&slot(index));
+    const Device& device = slot(index);
+    __builtin_prefetch(&device);
+    __builtin_prefetch(&device.durable); // May lie in the next line.
   }
 }
 

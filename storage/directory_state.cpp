@@ -66,11 +66,22 @@ void DirectoryState::sealed(Tail& tail) {
   if (tail.empty()) {
     return;
   }
+  std::vector<std::int64_t> times_ns;
   RowCursor cursor(tail.bytes());
   for (RowView row; cursor.next(row);) {
     if (row.source == model::TsSource::device) {
-      recent.add(tail.device, tail.series, row.time_ns);
+      times_ns.push_back(row.time_ns);
     }
+  }
+  sealed(tail, times_ns);
+}
+
+void DirectoryState::sealed(Tail& tail, std::span<const std::int64_t> device_times_ns) {
+  if (tail.empty()) {
+    return;
+  }
+  for (const std::int64_t time_ns : device_times_ns) {
+    recent.add(tail.device, tail.series, time_ns);
   }
   Tail& main = main_of(tail);
   last_bytes_ -= main.last.bytes().size();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,8 @@ struct DirectoryState {
   void append(Tail& tail, const RowView& row);
   /// Mutex held. The rows are in a block now: remembers their keys and the newest, frees them.
   void sealed(Tail& tail);
+  /// The same for who has read the rows already: the times of those that devices have stamped.
+  void sealed(Tail& tail, std::span<const std::int64_t> device_times_ns);
   /// What LastRow `last` of the main tail will be once `tail` is sealed.
   [[nodiscard]] LastRow last_when_sealed(const Tail& tail);
 

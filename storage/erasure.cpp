@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "engine/base/bytes.hpp"
 #include "storage/blocks_view.hpp"
 
@@ -35,13 +37,9 @@ Hidden::Hidden(const std::vector<Erasure>& all, std::uint32_t device,
 
 bool Hidden::touches(std::uint64_t order, std::int64_t first_time_ns,
                      std::int64_t last_time_ns) const noexcept {
-  for (const Erasure& erasure : erasures_) {
-    if (sequence_of(order) <= erasure.sequence && last_time_ns >= erasure.from_ns &&
-        (first_time_ns < erasure.to_ns || erasure.to_ns == INT64_MAX)) {
-      return true;
-    }
-  }
-  return false;
+  return std::any_of(erasures_.begin(), erasures_.end(), [&](const Erasure& erasure) {
+    return erasure.touches(order, first_time_ns, last_time_ns);
+  });
 }
 
 } // namespace spate::storage

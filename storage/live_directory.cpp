@@ -12,6 +12,16 @@ namespace {
 /// Devices whose last values are copied in one go, while commits wait.
 constexpr std::uint32_t kLastDevices = 256;
 
+/// Takes one DisableFileDeletions() back. RocksDB 9 has no other way, and no argument for it.
+template <class Database>
+auto allow_deletions(Database& db, int) -> decltype(db.EnableFileDeletions(false)) {
+  return db.EnableFileDeletions(false);
+}
+template <class Database>
+auto allow_deletions(Database& db, long) -> decltype(db.EnableFileDeletions()) {
+  return db.EnableFileDeletions();
+}
+
 } // namespace
 
 LiveDirectory::LiveDirectory(const LiveOptions& options, std::atomic<std::uint64_t>& devices_total)
@@ -53,6 +63,9 @@ DeviceTable LiveDirectory::take_devices() {
 void LiveDirectory::tick(bool busy) {
   blocks_->busy(busy);
   blocks_->freeze_if_due(options_.now_ms());
+  if (kept_log_ != nullptr) {
+    kept_log_->trim_soon();
+  }
 }
 
 std::optional<Erasure> LiveDirectory::erase(const std::string& device, std::int64_t from_ns,
@@ -77,8 +90,18 @@ std::optional<Erasure> LiveDirectory::erase(const std::string& device, std::int6
 }
 
 void LiveDirectory::tick_log() {
-  builder_.mark();
+  if (windows_->unreleased(state_.floor())) {
+    builder_.mark();
+  }
   blocks_->freeze_if_due(options_.now_ms());
+}
+
+bool LiveDirectory::tick_helps() const {
+  if (blocks_->freezing()) {
+    return true;
+  }
+  const std::scoped_lock lock(state_.mutex);
+  return windows_->unreleased(state_.floor());
 }
 
 rocksdb::Status LiveDirectory::flush() {
@@ -108,6 +131,59 @@ rocksdb::Status LiveDirectory::rewrite_register() {
   return db_->CompactRange(options, blocks_->catalog_family(), nullptr, nullptr);
 }
 
+bool LiveDirectory::readers_past(std::uint64_t write) {
+  blocks_->renew_snapshot(write);
+  std::uint64_t oldest = 0; // If there is none.
+  return db_->GetIntProperty(rocksdb::DB::Properties::kOldestSnapshotSequence, &oldest) &&
+         (oldest == 0 || oldest >= write);
+}
+
+Result<std::vector<std::string>> LiveDirectory::obsolete_tables() const {
+  std::vector<std::string> names;
+  if (const auto listed = db_->GetEnv()->GetChildren(options_.path, &names); !listed.ok()) {
+    return fail(error_of(listed));
+  }
+  std::erase_if(names, [](const std::string& name) {
+    constexpr std::string_view kTable = ".sst";
+    return name.size() < kTable.size() ||
+           name.compare(name.size() - kTable.size(), kTable.size(), kTable) != 0;
+  });
+  // Listed after the names: what came in between is not among them.
+  std::vector<rocksdb::LiveFileMetaData> live;
+  db_->GetLiveFilesMetaData(&live);
+  std::erase_if(names, [&](const std::string& name) {
+    return std::any_of(live.begin(), live.end(), [&](const rocksdb::LiveFileMetaData& file) {
+      return std::string_view(file.name).substr(file.name.front() == '/' ? 1 : 0) == name;
+    });
+  });
+  return names;
+}
+
+Result<void> LiveDirectory::remove_obsolete(std::vector<std::string>& names) const {
+  // RocksDB forgets files that a read was the last to hold until it looks at the whole directory,
+  // which it does when nobody forbids deletions any more.
+  if (auto status = db_->DisableFileDeletions(); !status.ok()) {
+    return fail(error_of(status));
+  }
+  if (auto status = allow_deletions(*db_, 0); !status.ok()) {
+    return fail(error_of(status));
+  }
+  auto now = obsolete_tables();
+  if (!now) {
+    return fail(std::move(now.error()));
+  }
+  std::erase_if(names, [&](const std::string& name) {
+    return std::find(now->begin(), now->end(), name) == now->end();
+  });
+  return {};
+}
+
+rocksdb::Status LiveDirectory::renew_erasure(const Erasure& erasure) {
+  std::string value;
+  encode(erasure, value);
+  return db_->Put({}, families_.meta, meta::number_key(meta::kErasure, erasure.number), value);
+}
+
 rocksdb::Status LiveDirectory::forget_erasure(std::uint32_t number) {
   std::string key(1, meta::kErasure);
   put_be(key, number);
@@ -121,11 +197,12 @@ rocksdb::Status LiveDirectory::forget_erasure(std::uint32_t number) {
 }
 
 Result<std::uint64_t> LiveDirectory::current_log() const {
-  rocksdb::VectorLogPtr logs;
-  if (const auto listed = db_->GetSortedWalFiles(logs); !listed.ok()) {
-    return fail(error_of(listed));
+  // A list of all leaves out the newest while nothing is written to it.
+  std::unique_ptr<rocksdb::LogFile> newest;
+  if (const auto asked = db_->GetCurrentWalFile(&newest); !asked.ok()) {
+    return fail(error_of(asked));
   }
-  return logs.empty() ? 0 : logs.back()->LogNumber();
+  return newest->LogNumber();
 }
 
 Result<std::uint64_t> LiveDirectory::oldest_log() const {
@@ -133,12 +210,22 @@ Result<std::uint64_t> LiveDirectory::oldest_log() const {
   if (const auto listed = db_->GetSortedWalFiles(logs); !listed.ok()) {
     return fail(error_of(listed));
   }
-  return logs.empty() ? UINT64_MAX : logs.front()->LogNumber();
+  const auto live = std::find_if(logs.begin(), logs.end(), [](const auto& log) {
+    return log->Type() == rocksdb::kAliveLogFile;
+  });
+  return live == logs.end() ? UINT64_MAX : (*live)->LogNumber();
+}
+
+Result<void> LiveDirectory::drop_kept_log(std::uint64_t below) {
+  return kept_log_ == nullptr ? Result<void>() : kept_log_->drop_below(below);
 }
 
 bool LiveDirectory::rotate_log() {
+  if (!windows_->rotate()) {
+    return false;
+  }
   builder_.mark();
-  return windows_->rotate();
+  return true;
 }
 
 Result<void> LiveDirectory::build(const Blocks& blocks, std::int64_t now_ms) {
@@ -148,8 +235,11 @@ Result<void> LiveDirectory::build(const Blocks& blocks, std::int64_t now_ms) {
 rocksdb::Status LiveDirectory::write() {
   last_write_us_ = 0;
   if (builder_.empty()) {
-    const std::scoped_lock lock(state_.mutex);
-    builder_.apply();
+    {
+      const std::scoped_lock lock(state_.mutex);
+      builder_.apply();
+    }
+    builder_.release();
     return rocksdb::Status::OK();
   }
   const bool logged = builder_.logged();
@@ -180,7 +270,11 @@ rocksdb::Status LiveDirectory::write() {
     if (how.sync) {
       windows_->released(state_.floor());
     }
+    if (kept_log_ != nullptr) {
+      kept_log_->committed(state_.sequence);
+    }
   }
+  builder_.release(); // Else its view would keep what is folded, until another commit comes.
   if (logged && windows_->wrote(state_.sequence, builder_.log_bytes())) {
     flush_small_families();
   }

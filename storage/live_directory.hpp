@@ -19,6 +19,7 @@
 #include "storage/commit_builder.hpp"
 #include "storage/device_view.hpp"
 #include "storage/directory_state.hpp"
+#include "storage/kept_log.hpp"
 #include "storage/log_windows.hpp"
 #include "storage/operation_book.hpp"
 #include "storage/rocks_options.hpp"
@@ -40,6 +41,8 @@ struct LiveOptions {
   std::size_t generation_bytes = 256u << 20; ///< As StoreInternals.
   std::int64_t fold_age_ms = 3'600'000;      ///< As StoreOptions,
   double fold_cpu_max = 0.25;                ///< and this.
+  std::uint64_t kept_log_bytes_max = 0;      ///< As StoreOptions::log_retention_bytes,
+  std::int64_t kept_log_age_ms = 0;          ///< and log_retention_s.
   std::function<std::int64_t()> now_ms = wall_ms;
   bool create = true;          ///< False: a database that is not there is an error.
   rocksdb::Env* env = nullptr; ///< Tests only.
@@ -81,8 +84,7 @@ public:
   /// The next commit records it and seals the device's tails; fills its number and sequence.
   /// Nothing if the device is unknown.
   std::optional<Erasure> erase(const std::string& device, std::int64_t from_ns, std::int64_t to_ns);
-  /// The next commit goes to a new log window if one is ready: false if not. Its last commit so
-  /// far.
+  /// The next commit, which has an entry, goes to a new log window if one is ready: false if not.
   bool rotate_log();
   /// From now on every commit seals some of the tails that hold rows up to commit `sequence`.
   void seal_through(std::uint64_t sequence) noexcept { state_.seal_through(sequence); }
@@ -90,7 +92,7 @@ public:
     return state_.sealed_through(sequence);
   }
   [[nodiscard]] std::uint64_t sequence() const noexcept { return state_.sequence; }
-  /// The next commit has an entry in the log, so that windows can go; freezes what is due.
+  /// Freezes what is due. The next commit has an entry in the log if that lets a window go.
   void tick_log();
   /// The blocks sealed so far are to be folded.
   void freeze() noexcept { blocks_->freeze_soon(); }
@@ -99,13 +101,33 @@ public:
 
   /// What is only in memory and the write-ahead log, but for the log windows.
   rocksdb::Status flush();
-  /// Rewrites the register, so that nothing is left of what was replaced in it.
+  /// Whether tick_log() would do something.
+  [[nodiscard]] bool tick_helps() const;
+  /// Number of the newest write. For readers_past().
+  [[nodiscard]] std::uint64_t newest_write() const { return db_->GetLatestSequenceNumber(); }
+  /// Whether all snapshots show that write: what it replaced in the register is seen by nobody.
+  [[nodiscard]] bool readers_past(std::uint64_t write);
+  /// Rewrites the register, so that its files hold nothing that was replaced in it before the
+  /// oldest snapshot.
   rocksdb::Status rewrite_register();
+  /// Files of tables that are not part of the database any more, but are on the disk: a reader or a
+  /// backup holds them. Some may only be being written.
+  Result<std::vector<std::string>> obsolete_tables() const;
+  /// Takes out of `names` what is gone or part of the database; removes what nobody holds.
+  Result<void> remove_obsolete(std::vector<std::string>& names) const;
+  /// Writes its entry again: a flush that has nothing to write lets no write-ahead log go.
+  rocksdb::Status renew_erasure(const Erasure& erasure);
   /// Its bytes are gone: it is not looked at any more.
   rocksdb::Status forget_erasure(std::uint32_t number);
-  /// Numbers of the write-ahead logs that are there.
+  /// Numbers of the write-ahead logs that are not archived.
   Result<std::uint64_t> current_log() const;
   Result<std::uint64_t> oldest_log() const;
+  /// Nothing of the log with a number below is kept any more.
+  Result<void> drop_kept_log(std::uint64_t below);
+  /// As Store::log(). Any thread.
+  [[nodiscard]] Result<LogPage> log(const LogRequest& request) const;
+  /// Null: none is kept.
+  [[nodiscard]] const KeptLog* kept_log() const noexcept { return kept_log_.get(); }
   [[nodiscard]] OperationBook& operations() const noexcept { return *operations_; }
   [[nodiscard]] SealedBlocks& blocks() const noexcept { return *blocks_; }
   [[nodiscard]] const LogWindows& windows() const noexcept { return *windows_; }
@@ -146,6 +168,7 @@ private:
   Result<void> load_meta(model::ShapeTable& shapes);
   Result<void> load_entry(std::string_view key, std::string_view value, model::ShapeTable& shapes);
   Result<void> replay(std::size_t index, rocksdb::ColumnFamilyHandle* window);
+  Result<void> start_kept_log(const Opened& opened);
   Result<void> replay_commit(std::string_view commit, bool first);
   void restore_devices(const DeviceTable& earlier);
   void flush_small_families();
@@ -162,6 +185,7 @@ private:
   std::unique_ptr<LogWindows> windows_;
   std::unique_ptr<SealedBlocks> blocks_;
   std::unique_ptr<OperationBook> operations_;
+  std::unique_ptr<KeptLog> kept_log_; ///< Null: none is kept.
   FlushedBytes flushed_ = std::make_shared<std::atomic<std::uint64_t>>(0);
   std::uint64_t wal_bytes_ = 0;   ///< Under the state's mutex.
   std::vector<Erasure> erasures_; ///< Read from disk, until SealedBlocks has them.

@@ -4,12 +4,14 @@
 
 #include "storage/live_directory.hpp"
 #include "storage/manifest_check.hpp"
+#include "storage/wal_file.hpp"
 
 namespace spate::storage {
 
 namespace {
 
 constexpr const char* kRejectionsFamily = "rejections";
+constexpr std::uint64_t kArchiveForS = 100ull * 365 * 86'400;
 
 /// The number of a family `<prefix><number>`, or nothing for other families.
 bool family_number(const std::string& name, std::string_view prefix, std::uint64_t& number) {
@@ -32,6 +34,11 @@ LiveDirectory::open(const LiveOptions& options, model::ShapeTable& shapes,
   RocksOptions rocks =
       rocks_options(options.rocks, options.env, options.name, std::move(on_error), live->flushed_);
   rocks.db.create_if_missing = options.create;
+  if (options.kept_log_bytes_max != 0) {
+    rocks.db.WAL_ttl_seconds = kArchiveForS; // KeptLog removes them.
+  } else if (auto removed = KeptLog::remove_all(options.path, options.env); !removed) {
+    return fail(std::move(removed.error()));
+  }
   auto opened = live->open_database(rocks);
   Result<void> loaded;
   if (!opened) {
@@ -153,6 +160,9 @@ Result<void> LiveDirectory::load(const RocksOptions& rocks, Opened opened,
   state_.find_full();
   for (const Erasure& erasure : erasures_) {
     state_.forget_last(erasure); // The log may still have what it hides.
+  }
+  if (loaded && options_.kept_log_bytes_max != 0) {
+    loaded = start_kept_log(opened);
   }
   if (loaded) {
     loaded = windows_->start();
@@ -288,6 +298,40 @@ Result<void> LiveDirectory::replay(std::size_t index, rocksdb::ColumnFamilyHandl
     return fail(error_of(at->status()));
   }
   windows_->replayed(index, last, bytes);
+  return {};
+}
+
+/// Writes the last commit to the new log file once more, synced: see KeptLog.
+Result<void> LiveDirectory::start_kept_log(const Opened& opened) {
+  rocksdb::ReadOptions options;
+  options.total_order_seek = true;
+  options.fill_cache = false;
+  for (auto window = opened.windows.rbegin(); window != opened.windows.rend(); ++window) {
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options, window->second));
+    at->SeekToLast();
+    if (!at->status().ok()) {
+      return fail(error_of(at->status()));
+    }
+    if (!at->Valid()) {
+      continue;
+    }
+    rocksdb::WriteBatch batch;
+    repeat_commit(batch, state_.sequence, view_of(at->value()));
+    rocksdb::WriteOptions how;
+    how.sync = true;
+    if (const auto written = db_->Write(how, &batch); !written.ok()) {
+      return fail(error_of(written));
+    }
+    break;
+  }
+  KeptLogOptions kept;
+  kept.path = options_.path;
+  kept.name = options_.name;
+  kept.bytes_max = options_.kept_log_bytes_max;
+  kept.age_ms_max = options_.kept_log_age_ms;
+  kept.now_ms = options_.now_ms;
+  kept.env = options_.env;
+  kept_log_ = std::make_unique<KeptLog>(std::move(kept), state_.sequence);
   return {};
 }
 

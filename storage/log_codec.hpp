@@ -83,6 +83,8 @@ public:
   [[nodiscard]] bool next_row(LogRow& row);
   /// All was read and nothing was cut.
   [[nodiscard]] bool complete() const noexcept;
+  /// When the commit was made.
+  [[nodiscard]] std::int64_t received_ms() const noexcept { return base_received_ms_; }
   /// Number of the row that comes next: after the last, the first of the next commit.
   [[nodiscard]] std::uint64_t next_row_number() const noexcept { return next_row_; }
 

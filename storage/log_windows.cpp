@@ -62,6 +62,9 @@ bool LogWindows::wrote(std::uint64_t sequence, std::size_t bytes) {
   Window& window = windows_.back();
   window.last_sequence = sequence;
   window.bytes += bytes;
+  if (front_below(floor_)) {
+    wake_.notify_one(); // What kept the oldest was that no later one held a commit.
+  }
   // A spare that is not ready yet is not waited for: this window just grows a little more.
   return window.bytes >= limits_.window_bytes && open_next();
 }
@@ -92,6 +95,11 @@ bool LogWindows::holds(std::uint64_t sequence) const {
 bool LogWindows::releasable(std::uint64_t floor) const {
   const std::scoped_lock lock(mutex_);
   return front_below(floor);
+}
+
+bool LogWindows::unreleased(std::uint64_t floor) const {
+  const std::scoped_lock lock(mutex_);
+  return front_below(floor) && !front_below(floor_);
 }
 
 void LogWindows::released(std::uint64_t floor) {
@@ -146,8 +154,8 @@ void LogWindows::run() {
 }
 
 rocksdb::Status LogWindows::create(Window& window) {
-  return db_.CreateColumnFamily(options_, std::string(kWindowPrefix) + std::to_string(next_id_++),
-                                &window.handle);
+  return create_family(db_, options_, std::string(kWindowPrefix) + std::to_string(next_id_++),
+                       window.handle);
 }
 
 rocksdb::Status LogWindows::drop(const std::vector<Window>& windows) {

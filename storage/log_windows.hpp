@@ -61,6 +61,8 @@ public:
   [[nodiscard]] bool holds(std::uint64_t sequence) const;
   /// Whether released(floor) would drop a window.
   [[nodiscard]] bool releasable(std::uint64_t floor) const;
+  /// The same, and it was not called for it yet.
+  [[nodiscard]] bool unreleased(std::uint64_t floor) const;
   /// Commits below `floor` hold only sealed rows, and their seals are synced.
   void released(std::uint64_t floor);
 

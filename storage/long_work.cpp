@@ -13,8 +13,9 @@ namespace spate::storage {
 
 namespace {
 
-/// Between two looks at something that another thread brings about.
-constexpr std::chrono::milliseconds kPause{20};
+/// Between two looks at something that another thread or a reader brings about: longer each time.
+constexpr std::chrono::milliseconds kPauseMin{2};
+constexpr std::chrono::milliseconds kPauseMax{200};
 constexpr std::chrono::milliseconds kRetryPause{500};
 /// Steps of an erasure: hidden, log closed, folded, log gone, register rewritten.
 constexpr std::uint64_t kEraseSteps = 5;
@@ -30,9 +31,14 @@ Result<void> checked(const rocksdb::Status& status) {
   return status.ok() ? Result<void>() : fail(error_of(status));
 }
 
+tl::unexpected<Error> stopped() {
+  return fail(Errc::storage_unavailable, "the node is stopping");
+}
+
 } // namespace
 
-LongWork::LongWork(LongWorkHost& host) : host_(host), thread_([this] { run(); }) {}
+LongWork::LongWork(LongWorkHost& host, LongWorkPauses pauses)
+    : host_(host), pauses_(pauses), thread_([this] { run(); }) {}
 
 LongWork::~LongWork() {
   stop();
@@ -50,10 +56,6 @@ void LongWork::stop() {
 }
 
 /// False if it shall stop.
-bool LongWork::pause() {
-  return pause(kPause);
-}
-
 bool LongWork::pause(std::chrono::nanoseconds time) {
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, time, [this] { return stopping_; });
@@ -177,15 +179,47 @@ bool LongWork::work() {
       how = check_all(operation);
     } else if (how && erasure != erasures.end()) {
       how = erase_bytes(*erasure, &operation);
+      note(*erasure, how);
+      done = how.has_value() && done;
       erasures.erase(erasure);
     }
     done = finish(std::move(operation), how).has_value() && done;
   }
-  // Those whose operation could not be recorded any more.
+  // Those whose operation could not be recorded any more, or has failed.
   for (const Erasure& erasure : erasures) {
-    done = erase_bytes(erasure, nullptr).has_value() && done;
+    done = erase_alone(erasure) && done;
   }
   return done;
+}
+
+/// True if it is done. After damage it is not tried again at once: that takes as long as a healthy
+/// one, and would meet the same.
+bool LongWork::erase_alone(const Erasure& erasure) {
+  const auto at = blocked_.find(erasure.number);
+  if (at != blocked_.end() && std::chrono::steady_clock::now() < at->second.until) {
+    return false;
+  }
+  const auto erased = erase_bytes(erasure, nullptr);
+  note(erasure, erased);
+  return erased.has_value();
+}
+
+/// Whether damage keeps the erasure from ending.
+void LongWork::note(const Erasure& erasure, const Result<void>& how) {
+  if (how || how.error().code != Errc::storage_corrupt) {
+    blocked_.erase(erasure.number);
+  } else {
+    Blocked& blocked = blocked_[erasure.number];
+    blocked.pause = std::clamp(blocked.pause * 2, pauses_.damaged_min, pauses_.damaged_max);
+    blocked.until = std::chrono::steady_clock::now() + blocked.pause;
+    log::error("erasure-blocked",
+               "erased records are hidden, but damage keeps them on the disk; tried again later",
+               {{"data_dir", std::string_view(host_.name())},
+                {"device_number", std::uint64_t{erasure.device}},
+                {"reason", std::string_view(how.error().detail)},
+                {"pause_ms", static_cast<std::int64_t>(blocked.pause.count())}});
+  }
+  blocked_count_.store(blocked_.size(), std::memory_order_relaxed);
 }
 
 /// Says how it ended, if it has: what is only unavailable is tried again.
@@ -200,24 +234,31 @@ Result<void> LongWork::finish(Operation operation, const Result<void>& how) {
   return record(operation);
 }
 
-/// Waits until `done`; commits between two looks if it depends on them.
-Result<void> LongWork::await(const std::function<bool(LiveDirectory&)>& done, bool commit) {
-  for (;;) {
+/// Waits until `done`. With `ticks` it may depend on the committer, which is asked only when that
+/// helps.
+Result<void> LongWork::await(const std::function<Result<bool>(LiveDirectory&)>& done, bool ticks) {
+  for (auto time = kPauseMin;; time = std::min(time * 2, kPauseMax)) {
     bool is_done = false;
+    bool helps = false;
     if (auto looked = host_.with_open([&](LiveDirectory& live) -> Result<void> {
-          is_done = done(live);
+          auto found = done(live);
+          if (!found) {
+            return fail(std::move(found.error()));
+          }
+          is_done = *found;
+          helps = ticks && live.tick_helps();
           return {};
         });
         !looked || is_done) {
       return looked;
     }
-    if (commit) {
+    if (helps) {
       if (auto asked = host_.on_committer([](LiveDirectory& live) { live.tick_log(); }); !asked) {
         return asked;
       }
     }
-    if (!pause()) {
-      return fail(Errc::storage_unavailable, "the node is stopping");
+    if (!pause(time)) {
+      return stopped();
     }
   }
 }
@@ -237,7 +278,7 @@ Result<void> LongWork::seal_through(std::uint64_t sequence) {
     }
     const std::scoped_lock lock(mutex_);
     if (stopping_) {
-      return fail(Errc::storage_unavailable, "the node is stopping");
+      return stopped();
     }
   }
   return {};
@@ -262,7 +303,8 @@ Result<void> LongWork::drop_log(std::uint64_t& old_log) {
     return asked;
   }
   std::uint64_t last = 0;
-  for (bool rotated = false; !rotated;) {
+  bool rotated = false;
+  for (auto time = kPauseMin; !rotated; time = std::min(time * 2, kPauseMax)) {
     if (auto asked = host_.on_committer([&](LiveDirectory& live) {
           rotated = live.rotate_log();
           last = live.sequence();
@@ -270,8 +312,8 @@ Result<void> LongWork::drop_log(std::uint64_t& old_log) {
         !asked) {
       return asked;
     }
-    if (!rotated && !pause()) {
-      return fail(Errc::storage_unavailable, "the node is stopping");
+    if (!rotated && !pause(time)) {
+      return stopped();
     }
   }
   if (auto sealed = seal_through(last); !sealed) {
@@ -310,7 +352,13 @@ Result<void> LongWork::erase_bytes(const Erasure& erasure, Operation* operation)
     return folded;
   }
   step(3);
-  for (bool gone = false; !gone;) {
+  bool gone = false;
+  for (auto time = kPauseMin; !gone; time = std::min(time * 2, kPauseMax)) {
+    if (auto renewed = host_.with_open(
+            [&](LiveDirectory& live) { return checked(live.renew_erasure(erasure)); });
+        !renewed) {
+      return renewed;
+    }
     if (auto flushed = flush(); !flushed) {
       return flushed;
     }
@@ -325,16 +373,63 @@ Result<void> LongWork::erase_bytes(const Erasure& erasure, Operation* operation)
         !looked) {
       return looked;
     }
-    if (!gone && !pause()) {
-      return fail(Errc::storage_unavailable, "the node is stopping");
+    if (!gone && !pause(time)) {
+      return stopped();
     }
   }
+  // What those files hold is archived now at the latest. Readers of the log whose page begins after
+  // the erasure is forgotten find no file that it would have to hide rows of.
+  if (auto dropped =
+          host_.with_open([&](LiveDirectory& live) { return live.drop_kept_log(old_log); });
+      !dropped) {
+    return dropped;
+  }
   step(4);
-  // Last values lie in the register: what was replaced goes when its files are rewritten.
+  return erase_register(erasure);
+}
+
+/// Last values lie in the register: what was replaced goes when its files are rewritten, but for
+/// what a snapshot still shows, and the old files go when no reader or backup holds them.
+Result<void> LongWork::erase_register(const Erasure& erasure) {
+  std::uint64_t write = 0;
+  if (auto asked = host_.with_open([&](LiveDirectory& live) -> Result<void> {
+        write = live.newest_write();
+        return {};
+      });
+      !asked) {
+    return asked;
+  }
+  if (auto past = await([&](LiveDirectory& live) { return live.readers_past(write); }, false);
+      !past) {
+    return past;
+  }
+  std::vector<std::string> old;
+  if (auto rewritten = host_.with_open([&](LiveDirectory& live) -> Result<void> {
+        if (auto done = checked(live.rewrite_register()); !done) {
+          return done;
+        }
+        auto found = live.obsolete_tables();
+        if (!found) {
+          return fail(std::move(found.error()));
+        }
+        old = std::move(*found);
+        return {};
+      });
+      !rewritten) {
+    return rewritten;
+  }
+  if (auto gone = await(
+          [&](LiveDirectory& live) -> Result<bool> {
+            if (auto removed = old.empty() ? Result<void>() : live.remove_obsolete(old); !removed) {
+              return fail(std::move(removed.error()));
+            }
+            return old.empty();
+          },
+          false);
+      !gone) {
+    return gone;
+  }
   return host_.with_open([&](LiveDirectory& live) -> Result<void> {
-    if (auto rewritten = checked(live.rewrite_register()); !rewritten) {
-      return rewritten;
-    }
     return checked(live.forget_erasure(erasure.number));
   });
 }

@@ -2,10 +2,12 @@
 // checking.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -21,7 +23,8 @@ namespace spate::storage {
 class LongWorkHost {
 public:
   virtual ~LongWorkHost() = default;
-  /// Runs `change` on the committer between two commits, then makes one.
+  /// Runs `change` on the committer between two commits, then makes one; it writes nothing if there
+  /// is nothing to write.
   virtual Result<void> on_committer(const std::function<void(LiveDirectory&)>& change) = 0;
   /// Runs `use` while the database is kept open.
   virtual Result<void> with_open(const std::function<Result<void>(LiveDirectory&)>& use) = 0;
@@ -30,6 +33,13 @@ public:
   /// Share of one core that work in the background may take.
   [[nodiscard]] virtual double background_cpu_max() const noexcept = 0;
   [[nodiscard]] virtual std::int64_t now_ms() const = 0;
+  [[nodiscard]] virtual const std::string& name() const = 0; ///< Of the directory, for people.
+};
+
+/// How long an erasure waits that damage keeps from ending: doubled each time.
+struct LongWorkPauses {
+  std::chrono::milliseconds damaged_min{500};
+  std::chrono::milliseconds damaged_max{3'600'000};
 };
 
 /// Flow:       erase(), compact(), check(): durable, then done by the thread, one after the other;
@@ -38,10 +48,12 @@ public:
 /// Thread:     one of its own, idle most of the time. erase(), compact() and check() from any that
 ///             may wait.
 /// Durability: when erase() returns the records are hidden for ever and the operation is recorded.
-/// Failure:    while the directory is closed the work waits; each step may be done again.
+/// Failure:    while the directory is closed the work waits; each step may be done again. An
+///             operation that meets damage has failed; an erasure goes on without it, ever less
+///             often, since what it hides is still on the disk.
 class LongWork {
 public:
-  explicit LongWork(LongWorkHost& host);
+  explicit LongWork(LongWorkHost& host, LongWorkPauses pauses = {});
   ~LongWork();
   LongWork(const LongWork&) = delete;
   LongWork& operator=(const LongWork&) = delete;
@@ -50,6 +62,10 @@ public:
   Result<Operation> erase(const EraseRequest& request);
   Result<Operation> compact(const Uuid& id) { return begin(id, OperationType::store_compact); }
   Result<Operation> check(const Uuid& id) { return begin(id, OperationType::store_check); }
+  /// Erasures that damage keeps from ending. Any thread.
+  [[nodiscard]] std::uint64_t erasures_blocked() const noexcept {
+    return blocked_count_.load(std::memory_order_relaxed);
+  }
   /// Ends the step at hand. Idempotent; before the committer ends.
   void stop();
 
@@ -64,13 +80,24 @@ private:
   Result<void> drop_log(std::uint64_t& old_log);
   Result<void> seal_through(std::uint64_t sequence);
   Result<void> flush();
-  Result<void> await(const std::function<bool(LiveDirectory&)>& done, bool commit);
+  Result<void> erase_register(const Erasure& erasure);
+  bool erase_alone(const Erasure& erasure);
+  void note(const Erasure& erasure, const Result<void>& how);
+  Result<void> await(const std::function<Result<bool>(LiveDirectory&)>& done, bool ticks);
   Result<void> record(const Operation& operation);
   Result<void> finish(Operation operation, const Result<void>& how);
-  [[nodiscard]] bool pause();
   [[nodiscard]] bool pause(std::chrono::nanoseconds time);
 
+  /// An erasure without an operation that met damage.
+  struct Blocked {
+    std::chrono::milliseconds pause{0};
+    std::chrono::steady_clock::time_point until{};
+  };
+
   LongWorkHost& host_;
+  const LongWorkPauses pauses_;
+  std::map<std::uint32_t, Blocked> blocked_; ///< By number. The thread's.
+  std::atomic<std::uint64_t> blocked_count_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

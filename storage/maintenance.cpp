@@ -250,7 +250,7 @@ bool Maintenance::step() {
   return impl_->step();
 }
 bool Maintenance::erased_through(std::uint64_t number) const {
-  return impl_->jobs().runs_erased_through(number);
+  return impl_->jobs().erased_through(number);
 }
 
 void Maintenance::add_to(StoreStats& stats) const {

@@ -123,7 +123,8 @@ public:
 
   /// Does one piece of work on the caller's thread; false: there was none, or it failed.
   bool step();
-  /// No run holds what erasures up to `number` hide. Generations are the host's to look at.
+  /// Neither runs nor the quarantine hold what erasures up to `number` hide. Generations are the
+  /// host's to look at.
   [[nodiscard]] bool erased_through(std::uint64_t number) const;
 
 private:

@@ -90,7 +90,7 @@ Result<bool> MaintenanceJobs::make_generation() {
   rocksdb::DB& db = host_.database();
   rocksdb::ColumnFamilyHandle* handle = nullptr;
   const auto status =
-      db.CreateColumnFamily(host_.generation_options(), "blk" + std::to_string(number), &handle);
+      create_family(db, host_.generation_options(), "blk" + std::to_string(number), handle);
   if (!status.ok()) {
     return fail(error_of(status));
   }
@@ -219,13 +219,12 @@ Result<bool> MaintenanceJobs::erase() {
   for (const Erasure& erasure : erasures) {
     newest = std::max<std::uint64_t>(newest, erasure.number);
     if (erasure.number > quarantine_erased_) {
-      if (auto erased = quarantine_.erase(erasure.device, erasure.from_ns, erasure.to_ns);
-          !erased) {
+      if (auto erased = quarantine_.erase(erasure); !erased) {
         return fail(erased.error());
       }
     }
   }
-  quarantine_erased_ = std::max(quarantine_erased_, newest);
+  quarantine_erased_ = std::max(quarantine_erased_.load(), newest);
   counts_.damaged_blocks = quarantine_.count();
   RunChange raised;
   const auto runs = host_.blocks()->runs;
@@ -269,19 +268,25 @@ Result<bool> MaintenanceJobs::erase() {
 
 /// Whether the run has a block that may hold rows which the erasure hides.
 Result<bool> MaintenanceJobs::holds(const Run& run, const Erasure& erasure) const {
-  const TimeSpan span{erasure.from_ns, erasure.to_ns};
-  if (!span.overlaps({run.from_ns, run.to_ns})) {
+  if (!erasure.span().overlaps({run.from_ns, run.to_ns})) {
     return false;
   }
   const auto view = host_.blocks();
-  BlockCursor blocks(host_.database(), {set_of(*view, run)}, nullptr, 0, {});
+  bool unreadable = false;
+  BlockCursor blocks(host_.database(), {set_of(*view, run)}, nullptr, 0,
+                     [&](const BlockCursor::Unreadable& part) -> Result<void> {
+                       const bool holds_it =
+                           part.from_device == erasure.device ||
+                           (part.from_device < erasure.device &&
+                            (part.to_device == 0 || erasure.device < part.to_device));
+                       unreadable = unreadable || holds_it;
+                       return {};
+                     });
   auto moved = blocks.seek({erasure.device, 0, BlockKind::main, INT64_MIN, 0});
   for (; moved && blocks.valid() && blocks.key().device == erasure.device; moved = blocks.next()) {
     const auto block = columnar::block_span(blocks.block());
     // One that can not be read may hold anything.
-    if (!block ||
-        (block->first_time_ns < erasure.to_ns && erasure.from_ns <= block->last_time_ns) ||
-        (erasure.to_ns == INT64_MAX && erasure.from_ns <= block->last_time_ns)) {
+    if (!block || erasure.span().meets(block->first_time_ns, block->last_time_ns)) {
       return true;
     }
     if (!pace_(0)) {
@@ -291,7 +296,7 @@ Result<bool> MaintenanceJobs::holds(const Run& run, const Erasure& erasure) cons
   if (!moved) {
     return fail(moved.error());
   }
-  return false;
+  return unreadable;
 }
 
 Result<void> MaintenanceJobs::perform(MergeTask& task, const Generations& generations,
@@ -387,7 +392,10 @@ std::uint64_t MaintenanceJobs::rows_ahead() const {
   return rows;
 }
 
-bool MaintenanceJobs::runs_erased_through(std::uint64_t number) const {
+bool MaintenanceJobs::erased_through(std::uint64_t number) const {
+  if (quarantine_erased_ < number) {
+    return false;
+  }
   const auto undone = [number](const Run& run) { return run.erased_through < number; };
   {
     const std::scoped_lock lock(mutex_);

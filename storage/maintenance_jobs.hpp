@@ -1,6 +1,7 @@
 // Spate - the pieces of work that the maintenance thread does, one call each.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,7 +18,7 @@
 
 namespace spate::storage {
 
-/// Thread: one at a time, except runs_erased_through() and counts. Failure: storage_full: nothing
+/// Thread: one at a time, except erased_through() and counts. Failure: storage_full: nothing
 /// was changed; storage_unavailable: ended by `pace`; storage_io, storage_corrupt: the directory is
 /// to be closed. `true`: something was done.
 class MaintenanceJobs {
@@ -38,7 +39,8 @@ public:
 
   /// Rows that folding and merging all there is now would read, roughly.
   [[nodiscard]] std::uint64_t rows_ahead() const;
-  [[nodiscard]] bool runs_erased_through(std::uint64_t number) const;
+  /// Neither runs nor the quarantine hold what erasures up to `number` hide.
+  [[nodiscard]] bool erased_through(std::uint64_t number) const;
   [[nodiscard]] MaintenanceCounts& counts() noexcept { return counts_; }
 
 private:
@@ -63,8 +65,8 @@ private:
   Quarantine quarantine_;
   std::uint32_t next_run_;
   std::uint64_t next_generation_ = 0;
-  std::vector<std::uint64_t> dropped_;  ///< Generations whose marks the next change takes out.
-  std::uint64_t quarantine_erased_ = 0; ///< Erasures up to this number are done in it.
+  std::vector<std::uint64_t> dropped_; ///< Generations whose marks the next change takes out.
+  std::atomic<std::uint64_t> quarantine_erased_{0}; ///< Erasures up to this are done in it.
   std::vector<std::weak_ptr<const std::vector<Run>>> lists_; ///< That views may still show.
   mutable std::mutex mutex_;
   std::vector<Garbage> garbage_; ///< Under mutex_.

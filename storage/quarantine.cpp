@@ -177,7 +177,7 @@ Result<void> Quarantine::write(const Damage& damage, std::string_view block, boo
   return {};
 }
 
-Result<void> Quarantine::erase(std::uint32_t device, std::int64_t from_ns, std::int64_t to_ns) {
+Result<void> Quarantine::erase(const Erasure& erasure) {
   std::error_code error;
   std::vector<fs::path> gone;
   for (const auto& entry : fs::directory_iterator(directory_, error)) {
@@ -185,14 +185,15 @@ Result<void> Quarantine::erase(std::uint32_t device, std::int64_t from_ns, std::
       continue;
     }
     const std::string text = text_of(entry.path());
-    std::int64_t number = 0;
+    std::uint32_t device = 0;
+    std::uint64_t order = 0;
     std::int64_t first = INT64_MIN;
     std::int64_t last = INT64_MAX;
     // What can not be read goes too: it might be the device's.
-    const bool known = number_after(text, "device", number) &&
-                       number_after(text, "first_time_ns", first) &&
-                       number_after(text, "last_time_ns", last);
-    if (!known || (number == device && first < to_ns && from_ns <= last)) {
+    const bool known =
+        number_after(text, "device", device) && number_after(text, "first_time_ns", first) &&
+        number_after(text, "last_time_ns", last) && number_after(text, "order", order);
+    if (!known || (device == erasure.device && erasure.touches(order, first, last))) {
       gone.push_back(entry.path());
     }
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/result.hpp"
+#include "storage/blocks_view.hpp"
 #include "storage/keys.hpp"
 
 namespace spate::storage {
@@ -32,8 +33,9 @@ public:
   Result<void> set_aside(const Damage& damage, std::string_view block);
   /// A part of a file that can not be read at all.
   Result<void> report(const Damage& damage);
-  /// Removes the blocks of an erased device that may hold rows of that time.
-  Result<void> erase(std::uint32_t device, std::int64_t from_ns, std::int64_t to_ns);
+  /// Removes the blocks that may hold rows which the erasure hides. Those that come later are for
+  /// whoever sets them aside to ask about.
+  Result<void> erase(const Erasure& erasure);
   [[nodiscard]] std::uint64_t count() const noexcept {
     return count_.load(std::memory_order_relaxed);
   }

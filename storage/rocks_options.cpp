@@ -199,6 +199,17 @@ RocksOptions rocks_options(const RocksLimits& limits, rocksdb::Env* env,
   return options;
 }
 
+rocksdb::Status create_family(rocksdb::DB& db, const rocksdb::ColumnFamilyOptions& options,
+                              const std::string& name, rocksdb::ColumnFamilyHandle*& handle) {
+  handle = nullptr;
+  const auto status = db.CreateColumnFamily(options, name, &handle);
+  if (!status.ok() && handle != nullptr) {
+    db.DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+    handle = nullptr;
+  }
+  return status;
+}
+
 std::string describe(const rocksdb::Status& status) {
   const std::string text = status.ToString();
   const auto holds = [&text](std::string_view part) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include <rocksdb/db.h>
 #include <rocksdb/options.h>
 
 #include "engine/base/result.hpp"
@@ -46,6 +47,13 @@ database_options(rocksdb::Env* env, const std::string& directory,
 rocks_options(const RocksLimits& limits, rocksdb::Env* env, const std::string& directory,
               std::function<void(const rocksdb::Status&)> on_background_error,
               FlushedBytes flushed);
+
+/// A new column family. After an error there is no handle: RocksDB 9 gives one when only its
+/// OPTIONS file could not be written, and would abort if it were open when the database closes.
+[[nodiscard]] rocksdb::Status create_family(rocksdb::DB& db,
+                                            const rocksdb::ColumnFamilyOptions& options,
+                                            const std::string& name,
+                                            rocksdb::ColumnFamilyHandle*& handle);
 
 /// What failed and why, for people: "fdatasync: Input/output error".
 [[nodiscard]] std::string describe(const rocksdb::Status& status);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/base/log.hpp"
 #include "storage/merge_plan.hpp"
 #include "storage/run_catalog.hpp"
 
@@ -361,16 +362,31 @@ void RunMerge::choose_erasures(std::uint32_t device) {
 bool RunMerge::hides(std::size_t input, std::uint64_t order, std::int64_t time_ns) const {
   return std::any_of(erasures_.begin(), erasures_.end(), [&](const Erasure* erasure) {
     return erasure->number > sets_[input].erased_through &&
-           sequence_of(order) <= erasure->sequence && erasure->from_ns <= time_ns &&
-           (time_ns < erasure->to_ns || erasure->to_ns == INT64_MAX);
+           erasure->touches(order, time_ns, time_ns);
   });
 }
 
 Result<void> RunMerge::damaged(std::size_t input, const BlockKey& key, std::string_view block,
                                const std::string& reason) {
   Quarantine::Damage damage{key, INT64_MIN, task_.inputs[input].place, reason};
+  std::int64_t last_time_ns = key.last_time_ns;
   if (const auto span = columnar::block_span(block)) {
     damage.first_time_ns = span->first_time_ns;
+    last_time_ns = std::max(last_time_ns, span->last_time_ns); // Either may be the damage.
+  }
+  const bool erased =
+      std::any_of(task_.erasures.begin(), task_.erasures.end(), [&](const Erasure& erasure) {
+        return erasure.device == key.device && erasure.number > sets_[input].erased_through &&
+               erasure.touches(key.order, std::min(damage.first_time_ns, last_time_ns),
+                               last_time_ns);
+      });
+  if (erased) {
+    log::warn("block-damaged", "a damaged block may hold erased records: it is not kept",
+              {{"device_number", std::uint64_t{key.device}},
+               {"last_time_ns", key.last_time_ns},
+               {"place", std::string_view(damage.place)},
+               {"reason", std::string_view(reason)}});
+    return {};
   }
   return quarantine_.set_aside(damage, block);
 }

@@ -73,9 +73,9 @@ SealedBlocks::load(std::vector<std::pair<std::uint64_t, rocksdb::ColumnFamilyHan
 Result<void> SealedBlocks::start() {
   if (view_->generations.empty()) {
     rocksdb::ColumnFamilyHandle* handle = nullptr;
-    const auto created = db_.CreateColumnFamily(
-        options_.generation, std::string(kGenerationPrefix) + std::to_string(next_generation_),
-        &handle);
+    const auto created =
+        create_family(db_, options_.generation,
+                      std::string(kGenerationPrefix) + std::to_string(next_generation_), handle);
     if (!created.ok()) {
       return fail(error_of(created));
     }
@@ -190,6 +190,15 @@ void SealedBlocks::add_erasure(const Erasure& erasure) {
   BlocksView next = *view_;
   next.erasures.push_back(erasure);
   publish(std::move(next));
+}
+
+void SealedBlocks::renew_snapshot(std::uint64_t write) {
+  std::shared_ptr<const BlocksView> old; // Released outside of the locks.
+  const std::scoped_lock lock(turn_, state_.mutex);
+  if (view_->snapshot->GetSequenceNumber() < write) {
+    old = view_;
+    publish(*view_);
+  }
 }
 
 void SealedBlocks::remove_erasure(std::uint32_t number) {

@@ -83,6 +83,8 @@ public:
 
   /// Turn and state's mutex held: hides what it covers from now on.
   void add_erasure(const Erasure& erasure);
+  /// From now on new views show `write`, a number of RocksDB's, and later ones.
+  void renew_snapshot(std::uint64_t write);
   /// Its bytes are gone.
   void remove_erasure(std::uint32_t number);
   /// No generation holds a block that a commit up to `sequence` sealed, nor does one that is folded

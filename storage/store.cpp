@@ -97,6 +97,7 @@ public:
   Result<AggregatePage> aggregate(const AggregateRequest& request) override {
     return directory(shard_of(request.device)).aggregate(request);
   }
+  Result<LogPage> log(const LogRequest& request) override;
   Result<Operation> erase(const EraseRequest& request) override;
   Result<Operation> compact(const Uuid& id) override;
   Result<Operation> check(const Uuid& id) override;
@@ -183,6 +184,14 @@ Result<LastPage> StoreOfDirectories::lasts(const LastRequest& request) {
   return merged;
 }
 
+Result<LogPage> StoreOfDirectories::log(const LogRequest& request) {
+  if (request.after.directory >= directories_.size()) {
+    return fail(Errc::cursor_invalid, "position " + text_of(request.after) +
+                                          " is of a data directory that the store does not have");
+  }
+  return directories_[request.after.directory]->log(request);
+}
+
 Result<Operation> StoreOfDirectories::erase(const EraseRequest& request) {
   DataDirectory& own = directory(shard_of(request.device));
   for (const auto& each : directories_) {
@@ -195,6 +204,12 @@ Result<Operation> StoreOfDirectories::erase(const EraseRequest& request) {
 
 /// The operation is that of the first directory; it ends when all have ended.
 Result<Operation> StoreOfDirectories::compact(const Uuid& id) {
+  // Asked of all first: who is refused believes that nothing was begun.
+  for (const auto& each : directories_) {
+    if (auto open = each->check_open(); !open) {
+      return fail(std::move(open.error()));
+    }
+  }
   std::optional<Operation> whole;
   for (const auto& each : directories_) {
     auto part = each->compact(id);
@@ -460,6 +475,8 @@ DataDirectoryOptions directory_options(const StoreOptions& options, const std::s
   live.generation_bytes = internals.generation_bytes;
   live.fold_age_ms = options.fold_age_ms;
   live.fold_cpu_max = options.fold_cpu_max;
+  live.kept_log_bytes_max = options.log_retention_bytes;
+  live.kept_log_age_ms = std::int64_t{options.log_retention_s} * 1000;
   live.now_ms = internals.now_ms;
   live.env = internals.env;
   return out;

@@ -19,6 +19,7 @@
 #include "engine/model/row.hpp"
 #include "engine/model/shape.hpp"
 #include "engine/model/telemetry_block.hpp"
+#include "storage/log_page.hpp"
 #include "storage/operation.hpp"
 
 namespace rocksdb {
@@ -55,6 +56,9 @@ struct StoreOptions {
   /// at any time.
   double fold_cpu_max = 0.25;
   std::int64_t fold_age_ms = 3'600'000; ///< Sealed blocks are folded at this age at the latest.
+  /// Write-ahead log that is kept for log(), a data directory, with what is still needed; 0: none.
+  std::uint64_t log_retention_bytes = 1u << 30;
+  std::uint32_t log_retention_s = 86'400; ///< Age at which it goes; 0: any.
 };
 
 /// A position in one device's records: the full key, so that pages neither repeat nor skip.
@@ -66,7 +70,7 @@ struct ScanPosition {
 struct ScanRequest {
   std::string device;
   std::int64_t from_ns = 0;       ///< Inclusive.
-  std::int64_t to_ns = INT64_MAX; ///< Exclusive.
+  std::int64_t to_ns = INT64_MAX; ///< Exclusive, but INT64_MAX has no end. So for all requests.
   bool descending = false;
   std::optional<ScanPosition> after; ///< Continue behind this record.
   std::size_t limit = 1000;
@@ -237,10 +241,12 @@ struct StoreStats {
   std::uint64_t flush_bytes = 0;     ///< Written by flushes of memory.
   std::uint64_t expired_runs = 0;    ///< Dropped when their time was over.
   std::uint64_t expired_rows = 0;
-  std::uint64_t erasures = 0;       ///< Under way, now.
-  std::uint64_t damaged_blocks = 0; ///< Found and set aside, on disk now.
-  Histogram sync_us;                ///< Duration of a synced write.
-  Histogram commit_rows;            ///< Rows a commit.
+  std::uint64_t erasures = 0;            ///< Under way, now.
+  std::uint64_t erasures_blocked = 0;    ///< Of these, what damage keeps from ending.
+  std::uint64_t damaged_blocks = 0;      ///< Found and set aside, on disk now.
+  std::vector<KeptLogFigures> kept_logs; ///< One a data directory, now.
+  Histogram sync_us;                     ///< Duration of a synced write.
+  Histogram commit_rows;                 ///< Rows a commit.
 };
 
 /// Commit log windows, tails in memory and sealed blocks on RocksDB: design A of the store's
@@ -287,6 +293,13 @@ public:
   /// memory only. Error: storage_unavailable.
   [[nodiscard]] virtual Result<bool> knows(const std::string& device) const = 0;
 
+  /// Records of one data directory in the order of their commits, repeats that a fold finds later
+  /// included, from a position on; only what is as durable as StoreOptions::durability says. What
+  /// retention or an erasure has removed is a gap, and reading goes on behind it. Errors:
+  /// cursor_invalid (not reached yet, or no such directory), usage (none is kept), device_unknown,
+  /// storage_unavailable, storage_corrupt, storage_io.
+  virtual Result<LogPage> log(const LogRequest& request) = 0;
+
   /// Records in the order of (time, arrival); duplicates that the commit could not recognise are
   /// left out. Errors: device_unknown, storage_unavailable, storage_corrupt.
   virtual Result<ScanPage> scan(const ScanRequest& request) = 0;
@@ -307,7 +320,8 @@ public:
   /// key that was used for the same request: that operation; for another: idempotency_conflict.
   /// Error: device_unknown.
   virtual Result<Operation> erase(const EraseRequest& request) = 0;
-  /// Seals, folds and merges everything, so that the least space is taken.
+  /// Seals, folds and merges everything, so that the least space is taken. While a data directory
+  /// is closed it begins nowhere: storage_unavailable.
   virtual Result<Operation> compact(const Uuid& operation) = 0;
   /// Reads every sealed block and every file and says what is damaged: SUCCEEDED with a result as
   /// json_of(CheckReport) gives it. Data directories that are closed are left out; health() tells

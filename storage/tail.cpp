@@ -10,11 +10,13 @@ namespace {
 
 /// With malloc's own 16 bytes a step fills two cache lines.
 constexpr std::size_t kStepBytes = 112;
+/// A longer tail grows by so much of itself: each step may copy all of it.
+constexpr std::size_t kGrowthShare = 2;
 
 } // namespace
 
 void Tail::grow(std::size_t bytes) {
-  const std::size_t step = std::max(kStepBytes, std::size_t{capacity_} / 8);
+  const std::size_t step = std::max(kStepBytes, capacity_ / kGrowthShare);
   const std::size_t capacity = (bytes + step - 1) / step * step;
   auto* data = static_cast<char*>(std::realloc(data_, capacity));
   if (data == nullptr) {

@@ -65,6 +65,7 @@ struct Tail {
     __builtin_prefetch(this);
     __builtin_prefetch(reinterpret_cast<const char*>(this) + 64);
     __builtin_prefetch(reinterpret_cast<const char*>(this) + 128);
+    __builtin_prefetch(&base_); // May lie in a fourth line.
   }
   void prefetch_end() const noexcept { __builtin_prefetch(data_ + size_, 1); }
 

@@ -33,6 +33,7 @@ public:
   Result<storage::ScanPage> last(const std::string&) override { return {}; }
   Result<storage::LastPage> lasts(const storage::LastRequest&) override { return {}; }
   Result<storage::AggregatePage> aggregate(const storage::AggregateRequest&) override { return {}; }
+  Result<storage::LogPage> log(const storage::LogRequest&) override { return {}; }
   Result<storage::Operation> erase(const storage::EraseRequest&) override { return {}; }
   Result<storage::Operation> compact(const Uuid&) override { return {}; }
   Result<storage::Operation> check(const Uuid&) override { return {}; }

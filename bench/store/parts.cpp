@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <thread>
 
 #include <stdlib.h>
@@ -64,6 +65,24 @@ std::unique_ptr<model::TelemetryBlock> Turnstile::wait() {
   return std::move(block_);
 }
 
+void Receipts::on_receipt(std::unique_ptr<model::TelemetryBlock> block) {
+  const std::scoped_lock lock(mutex_);
+  back_.push_back(std::move(block));
+  if (wanted_ != 0 && back_.size() >= wanted_) {
+    wanted_ = 0;
+    enough_.notify_one();
+  }
+}
+
+void Receipts::wait(std::size_t count, Blocks& out) {
+  std::unique_lock lock(mutex_);
+  wanted_ = count;
+  enough_.wait(lock, [&] { return back_.size() >= count; });
+  wanted_ = 0;
+  std::move(back_.begin(), back_.end(), std::back_inserter(out));
+  back_.clear();
+}
+
 Fleet::Fleet(model::ShapeTable& shapes, std::uint32_t devices)
     : shape_(shapes.intern({{"hum", model::ValueClass::number},
                             {"lux", model::ValueClass::number},
@@ -109,9 +128,9 @@ void Fleet::fill(model::TelemetryBlock& block, std::size_t rows) {
   }
 }
 
-void Fleet::learn(const model::TelemetryBlock& block) {
+void Fleet::learn(const model::TelemetryBlock& block, const std::vector<std::uint32_t>& order) {
   for (std::size_t i = 0; i < block.messages.size(); ++i) {
-    numbers_[order_[i]] = block.messages[i].device;
+    numbers_[order[i]] = block.messages[i].device;
   }
 }
 

@@ -48,6 +48,22 @@ private:
   std::unique_ptr<model::TelemetryBlock> block_;
 };
 
+/// Takes the blocks back of which several are on their way at once.
+class Receipts final : public model::ReceiptSink {
+public:
+  using Blocks = std::vector<std::unique_ptr<model::TelemetryBlock>>;
+
+  void on_receipt(std::unique_ptr<model::TelemetryBlock> block) override;
+  /// Sleeps until `count` are back, and appends all that are, in the order of their submission.
+  void wait(std::size_t count, Blocks& out);
+
+private:
+  std::mutex mutex_;
+  std::condition_variable enough_;
+  std::size_t wanted_ = 0;
+  Blocks back_;
+};
+
 /// Readings in random device order: four numbers with few decimals, a walk of its own for each
 /// device.
 class Fleet {
@@ -56,7 +72,8 @@ public:
 
   void fill(model::TelemetryBlock& block, std::size_t rows);
   /// After the receipt: devices are known by their numbers from now on.
-  void learn(const model::TelemetryBlock& block);
+  void learn(const model::TelemetryBlock& block) { learn(block, order_); }
+  void learn(const model::TelemetryBlock& block, const std::vector<std::uint32_t>& order);
   [[nodiscard]] const std::string& name(std::uint32_t device) const { return names_[device]; }
   [[nodiscard]] std::uint32_t devices() const noexcept {
     return static_cast<std::uint32_t>(names_.size());

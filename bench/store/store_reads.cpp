@@ -117,6 +117,7 @@ std::unique_ptr<storage::Store> open(const std::string& path, model::ShapeTable&
   options.durability = storage::Durability::os;
   options.disk_free_min_bytes = 1;
   options.commit_interval_us = 0;
+  options.log_retention_bytes = 0;
   storage::StoreInternals internals;
   internals.now_ms = [] { return kFirstMs; }; // The rows' time, or they were old when they came.
   auto store = storage::open_store(options, shapes, internals);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -25,7 +26,8 @@ namespace {
 
 constexpr double kControlShareMax = 0.25;
 constexpr double kWrittenBytesMax = 35;
-constexpr int kSampleBatches = 50;
+constexpr std::size_t kBlocksWaitingMax = 16;
+constexpr std::uint64_t kSampleWaits = 6;
 
 std::uint64_t number_after(const char* path, const std::string& word) {
   std::ifstream file(path);
@@ -50,24 +52,60 @@ std::uint64_t directory_bytes(const std::string& path) {
   return bytes;
 }
 
-/// Commits the load one batch after the other. `commit_batch` gives the block back.
-template <class Commit>
-void run_load(const Load& load, Fleet& fleet, Cost& cost, Commit&& commit_batch) {
-  auto block = std::make_unique<model::TelemetryBlock>();
-  double generating = 0;
+/// Adds the CPU that `work` takes of this thread.
+template <class Work>
+void counted(double& to_us, Work&& work) {
+  const double start = thread_cpu_us();
+  work();
+  to_us += thread_cpu_us() - start;
+}
+
+std::size_t next_rows(const Load& load, std::uint64_t done) {
+  return static_cast<std::size_t>(std::min<std::uint64_t>(load.batch, load.messages - done));
+}
+
+/// Commits the load, a block a commit. Some blocks wait at any time, as in a node under load: else
+/// what is measured is how long two threads take to wake each other.
+void run_spate(const Load& load, storage::Store& store, Fleet& fleet, Cost& cost) {
+  Receipts receipts;
+  Receipts::Blocks free;
+  for (std::size_t i = 0; i < kBlocksWaitingMax; ++i) {
+    free.push_back(std::make_unique<model::TelemetryBlock>());
+  }
+  std::deque<std::vector<std::uint32_t>> orders; // Of the blocks on their way.
+  Receipts::Blocks back;
+  const auto take_back = [&](std::size_t count) {
+    receipts.wait(count, back);
+    for (auto& block : back) {
+      if (block->status != model::CommitStatus::committed) {
+        give_up("a block was refused: " + block->status_detail);
+      }
+      counted(cost.generating_us, [&] { fleet.learn(*block, orders.front()); });
+      orders.pop_front();
+      free.push_back(std::move(block));
+    }
+    back.clear();
+  };
+  std::uint64_t samples = 0;
   for (std::uint64_t done = 0; done < load.messages;) {
-    const auto rows =
-        static_cast<std::size_t>(std::min<std::uint64_t>(load.batch, load.messages - done));
-    const double start = thread_cpu_us();
-    fleet.fill(*block, rows);
-    generating += thread_cpu_us() - start;
-    block = commit_batch(std::move(block));
-    const double back = thread_cpu_us();
-    fleet.learn(*block);
-    generating += thread_cpu_us() - back;
+    if (free.empty()) {
+      take_back(kBlocksWaitingMax / 2);
+      if (++samples % kSampleWaits == 0) {
+        cost.tail_bytes_most = std::max(cost.tail_bytes_most, store.stats().tail_bytes);
+      }
+    }
+    const std::size_t rows = next_rows(load, done);
+    auto block = std::move(free.back());
+    free.pop_back();
+    counted(cost.generating_us, [&] {
+      fleet.fill(*block, rows);
+      orders.push_back(fleet.order());
+    });
+    block->sink = &receipts;
+    store.submit(std::move(block));
     done += rows;
   }
-  cost.generating_us = generating;
+  take_back(orders.size());
 }
 
 void take_stats(const storage::StoreStats& stats, Cost& cost) {
@@ -88,26 +126,17 @@ void measure_spate(const Load& load, const std::string& directory, Cost& cost) {
   options.commit_interval_us = 0;
   options.tail_bytes_max = load.tail_bytes_max;
   options.log_bytes_max = load.log_bytes_max;
+  options.log_retention_bytes = load.kept_log_bytes_max;
   storage::StoreInternals internals;
+  internals.turn_rows_max = load.batch;       // What waits does not make the commits larger.
   internals.now_ms = [] { return kStartMs; }; // The fleet's time, or all its rows were old.
   auto store = storage::open_store(options, shapes, internals);
   if (!store) {
     give_up(store.error().detail);
   }
   Fleet fleet(shapes, load.devices);
-  Turnstile turnstile;
-  int batches = 0;
   const double start_us = cpu_us();
-  run_load(load, fleet, cost, [&](std::unique_ptr<model::TelemetryBlock> block) {
-    auto back = commit(**store, turnstile, std::move(block));
-    if (!back) {
-      give_up(back.error().detail);
-    }
-    if (++batches % kSampleBatches == 0) {
-      cost.tail_bytes_most = std::max(cost.tail_bytes_most, (*store)->stats().tail_bytes);
-    }
-    return std::move(*back);
-  });
+  run_spate(load, **store, fleet, cost);
   cost.commit_cpu_us = cpu_us() - start_us - cost.generating_us;
   if (const auto compacted = compact(**store); !compacted) {
     give_up("compact: " + compacted.error().detail);
@@ -135,10 +164,11 @@ void measure_control(const Load& load, const std::string& directory, Cost& cost)
   model::ShapeTable shapes;
   Fleet fleet(shapes, load.devices);
   const double start_us = cpu_us();
-  run_load(load, fleet, cost, [&](std::unique_ptr<model::TelemetryBlock> block) {
-    rows.commit(*block, fleet.order());
-    return block;
-  });
+  model::TelemetryBlock block;
+  for (std::uint64_t done = 0; done < load.messages; done += block.messages.size()) {
+    counted(cost.generating_us, [&] { fleet.fill(block, next_rows(load, done)); });
+    rows.commit(block, fleet.order());
+  }
   cost.commit_cpu_us = cpu_us() - start_us - cost.generating_us;
   rows.settle();
   cost.cpu_us = cpu_us() - start_us - cost.generating_us;
@@ -216,6 +246,7 @@ int run(int argc, char** argv) {
   std::string base;
   bool memory = false;
   bool gate = false;
+  std::uint64_t kept_bytes = 0;
   CLI::App app{"CPU and bytes written a message, from its commit to its folded block, beside plain "
                "rows in RocksDB."};
   app.add_option("--devices", load.devices)
@@ -230,6 +261,8 @@ int run(int argc, char** argv) {
   app.add_option("--log-bytes-max", load.log_bytes_max)->capture_default_str();
   app.add_option("--work-dir", base, "Where the data lies (default TMPDIR); best a real disk");
   app.add_flag("--memory", memory, "No control: how far tails grow. Best with --devices 200000");
+  app.add_option("--kept-log-bytes", kept_bytes,
+                 "Measure beside it what it costs to keep so much of the log");
   app.add_flag("--gate", gate, "Exit 1 if a goal is missed");
   CLI11_PARSE(app, argc, argv);
 
@@ -240,8 +273,14 @@ int run(int argc, char** argv) {
               repetitions);
   std::vector<Cost> spate;
   std::vector<Cost> control;
+  std::vector<Cost> kept;
+  Load keeping = load;
+  keeping.kept_log_bytes_max = kept_bytes;
   for (int i = 0; i < repetitions; ++i) {
     const bool spate_first = i % 2 == 0;
+    if (kept_bytes != 0 && !spate_first) {
+      kept.push_back(in_child(keeping, base, measure_spate));
+    }
     if (spate_first) {
       spate.push_back(in_child(load, base, measure_spate));
     }
@@ -250,6 +289,9 @@ int run(int argc, char** argv) {
     }
     if (!spate_first) {
       spate.push_back(in_child(load, base, measure_spate));
+    }
+    if (kept_bytes != 0 && spate_first) {
+      kept.push_back(in_child(keeping, base, measure_spate));
     }
   }
   print_cost("spate", load, spate);
@@ -268,6 +310,14 @@ int run(int argc, char** argv) {
                   static_cast<double>(std::max<std::uint64_t>(1, spate[0].blocks_sealed)));
   std::printf("  largest tails, MiB             %s of %.0f\n", spread(tails, 1).c_str(),
               static_cast<double>(load.tail_bytes_max) / (1 << 20));
+  if (!kept.empty()) {
+    print_cost("spate with a kept log", keeping, kept);
+    std::vector<double> more;
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      more.push_back(kept[i].cpu_us / spate[i].cpu_us);
+    }
+    std::printf("with x without, CPU              %s\n", spread(more, 3).c_str());
+  }
   if (!memory) {
     print_cost("control: plain rows", load, control);
     std::printf("spate x control, CPU             %s\n", spread(ratios, 3).c_str());

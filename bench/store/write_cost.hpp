@@ -12,6 +12,7 @@ struct Load {
   std::uint32_t batch = 200;
   std::uint64_t tail_bytes_max = 256u << 20;
   std::uint64_t log_bytes_max = 128u << 20;
+  std::uint64_t kept_log_bytes_max = 0; ///< Else bytes at rest are those of the log.
 };
 
 /// Of one process that stored the load. Trivially copyable: it comes through a pipe.

@@ -72,6 +72,18 @@ public:
   }
 
   std::uint64_t varint() noexcept {
+    if (left() >= 2) { // Most have one byte or two.
+      const auto first = static_cast<unsigned char>(at_[0]);
+      if (first < 0x80) {
+        ++at_;
+        return first;
+      }
+      const auto second = static_cast<unsigned char>(at_[1]);
+      if (second < 0x80) {
+        at_ += 2;
+        return (first & 0x7fu) | static_cast<unsigned>(second) << 7;
+      }
+    }
     std::uint64_t value = 0;
     for (unsigned shift = 0; at_ != end_ && shift < 64; shift += 7) {
       const auto byte = static_cast<unsigned char>(*at_++);

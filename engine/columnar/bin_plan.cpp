@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -11,8 +12,24 @@ namespace spate::columnar {
 
 namespace {
 
-constexpr std::size_t kGroupsMax = 96;
-constexpr unsigned kRadixBits = 11;
+/// Fewer values are quicker sorted by comparing them than by counting digits; more by wide digits.
+constexpr std::size_t kRadixFrom = 48;
+constexpr std::size_t kRadixWideFrom = 1024;
+/// Groups at most, and one: bins are numbered by a byte.
+constexpr std::size_t kGroupsMax = 254;
+/// So few distinct values are a group each. Of more, neighbours are one group until it holds some
+/// values: fewer in it can not pay for a bin.
+constexpr std::size_t kGroupsAlone = 64;
+constexpr std::size_t kGroupHits = 4;
+constexpr std::size_t kGroupHitsFew = 2; ///< Of few values.
+constexpr std::size_t kFewValues = 256;
+/// choose_bins() works with the square of the groups: more are joined, though bits are lost by it.
+constexpr std::size_t kChoicesMax = 48;
+constexpr std::array kJoinBits{0.0, 1.0, 2.0, 4.0};
+/// A bin that takes so many more bits than its groups would is split anyhow.
+constexpr double kExcessBitsMax = 80.0;
+/// What a bin costs in write_bins(), about, beside how far it begins from the one before.
+constexpr double kBinBits = 13.0;
 
 double log2_of(std::size_t value) {
   static const auto table = [] {
@@ -36,38 +53,58 @@ void put_number(BitWriter& bits, std::uint64_t value, unsigned length_bits) {
 
 } // namespace
 
+/// Of values below `most`, which are few: how often each is there.
+void BinPlan::count_values(const std::uint64_t* values, std::size_t count, std::uint64_t most) {
+  if (histogram_.size() <= most) {
+    histogram_.resize(static_cast<std::size_t>(most) + 1);
+  }
+  seen_.assign(static_cast<std::size_t>(most / 64) + 1, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    ++histogram_[values[i]];
+    seen_[values[i] / 64] |= std::uint64_t{1} << (values[i] % 64);
+  }
+  for (std::size_t word = 0; word < seen_.size(); ++word) {
+    for (std::uint64_t left = seen_[word]; left != 0; left &= left - 1) {
+      const std::size_t v = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
+      distinct_.push_back(v);
+      counts_.push_back(histogram_[v]);
+    }
+  }
+}
+
 void BinPlan::sort(const std::uint64_t* values, std::size_t count, std::uint64_t most) {
+  if (by_value_) { // It is kept all zeros between plans: most of it is never touched.
+    for (const std::uint64_t v : distinct_) {
+      histogram_[v] = 0;
+    }
+  }
   distinct_.clear();
   counts_.clear();
   by_value_ = most < 4 * count + 1024;
   if (by_value_) {
-    histogram_.assign(static_cast<std::size_t>(most) + 1, 0);
-    for (std::size_t i = 0; i < count; ++i) {
-      ++histogram_[values[i]];
-    }
-    for (std::size_t v = 0; v <= most; ++v) {
-      if (histogram_[v] != 0) {
-        distinct_.push_back(v);
-        counts_.push_back(histogram_[v]);
-      }
-    }
+    count_values(values, count, most);
     return;
   }
   sorted_.assign(values, values + count);
-  other_.resize(count);
-  for (unsigned shift = 0; shift < width_of(most); shift += kRadixBits) {
-    histogram_.assign((std::size_t{1} << kRadixBits) + 1, 0);
-    const auto digit = [shift](std::uint64_t v) { return (v >> shift) & mask_of(kRadixBits); };
-    for (const std::uint64_t v : sorted_) {
-      ++histogram_[digit(v) + 1];
+  if (count < kRadixFrom) {
+    std::sort(sorted_.begin(), sorted_.end());
+  } else {
+    other_.resize(count);
+    const unsigned digit_bits = count < kRadixWideFrom ? 8 : 11;
+    for (unsigned shift = 0; shift < width_of(most); shift += digit_bits) {
+      offsets_.assign((std::size_t{1} << digit_bits) + 1, 0);
+      const auto digit = [=](std::uint64_t v) { return (v >> shift) & mask_of(digit_bits); };
+      for (const std::uint64_t v : sorted_) {
+        ++offsets_[digit(v) + 1];
+      }
+      for (std::size_t i = 1; i < offsets_.size(); ++i) {
+        offsets_[i] += offsets_[i - 1];
+      }
+      for (const std::uint64_t v : sorted_) {
+        other_[offsets_[digit(v)]++] = v;
+      }
+      sorted_.swap(other_);
     }
-    for (std::size_t i = 1; i < histogram_.size(); ++i) {
-      histogram_[i] += histogram_[i - 1];
-    }
-    for (const std::uint64_t v : sorted_) {
-      other_[histogram_[digit(v)]++] = v;
-    }
-    sorted_.swap(other_);
   }
   for (const std::uint64_t v : sorted_) {
     if (distinct_.empty() || distinct_.back() != v) {
@@ -78,38 +115,76 @@ void BinPlan::sort(const std::uint64_t* values, std::size_t count, std::uint64_t
   }
 }
 
+/// Bits of the values of a bin: which bin each is in, and where in it.
+double BinPlan::bits_of(std::uint32_t hits, std::uint64_t low, std::uint64_t high) const {
+  return hits * (count_bits_ - log2_of(hits) + width_of(high - low));
+}
+
 void BinPlan::make_groups(std::size_t count) {
   groups_.clear();
-  const std::size_t enough = distinct_.size() <= kGroupsMax ? 1 : count / (kGroupsMax / 2) + 1;
-  std::uint32_t before = 0;
+  const bool alone = distinct_.size() <= std::clamp(count / 2, kGroupsAlone / 2, kGroupsAlone);
+  const std::size_t hits = count < kFewValues ? kGroupHitsFew : kGroupHits;
+  const std::size_t enough = alone ? 1 : std::max(count / (kGroupsMax / 2) + 1, hits);
   std::size_t gathered = enough; // The first value opens a group.
   for (std::size_t i = 0; i < distinct_.size(); ++i) {
     if (gathered >= enough || counts_[i] >= enough) {
-      groups_.push_back({distinct_[i], distinct_[i], before});
+      groups_.push_back({distinct_[i], distinct_[i], 0, 0, 0});
       gathered = 0;
     }
     groups_.back().high = distinct_[i];
+    groups_.back().hits += counts_[i];
     gathered += counts_[i];
-    before += counts_[i];
+  }
+  least_bits_ = 0;
+  std::uint64_t low = 0;
+  for (Group& group : groups_) {
+    group.head_bits = kBinBits + width_of(group.low - low);
+    low = group.low;
+    group.bits = bits_of(group.hits, group.low, group.high);
+    least_bits_ +=
+        group.hits * (count_bits_ - log2_of(group.hits) + log2_of(group.high - group.low + 1));
   }
 }
 
-void BinPlan::choose_bins(std::size_t count, std::uint64_t most) {
+/// Puts neighbours together that are as good in one bin: what choose_bins() does grows with the
+/// square of the groups.
+void BinPlan::join_groups(double lost_bits_max) {
+  std::size_t top = 0;
+  for (std::size_t next = 1; next < groups_.size(); ++next) {
+    groups_[++top] = groups_[next];
+    while (top > 0) {
+      Group& before = groups_[top - 1];
+      const Group& last = groups_[top];
+      const double apart = before.bits + last.bits; // As bins of their own, or of what was joined.
+      if (bits_of(before.hits + last.hits, before.low, last.high) - apart > lost_bits_max) {
+        break;
+      }
+      before.high = last.high;
+      before.hits += last.hits;
+      before.bits = apart;
+      --top;
+    }
+  }
+  groups_.resize(top + 1);
+}
+
+void BinPlan::choose_bins() {
   const std::size_t groups = groups_.size();
-  // What a bin costs in write_bins(), about.
-  const double bin_bits = 14.0 + width_of(most) / 2.0;
-  const double all = log2_of(count);
   best_.assign(groups + 1, std::numeric_limits<double>::max());
   from_.assign(groups + 1, 0);
   best_[0] = 0;
-  const auto before = [&](std::size_t g) {
-    return g < groups ? groups_[g].before : static_cast<std::uint32_t>(count);
-  };
   for (std::size_t end = 1; end <= groups; ++end) {
+    std::uint32_t hits = 0;
+    double apart = 0;
     for (std::size_t begin = end; begin-- > 0;) {
-      const std::uint32_t hits = before(end) - before(begin);
-      const unsigned width = width_of(groups_[end - 1].high - groups_[begin].low);
-      const double bits = best_[begin] + bin_bits + hits * (all - log2_of(hits) + width);
+      const Group& first = groups_[begin];
+      hits += first.hits;
+      apart += first.bits;
+      const double together = bits_of(hits, first.low, groups_[end - 1].high);
+      if (together > apart + kExcessBitsMax) {
+        break;
+      }
+      const double bits = best_[begin] + first.head_bits + together;
       if (bits < best_[end]) {
         best_[end] = bits;
         from_[end] = static_cast<std::uint32_t>(begin);
@@ -119,11 +194,14 @@ void BinPlan::choose_bins(std::size_t count, std::uint64_t most) {
   bins_.clear();
   for (std::size_t end = groups; end > 0; end = from_[end]) {
     const std::size_t begin = from_[end];
-    bins_.push_back({groups_[begin].low, before(end) - before(begin), 0,
-                     width_of(groups_[end - 1].high - groups_[begin].low)});
+    std::uint32_t hits = 0;
+    for (std::size_t g = begin; g < end; ++g) {
+      hits += groups_[g].hits;
+    }
+    bins_.push_back(
+        {groups_[begin].low, hits, 0, width_of(groups_[end - 1].high - groups_[begin].low)});
   }
   std::reverse(bins_.begin(), bins_.end());
-  bytes_ = static_cast<std::size_t>(best_[groups] / 8) + 5 + states_for(count) * table_bits_ / 8;
 }
 
 /// Weights in proportion to the hits, at least 1 each, 2^table_bits_ in all.
@@ -150,13 +228,24 @@ void BinPlan::weigh(std::size_t count) {
   }
 }
 
-void BinPlan::make(const std::uint64_t* values, std::size_t count) {
-  const std::uint64_t most = *std::max_element(values, values + count);
+bool BinPlan::make(const std::uint64_t* values, std::size_t count, std::uint64_t most,
+                   std::size_t bytes_max) {
   table_bits_ =
       count > 4096 ? kTableBitsMax : std::clamp(width_of(count), kTableBitsMin, kTableBitsMax - 1);
+  count_bits_ = log2_of(count);
   sort(values, count, most);
   make_groups(count);
-  choose_bins(count, most);
+  const std::size_t beside = 5 + states_for(count) * table_bits_ / 8;
+  const auto bytes_for = [&](double bits) { return static_cast<std::size_t>(bits / 8) + beside; };
+  if (bytes_for(least_bits_ + 2 * kBinBits) >= bytes_max) { // One bin alone is a plain form.
+    return false;
+  }
+  for (std::size_t i = 0; i < kJoinBits.size() && (i == 0 || groups_.size() > kChoicesMax); ++i) {
+    join_groups(kJoinBits[i]);
+  }
+  choose_bins();
+  bytes_ = bytes_for(best_.back());
+  return bytes_ < bytes_max;
 }
 
 void BinPlan::write_bins(std::string& out) const {
@@ -187,11 +276,10 @@ void BinPlan::write_bins(std::string& out) const {
 /// Fills bin_of_.
 void BinPlan::find_bins(const std::uint64_t* values, std::size_t count) {
   if (by_value_) {
-    const std::size_t end = histogram_.size(); // Of no use any more: now the bin of each value.
-    for (std::size_t b = 0; b < bins_.size(); ++b) {
-      const std::size_t next = b + 1 < bins_.size() ? bins_[b + 1].low : end;
-      std::fill(histogram_.begin() + static_cast<long>(bins_[b].low),
-                histogram_.begin() + static_cast<long>(next), static_cast<std::uint32_t>(b));
+    std::uint32_t b = 0;
+    for (const std::uint64_t v : distinct_) { // Of no use any more: now the bin of each value.
+      b += b + 1 < bins_.size() && bins_[b + 1].low <= v ? 1 : 0;
+      histogram_[v] = b;
     }
     for (std::size_t i = 0; i < count; ++i) {
       bin_of_[i] = static_cast<std::uint8_t>(histogram_[values[i]]);

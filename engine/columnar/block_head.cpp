@@ -1,6 +1,7 @@
 #include "engine/columnar/block_head.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "engine/columnar/decimal.hpp"
 
@@ -69,6 +70,18 @@ std::optional<ColumnHead> head_of(const NumberValues& values, std::size_t rows) 
   ColumnHead head;
   head.scale =
       *std::max_element(values.scales.begin(), values.scales.begin() + static_cast<long>(rows));
+  const auto begin = values.mantissas.begin();
+  const auto end = begin + static_cast<long>(rows);
+  head.first = {*begin, values.scales[0]};
+  head.last = {*(end - 1), values.scales[rows - 1]};
+  if (std::all_of(values.scales.begin(), values.scales.begin() + static_cast<long>(rows),
+                  [&](std::uint8_t scale) { return scale == head.scale; })) {
+    const auto [least, most] = std::minmax_element(begin, end);
+    head.min = {*least, head.scale};
+    head.max = {*most, head.scale};
+    head.sum = std::accumulate(begin, end, Wide{0});
+    return head;
+  }
   Wide least = 0;
   Wide most = 0;
   for (std::size_t i = 0; i < rows; ++i) {
@@ -87,8 +100,6 @@ std::optional<ColumnHead> head_of(const NumberValues& values, std::size_t rows) 
       head.max = value;
     }
   }
-  head.first = {values.mantissas[0], values.scales[0]};
-  head.last = {values.mantissas[rows - 1], values.scales[rows - 1]};
   return head;
 }
 

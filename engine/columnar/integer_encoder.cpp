@@ -22,11 +22,10 @@ struct Range {
     low = std::min(low, value);
     high = std::max(high, value);
   }
-  [[nodiscard]] unsigned width() const {
-    return low > high
-               ? 0
-               : width_of(static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low));
+  [[nodiscard]] std::uint64_t span() const {
+    return low > high ? 0 : static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
   }
+  [[nodiscard]] unsigned width() const { return width_of(span()); }
 };
 
 std::uint64_t unsigned_of(std::int64_t value) {
@@ -60,15 +59,22 @@ struct IntegerEncoder::Survey {
     Range value;
     Range delta;
     Range delta2;
-    value.add(values[0]);
-    std::int64_t before = count > 1 ? wrapping_difference(values[1], values[0]) : 0;
-    for (std::size_t i = 1; i < count; ++i) {
-      value.add(values[i]);
-      const std::int64_t difference = wrapping_difference(values[i], values[i - 1]);
+    std::int64_t last = values[0];
+    value.add(last);
+    std::int64_t before = 0;
+    if (count > 1) {
+      before = wrapping_difference(values[1], last);
+      last = values[1];
+      value.add(last);
+      delta.add(before);
+      runs += before != 0 ? 1 : 0;
+    }
+    for (std::size_t i = 2; i < count; ++i) {
+      const std::int64_t difference = wrapping_difference(values[i], last);
+      last = values[i];
+      value.add(last);
       delta.add(difference);
-      if (i > 1) {
-        delta2.add(wrapping_difference(difference, before));
-      }
+      delta2.add(wrapping_difference(difference, before));
       before = difference;
       runs += difference != 0 ? 1 : 0;
     }
@@ -267,17 +273,22 @@ void IntegerEncoder::encode_thorough(const std::int64_t* values, std::size_t cou
       form = order;
     }
   }
+  // The narrowest first: mostly the others can then be left soon.
+  std::array<unsigned, 3> orders{0, 1, 2};
+  std::stable_sort(orders.begin(), orders.end(), [&](unsigned a, unsigned b) {
+    return survey.ranges[a].width() < survey.ranges[b].width();
+  });
   bool binned = false;
-  for (unsigned order = 0; order < 3; ++order) {
+  for (const unsigned order : orders) {
     if (count < kBinsFrom + order ||
         (order == 2 && survey.ranges[2].width() > survey.ranges[1].width())) {
       continue;
     }
     make_changes(values, count, survey, order);
-    plans_[order].make(changes_[order].data(), count - order);
-    const std::size_t bytes = plans_[order].bytes() + order + 2;
-    if (bytes < best) {
-      best = bytes;
+    const std::size_t beside = order + 2;
+    if (best > beside && plans_[order].make(changes_[order].data(), count - order,
+                                            survey.ranges[order].span(), best - beside)) {
+      best = plans_[order].bytes() + beside;
       form = order;
       binned = true;
     }

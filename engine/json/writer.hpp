@@ -1,62 +1,16 @@
-// Spate - JSON out: a thin writer for answers, the only place that includes RapidJSON.
+// Spate - JSON out: a thin writer for answers, on RapidJSON, which only this folder includes.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <rapidjson/writer.h>
 
-#include "engine/json/utf8.hpp"
+#include "engine/json/string_sink.hpp"
 
 namespace spate::json {
-
-/// The stream that RapidJSON writes to: a std::string grown in steps and cut to size by Flush(), so
-/// that a character costs a store and no call.
-class StringSink {
-public:
-  using Ch = char;
-  explicit StringSink(std::string& out) noexcept : out_(&out) { sync(); }
-
-  void Put(char c) {
-    if (at_ == end_) {
-      grow(1);
-    }
-    *at_++ = c;
-  }
-  void put_unsafe(char c) noexcept { *at_++ = c; }
-  void reserve(std::size_t bytes) {
-    if (static_cast<std::size_t>(end_ - at_) < bytes) {
-      grow(bytes);
-    }
-  }
-  void append(std::string_view text) {
-    reserve(text.size());
-    text.copy(at_, text.size());
-    at_ += text.size();
-  }
-  void Flush() {
-    out_->resize(static_cast<std::size_t>(at_ - out_->data()));
-    sync();
-  }
-  [[nodiscard]] std::size_t size() const noexcept {
-    return static_cast<std::size_t>(at_ - out_->data());
-  }
-  /// Goes on behind what the string holds now.
-  void sync() noexcept { at_ = end_ = out_->data() + out_->size(); }
-
-private:
-  void grow(std::size_t bytes) {
-    const auto used = static_cast<std::size_t>(at_ - out_->data());
-    out_->resize(used + bytes + used / 2 + 256);
-    at_ = out_->data() + used;
-    end_ = out_->data() + out_->size();
-  }
-
-  std::string* out_;
-  char* at_ = nullptr;
-  char* end_ = nullptr;
-};
 
 /// RapidJSON finds these two by argument-dependent lookup.
 inline void PutReserve(StringSink& sink, std::size_t bytes) {
@@ -103,15 +57,7 @@ public:
   Writer& key(std::string_view name) { return string(name); }
   /// Escapes what JSON asks for; bytes that are no UTF-8 become U+FFFD.
   Writer& string(std::string_view text) {
-    next_document();
-    if (is_ascii(text) || is_utf8(text)) {
-      put_string(text);
-    } else {
-      std::string clean;
-      append_utf8_lossy(clean, text);
-      put_string(clean);
-    }
-    return *this;
+    return written(rapidjson::kStringType, [text](StringSink& sink) { append_quoted(sink, text); });
   }
   Writer& integer(std::int64_t value) {
     next_document();
@@ -125,15 +71,16 @@ public:
   }
   /// `text` is a number in JSON's grammar and appears as it is.
   Writer& number_text(std::string_view text) {
-    next_document();
-    writer_.RawValue(text.data(), text.size(), rapidjson::kNumberType);
-    return *this;
+    return written(rapidjson::kNumberType, [text](StringSink& sink) { sink.append(text); });
   }
   /// `text` is one whole JSON value and appears as it is.
   Writer& raw(std::string_view text) {
-    next_document();
-    writer_.RawValue(text.data(), text.size(), rapidjson::kObjectType);
-    return *this;
+    return raw([text](StringSink& sink) { sink.append(text); });
+  }
+  /// `write(StringSink&)` appends one whole JSON value.
+  template <class Write, class = std::enable_if_t<std::is_invocable_v<Write, StringSink&>>>
+  Writer& raw(Write&& write) {
+    return written(rapidjson::kObjectType, write);
   }
   Writer& boolean(bool value) {
     next_document();
@@ -155,6 +102,8 @@ public:
   }
   Writer& member(std::string_view name, bool value) { return key(name).boolean(value); }
 
+  /// Makes room for so many bytes more at once. Only a hint.
+  void reserve(std::size_t bytes) { sink_.reserve(bytes); }
   /// Bytes that `out` would hold if the document ended here.
   [[nodiscard]] std::size_t size() const noexcept { return sink_.size(); }
 
@@ -165,15 +114,16 @@ private:
       writer_.Reset(sink_);
     }
   }
-  void put_string(std::string_view text) {
-    writer_.String(text.empty() ? "" : text.data(), static_cast<rapidjson::SizeType>(text.size()));
-  }
-  static bool is_ascii(std::string_view text) noexcept {
-    unsigned char seen = 0;
-    for (const char c : text) {
-      seen = static_cast<unsigned char>(seen | static_cast<unsigned char>(c));
+  /// RapidJSON writes what goes before a value, `write` the value.
+  template <class Write>
+  Writer& written(rapidjson::Type type, Write&& write) {
+    next_document();
+    writer_.RawValue("", 0, type);
+    write(sink_);
+    if (writer_.IsComplete()) {
+      sink_.Flush();
     }
-    return seen < 0x80;
+    return *this;
   }
 
   StringSink sink_;

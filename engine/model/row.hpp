@@ -59,6 +59,12 @@ inline constexpr std::size_t kTextHeadBytesMax = 11;
 /// The same where 8 bytes more than the varint takes may be overwritten.
 [[nodiscard]] inline char* write_varint_wide(char* at, std::uint64_t value) noexcept {
   if constexpr (std::endian::native == std::endian::little) {
+    if (value < 0x4000) { // Most: one byte or two.
+      const unsigned more = value >= 0x80 ? 1 : 0;
+      const auto x = static_cast<std::uint16_t>((value & 0x7f) | more << 7 | (value >> 7) << 8);
+      std::memcpy(at, &x, sizeof x);
+      return at + 1 + more;
+    }
     if (value < std::uint64_t{1} << 56) {
       // Spreads seven bits to each byte in three steps, all bytes at once.
       std::uint64_t x = (value & 0x0fffffff) | ((value & 0x00fffffff0000000) << 4);
@@ -96,6 +102,10 @@ void append_number_text(std::string& row, std::string_view text);
 
 /// The decimal text of a number, as it was sent.
 void append_text(std::string& out, Decimal value);
+/// The same onto a buffer that has kDecimalTextBytesMax of room, all of which may be overwritten.
+/// Takes any scale, also one that only a damaged row has.
+inline constexpr std::size_t kDecimalTextBytesMax = 280;
+[[nodiscard]] char* write_text(char* at, Decimal value) noexcept;
 
 /// Reads the values of a row one by one, in the order of its shape.
 class RowReader {
@@ -103,7 +113,30 @@ public:
   RowReader(const Shape& shape, std::string_view row) noexcept : shape_(&shape), bytes_(row) {}
 
   /// False at the end, or where the bytes do not fit the shape: then corrupt() is true.
-  bool next(Value& out) noexcept;
+  bool next(Value& out) noexcept {
+    if (next_ == shape_->fields().size() || !bytes_.ok()) {
+      return false;
+    }
+    switch (shape_->fields()[next_].value_class) {
+    case ValueClass::boolean:
+      out = bytes_.be<std::uint8_t>() != 0;
+      break;
+    case ValueClass::string:
+      out = bytes_.bytes(bytes_.varint());
+      break;
+    case ValueClass::number: {
+      const auto head = bytes_.be<std::uint8_t>();
+      if (head == kNumberTextHead) {
+        out = NumberText{bytes_.bytes(bytes_.varint())};
+      } else {
+        out = Decimal{bytes_.svarint(), head};
+      }
+      break;
+    }
+    }
+    ++next_;
+    return bytes_.ok();
+  }
   [[nodiscard]] std::size_t field() const noexcept { return next_ - 1; } ///< Of the last value.
   [[nodiscard]] bool corrupt() const noexcept { return !bytes_.ok(); }
   [[nodiscard]] const char* position() const noexcept { return bytes_.position(); }

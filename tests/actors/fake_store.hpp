@@ -66,6 +66,7 @@ public:
   Result<storage::AggregatePage> aggregate(const storage::AggregateRequest&) override {
     return unused();
   }
+  Result<storage::LogPage> log(const storage::LogRequest&) override { return {}; }
   Result<storage::Operation> erase(const storage::EraseRequest&) override { return unused(); }
   Result<storage::Operation> compact(const Uuid&) override { return unused(); }
   Result<storage::Operation> check(const Uuid&) override { return unused(); }

@@ -46,6 +46,7 @@ struct BackupNode {
         node([this](Services& services) { services.backups = &backups; }) {}
   ~BackupNode() {
     hold = false;
+    backups.stop(); // It may be about to write there.
     std::filesystem::remove_all(directory);
   }
   Answer post(const std::string& body, const std::string& headers = "") {

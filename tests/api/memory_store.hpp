@@ -204,6 +204,7 @@ public:
       }
     }
   }
+  Result<storage::LogPage> log(const storage::LogRequest&) override { return {}; }
   Result<storage::Operation> erase(const storage::EraseRequest& request) override {
     const std::scoped_lock lock(mutex_);
     const auto device = devices_.find(request.device);

@@ -27,6 +27,7 @@ TEST_CASE("metrics tell of each stage that sealed blocks go through, in base uni
   stats.expired_rows = 118;
   stats.erasures = 19;
   stats.damaged_blocks = 20;
+  stats.erasures_blocked = 3;
   const std::string body = node.get("/metrics").body;
   for (const std::string line : {
            "# TYPE spate_store_disk_bytes gauge\nspate_store_disk_bytes 101\n",
@@ -52,6 +53,7 @@ TEST_CASE("metrics tell of each stage that sealed blocks go through, in base uni
            "# TYPE spate_store_expired_records_total counter\nspate_store_expired_records_total "
            "118\n",
            "# TYPE spate_store_erasures gauge\nspate_store_erasures 19\n",
+           "# TYPE spate_store_erasures_blocked gauge\nspate_store_erasures_blocked 3\n",
            "# TYPE spate_store_damaged_blocks gauge\nspate_store_damaged_blocks 20\n",
        }) {
     CAPTURE(line);

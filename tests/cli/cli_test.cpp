@@ -163,6 +163,11 @@ TEST_CASE("a bar is full at the end, and not beyond it") {
   CHECK(bar_text(0, 0) == "[####################]");
 }
 
+TEST_CASE("a part of long work shows its bytes, and a bar where their sum is known") {
+  CHECK(part_text("copy", 256, 1024) == "copy [#####---------------] 256 B of 1.00 KiB");
+  CHECK(part_text("records", 12, 0) == "records 12");
+}
+
 TEST_CASE("the target of an export holds only what was asked for") {
   StoreVerbOptions options;
   options.device = "a b:ü";

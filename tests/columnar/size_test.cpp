@@ -83,6 +83,38 @@ TEST_CASE("noise takes little more than its entropy") {
   CHECK(bytes_of(2048, Heads::with, {value}) < 2048 * 2.15 / 8 + 110);
 }
 
+TEST_CASE("a few values that lie far apart cost a list of them and a choice in each row") {
+  const auto value = [](std::size_t i) {
+    return std::to_string(noise(1'000'000 + noise(i) % 100) % 1'000'000'000'000);
+  };
+  const double choices = 2048 * 6.65 / 8;
+  const double list = 100 * 34.0 / 8; // Sorted: the logarithm of how far they are apart.
+  CHECK(bytes_of(2048, Heads::with, {value}) < choices + list + 200);
+}
+
+TEST_CASE("what an encoder has written before does not change what it writes") {
+  model::ShapeTable shapes;
+  const auto* shape = shapes.intern({{"v", ValueClass::number}});
+  BlockEncoder used;
+  for (std::size_t block = 0; block < 40; ++block) {
+    const std::size_t rows = 30 + noise(block) % 600;
+    const std::uint64_t most = std::uint64_t{1} << (2 + noise(block + 100) % 30);
+    AnyRows any;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const std::uint64_t bits = noise(1000 * block + i);
+      any.values.push_back(number_bytes(std::to_string(bits % most >> (bits >> 60))));
+      const auto ms = static_cast<std::int64_t>(1'600'000'000'000 + i * 5'000 + bits % 3'000);
+      any.rows.push_back({ms * 1'000'000, ms + 5, model::TsSource::device, {}});
+    }
+    any.finish();
+    std::string by_used;
+    std::string by_fresh;
+    used.encode(*shape, any.rows, Heads::with, by_used);
+    BlockEncoder().encode(*shape, any.rows, Heads::with, by_fresh);
+    CHECK(by_used == by_fresh);
+  }
+}
+
 TEST_CASE("a float that was widened to a double costs what the float costs") {
   const auto decimal = [](std::size_t i) {
     return fixed(70 + static_cast<double>(noise(i) % 64) / 10, 1);

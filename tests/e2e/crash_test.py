@@ -7,10 +7,11 @@ import json
 import os
 import random
 import subprocess
+import threading
 import time
 import unittest
 
-from spate_node import BIN, Directory, Node
+from spate_node import BIN, Directory, Node, connect, publish, read_packet
 
 CYCLES = int(os.environ.get("SPATE_CRASH_CYCLES", "20"))
 SEED = int(os.environ.get("SPATE_CRASH_SEED", "1"))
@@ -75,6 +76,43 @@ class Crash(unittest.TestCase):
             print(f"seed {SEED}: {result['checked']:,} records checked; of {self.died_starting} that died while they started "
                   f"{self.died_ready} were ready")
             self.assertEqual(node.terminate(), 0)
+
+    def test_control_what_was_only_sent_is_lost(self):
+        """Counts a record as acknowledged when it was sent: the same check must then find losses."""
+        with Directory() as directory:
+            data = directory / "data"
+            node = Node(data, "--shards", "2").wait_ready()
+            begin_ms = int(time.time() * 1000) - 100_000
+            connection = node.connect()
+            connection.sendall(connect("control"))
+            read_packet(connection)
+            # One that is stored, so that the device is known; then a burst that nobody waits for.
+            connection.sendall(publish("devices/control/telemetry", json.dumps({"ts": begin_ms, "v": 0})))
+            read_packet(connection)
+            burst = [publish("devices/control/telemetry", json.dumps({"ts": begin_ms + i, "v": i}), i % 65535 + 1)
+                     for i in range(1, 20001)]
+            sender = threading.Thread(target=self.send_all, args=(connection, b"".join(burst)), daemon=True)
+            sender.start()
+            node.kill()
+            sender.join(60)
+            connection.close()
+            lines = [f"control\t{begin_ms + i}\t{0:016x}\n" for i in range(20001)]
+            acks = directory / "acks"
+            acks.write_text("# spate acks 1\n" + "".join(lines) + f"# end {len(lines)}\n")
+            node = Node(data, "--shards", "2").wait_ready()
+            verify = subprocess.run([str(BIN / "spate-loadgen"), "verify", "--acks", str(acks), "--api", node.url,
+                                     "--json", "-", "--quiet"], capture_output=True, text=True, timeout=600)
+            self.assertNotEqual(verify.returncode, 0, "no record was lost: the test can not tell")
+            missing = json.loads(verify.stdout)["missing"]
+            self.assertGreater(missing, 0, "no record was lost: the test can not tell")
+            print(f"control: of {len(lines):,} records that were only sent {missing:,} lost")
+            self.assertEqual(node.terminate(), 0)
+
+    def send_all(self, connection, data):
+        try:
+            connection.sendall(data)
+        except OSError:
+            pass  # The node is gone.
 
 
 if __name__ == "__main__":

@@ -63,6 +63,25 @@ class Offline(unittest.TestCase):
             self.assertEqual(page["items"][0]["result"]["faults"], [])
             self.assertEqual(node.terminate(), 0)
 
+            # The log: every record once, and behind a position what came after it.
+            code, out, said = store("log", *where)
+            self.assertEqual(code, 0, said)
+            lines = [json.loads(line) for line in out.splitlines()]
+            self.assertEqual(len(lines), DEVICES * RECORDS)
+            self.assertEqual(len({line["position"] for line in lines}), DEVICES * RECORDS)
+            self.assertEqual({line["device"] for line in lines}, {f"d{i}" for i in range(DEVICES)})
+            self.assertEqual(said.count("Next: --from "), 2)
+            mine = [line for line in lines if line["device"] == "d1"]
+            self.assertEqual([line["data"]["values"]["t"] for line in mine], [number(i + 1) for i in range(RECORDS)])
+            code, out, said = store("log", "--from", mine[9]["position"], "--device", "d1", "--limit", "3", *where)
+            self.assertEqual((code, [json.loads(line) for line in out.splitlines()]), (0, mine[10:13]), said)
+            for position, status, words in (("0.99999.1", 1, "not reached yet"), ("7.1.1", 2, "given were 2"),
+                                            ("x", 2, "like 0.4711.3")):
+                code, out, said = store("log", "--from", position, *where)
+                self.assertEqual((code, out), (status, ""), said)
+                self.assertIn(words, said)
+            self.assertEqual(store("log")[0], 2)
+
             # Shards and directories are what the store says, not the defaults.
             code, out, said = store("stats", "-o", "json", *where)
             self.assertEqual(code, 0, said)

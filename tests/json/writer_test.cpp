@@ -77,3 +77,31 @@ TEST_CASE("an empty view is an empty string") {
   Writer(out).string({});
   CHECK(out == "\"\"");
 }
+
+TEST_CASE("a character that needs an escape is found wherever it stands") {
+  for (const std::string_view special : {"\"", "\\", "\n", "\x01", "\x1f", "\xc3\xbc"}) {
+    for (std::size_t at = 0; at < 20; ++at) {
+      CAPTURE(at);
+      const std::string text =
+          std::string(at, 'a') + std::string(special) + std::string(20 - at, '~');
+      std::string out;
+      Writer(out).string(text);
+      REQUIRE(nlohmann::json::accept(out));
+      CHECK(nlohmann::json::parse(out).get<std::string>() == text);
+    }
+  }
+}
+
+TEST_CASE("a value that is written past the writer stands like any other") {
+  std::string out;
+  Writer w(out);
+  const auto two = [](spate::json::StringSink& sink) {
+    sink.append("[");
+    sink.append(std::int64_t{-1'700'000'000'123});
+    sink.append("]");
+  };
+  w.begin_object().key("a").raw(two).key("b").raw(two).member("c", true).end_object();
+  w.raw(two); // A document of its own.
+  w.null();
+  CHECK(out == R"({"a":[-1700000000123],"b":[-1700000000123],"c":true}[-1700000000123]null)");
+}

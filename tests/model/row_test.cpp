@@ -1,5 +1,6 @@
 #include "engine/model/row.hpp"
 
+#include <cstdint>
 #include <doctest/doctest.h>
 
 #include <limits>
@@ -184,5 +185,25 @@ TEST_CASE("the writers onto a buffer give the bytes of those that append") {
     char* end = write_string(buffer, text);
     end = write_number_text(write_boolean(end, true), "1e5");
     CHECK(std::string(buffer, end) == row);
+  }
+}
+
+TEST_CASE("the text of a decimal has all its digits at any scale, within its room") {
+  for (const std::int64_t mantissa : {std::int64_t{0}, std::int64_t{7}, std::int64_t{-2345},
+                                      std::int64_t{10'000'000'000}, kMax, -kMax - 1}) {
+    for (unsigned scale = 0; scale < 256; ++scale) { // Damaged rows have any.
+      std::string wanted = std::to_string(mantissa);
+      const std::size_t first = mantissa < 0 ? 1 : 0;
+      if (const std::size_t digits = wanted.size() - first; digits <= scale) {
+        wanted.insert(first, scale + 1 - digits, '0');
+      }
+      if (scale != 0) {
+        wanted.insert(wanted.size() - scale, 1, '.');
+      }
+      std::string room(kDecimalTextBytesMax + 8, '#');
+      const char* const end = write_text(room.data(), {mantissa, static_cast<std::uint8_t>(scale)});
+      REQUIRE(std::string_view(room.data(), static_cast<std::size_t>(end - room.data())) == wanted);
+      REQUIRE(room.substr(kDecimalTextBytesMax) == "########");
+    }
   }
 }

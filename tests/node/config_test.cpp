@@ -55,6 +55,8 @@ TEST_SUITE("node.config") {
     CHECK(example->store.log_bytes_max == defaults.store.log_bytes_max);
     CHECK(example->store.fold_cpu_max == defaults.store.fold_cpu_max);
     CHECK(example->store.fold_age_ms == defaults.store.fold_age_ms);
+    CHECK(example->store.log_retention_bytes == defaults.store.log_retention_bytes);
+    CHECK(example->store.log_retention_s == defaults.store.log_retention_s);
     CHECK(example->retention_s == defaults.retention_s);
     CHECK(example->backup_directory == defaults.backup_directory);
     CHECK(example->store.rejections_max == defaults.store.rejections_max);
@@ -106,14 +108,21 @@ TEST_SUITE("node.config") {
     }
     CHECK(fault_of("[store]\nfold_age_ms = 1\n")
               .starts_with("a.toml:2:15: store.fold_age_ms takes an integer from 1000 to "));
+    CHECK(fault_of("[store]\nlog_retention_bytes = -1\n")
+              .starts_with("a.toml:2:23: store.log_retention_bytes takes an integer from 0 to "));
+    CHECK(fault_of("[store]\nlog_retention = \"1\"\n")
+              .starts_with("a.toml:2:17: store.log_retention takes \"forever\" or "));
     CHECK(fault_of("[backup]\ndirectory = \"\"\n").starts_with("a.toml:2:13: backup.directory is"));
     CHECK(fault_of("[backup]\ndir = \"/b\"\n").starts_with("a.toml:2:1: unknown key 'dir'"));
     const auto config = parse_config("[store]\nfold_cpu_max = 1\ntail_bytes_max = 4194304\n"
+                                     "log_retention_bytes = 0\nlog_retention = \"36h\"\n"
                                      "[backup]\ndirectory = \"/b\"\n",
                                      "a.toml");
     REQUIRE(config);
     CHECK(config->store.fold_cpu_max == 1.0);
     CHECK(config->store.tail_bytes_max == 4u << 20);
+    CHECK(config->store.log_retention_bytes == 0);
+    CHECK(config->store.log_retention_s == 129'600);
     CHECK(config->backup_directory == "/b");
   }
 

@@ -24,13 +24,18 @@
 
 namespace spate::storage::test {
 
-/// A record that owns its values. `rank` says when it arrived among those of its series and time.
+/// A record that owns its values.
 struct PlainRow {
   std::uint32_t series = 0;
   std::int64_t time_ns = 0;
   model::TsSource source = model::TsSource::device;
   std::string values;
+  std::uint64_t rank = 0; ///< When it arrived among those of its shape and time, as reads see it.
 };
+
+/// Ranks of rows in tails. Those in main blocks have 0, in late ones the block's order.
+inline constexpr std::uint64_t kLateTailRank = UINT64_MAX;
+inline constexpr std::uint64_t kMainTailRank = kLateTailRank - 1;
 
 inline std::string number_row(const std::string& text) {
   std::string out;
@@ -132,10 +137,11 @@ public:
       REQUIRE(db_->Flush({}, generation->handle()).ok());
     }
   }
-  void tail(std::vector<PlainRow> rows) {
+  void tail(std::vector<PlainRow> rows, BlockKind kind = BlockKind::main) {
     kept_.push_back(std::move(rows));
     TailRows tail;
     tail.series = kept_.back().at(0).series;
+    tail.kind = kind;
     for (const PlainRow& row : kept_.back()) {
       tail.rows.push_back({row.time_ns, row.time_ns / 1'000'000, row.source, row.values});
     }

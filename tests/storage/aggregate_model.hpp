@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -23,26 +24,30 @@ struct PlainValue {
 /// By start and path: the values in the order of reading.
 using PlainBuckets = std::map<std::int64_t, std::map<std::string, std::vector<PlainValue>>>;
 
-/// Rows as reading gives them: by time, series, arrival, without repeats. `rows` come in the order
-/// of arrival in each series.
+/// Rows as reading gives them: by time, series, arrival, without repeats, of which the retention
+/// class makes no difference. `rows` come in the order of arrival in each series.
 inline std::vector<PlainRow> without_repeats(const BlocksFixture& blocks,
                                              std::vector<PlainRow> rows) {
   std::stable_sort(rows.begin(), rows.end(), [](const PlainRow& a, const PlainRow& b) {
-    return std::pair(a.time_ns, a.series) < std::pair(b.time_ns, b.series);
+    return std::tuple(a.time_ns, a.rank, a.series) < std::tuple(b.time_ns, b.rank, b.series);
   });
   std::vector<PlainRow> out;
   for (const PlainRow& row : rows) {
+    const model::Shape& shape = blocks.shape_of_series(row.series);
     bool repeated = false;
-    for (auto at = out.rbegin();
-         at != out.rend() && at->time_ns == row.time_ns && at->series == row.series; ++at) {
+    for (auto at = out.rbegin(); at != out.rend() && at->time_ns == row.time_ns; ++at) {
       repeated = repeated ||
                  (row.source == model::TsSource::device && at->source == model::TsSource::device &&
-                  model::same_values(blocks.shape_of_series(row.series), at->values, row.values));
+                  &shape == &blocks.shape_of_series(at->series) &&
+                  model::same_values(shape, at->values, row.values));
     }
     if (!repeated) {
       out.push_back(row);
     }
   }
+  std::stable_sort(out.begin(), out.end(), [](const PlainRow& a, const PlainRow& b) {
+    return std::pair(a.time_ns, a.series) < std::pair(b.time_ns, b.series);
+  });
   return out;
 }
 

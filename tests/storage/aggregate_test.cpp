@@ -2,6 +2,7 @@
 #include "storage/aggregate.hpp"
 
 #include <deque>
+#include <map>
 
 #include "tests/storage/aggregate_fixture.hpp"
 #include "tests/storage/aggregate_model.hpp"
@@ -131,6 +132,7 @@ struct RandomDevice {
           });
       if (!erased) {
         rows.push_back(row);
+        rows.back().rank = kind == BlockKind::main ? 0 : order;
       }
     }
     if (chance(6)) {
@@ -138,7 +140,8 @@ struct RandomDevice {
     }
   }
   void add_series(std::uint32_t series) {
-    std::vector<PlainRow> sent; // What may be sent again.
+    std::vector<PlainRow>& sent = sent_in[shape_of(series)]; // What may be sent again.
+    const std::vector<PlainRow> in_other_classes = sent;
     std::int64_t at = -kSpan / 2;
     plain_numbers = chance(2);
     while (chance(8) ? false : at < kSpan / 3) {
@@ -146,6 +149,12 @@ struct RandomDevice {
       for (std::uint64_t i = 0; i < below(40) + 1; ++i) {
         at += static_cast<std::int64_t>(below(12)) + (block.empty() ? 1 : 0);
         PlainRow next = row(series, at);
+        const auto same_time =
+            std::find_if(in_other_classes.begin(), in_other_classes.end(),
+                         [&](const PlainRow& other) { return other.time_ns == at; });
+        if (same_time != in_other_classes.end() && chance(2)) {
+          next.values = same_time->values;
+        }
         if (!block.empty() && block.back().time_ns == at) {
           next.source = model::TsSource::server; // No repeat that the commit would have found.
         }
@@ -158,6 +167,7 @@ struct RandomDevice {
     const auto stray = [&] {
       if (!sent.empty() && chance(2)) {
         PlainRow again = sent[below(sent.size())];
+        again.series = series;
         again.source = chance(4) ? model::TsSource::server : again.source;
         return again;
       }
@@ -175,12 +185,16 @@ struct RandomDevice {
       put(block, BlockKind::late, order);
       sent.insert(sent.end(), block.begin(), block.end());
     }
-    for (std::uint64_t tails = below(3); tails > 0; --tails) {
+    const std::uint64_t tails = below(3);
+    for (std::uint64_t n = 0; n < tails; ++n) {
       std::vector<PlainRow> tail;
       for (std::uint64_t i = 0; i < below(20) + 1; ++i) {
         tail.push_back(chance(2) ? stray() : row(series, kSpan / 3 + time() / 8));
       }
-      blocks.tail(tail);
+      for (PlainRow& row : tail) {
+        row.rank = n == 0 ? test::kMainTailRank : test::kLateTailRank;
+      }
+      blocks.tail(tail, n == 0 ? BlockKind::main : BlockKind::late);
       rows.insert(rows.end(), tail.begin(), tail.end());
     }
   }
@@ -189,6 +203,7 @@ struct RandomDevice {
   BlocksFixture blocks;
   std::vector<std::size_t> runs[2];
   std::vector<Erasure> erasures;
+  std::map<std::uint32_t, std::vector<PlainRow>> sent_in; ///< By shape.
   std::vector<PlainRow> rows;
   bool plain_numbers = false;
 };
@@ -300,6 +315,40 @@ TEST_CASE("blocks that lie in one bucket are answered by their heads") {
   }
 }
 
+TEST_CASE("what is sent again in another retention class counts once, wherever it lies") {
+  for (int place = 0; place < 4; ++place) {
+    CAPTURE(place);
+    BlocksFixture blocks;
+    blocks.shape(1, kTemperature);
+    const std::uint32_t before = series_of(0, 1);
+    const std::uint32_t after = series_of(1, 1);
+    blocks.series(before);
+    blocks.series(after);
+    blocks.block(minutes(before, 0, 100), BlockKind::main, order_of(1), blocks.run(0), kWith);
+    const auto again = minutes(after, 0, 10);
+    if (place == 0) {
+      blocks.block(again, BlockKind::main, order_of(2), blocks.run(1), kWith);
+    } else if (place == 1) {
+      blocks.block(again, BlockKind::late, order_of(2), std::nullopt, kWith);
+    } else {
+      blocks.tail(again, place == 2 ? BlockKind::main : BlockKind::late);
+    }
+    blocks.block(minutes(after, kDay, 100), BlockKind::main, order_of(3), blocks.run(1), kWith);
+    for (const bool descending : {false, true}) {
+      AggregateRequest request = ask(bit(Function::count) | bit(Function::sum), kDay);
+      request.descending = descending;
+      AggregateCounts counts;
+      const auto page = blocks.aggregate(request, &counts);
+      REQUIRE(page);
+      REQUIRE(page->buckets.size() == 2);
+      CHECK(value(*page, Function::count, 0) == "100");
+      CHECK(value(*page, Function::count, 1) == "100");
+      CHECK(value(*page, Function::sum, 0) == value(*page, Function::sum, 1));
+      CHECK(counts.heads == 1); // The day on which nothing was sent again.
+    }
+  }
+}
+
 TEST_CASE("a page reads no further than it must") {
   BlocksFixture blocks;
   blocks.shape(1, kTemperature);
@@ -342,7 +391,7 @@ TEST_CASE("buckets reach to both ends of time") {
   blocks.shape(1, kTemperature);
   blocks.series(1);
   std::vector<PlainRow> rows;
-  for (const std::int64_t time : {INT64_MIN, std::int64_t{-1}, std::int64_t{0}, INT64_MAX - 1}) {
+  for (const std::int64_t time : {INT64_MIN, std::int64_t{-1}, std::int64_t{0}, INT64_MAX}) {
     rows.push_back({1, time, model::TsSource::device, number_row("1")});
   }
   SUBCASE("in a block") {

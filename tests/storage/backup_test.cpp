@@ -4,6 +4,8 @@
 #include <thread>
 
 #include "storage/command_log.hpp"
+#include "storage/kept_log.hpp"
+#include "tests/storage/kept_log_fixture.hpp"
 #include "tests/storage/store_fixture.hpp"
 
 using namespace spate;
@@ -118,6 +120,34 @@ TEST_SUITE("backups") {
     CHECK(f.restored_records(*made, "d1") == 100);
     CHECK(f.restored_records(*made, "d2") == 50);
     CHECK(f.store->health()[0].ok);
+  }
+
+  TEST_CASE("a restored store keeps the positions up to the backup, and counts on from there") {
+    BackupFixture f;
+    f.open();
+    f.put("d", 1, "1");
+    f.reopen(); // Commit 1 lies in the archive now, and once more in the live file.
+    f.put("d", 2, "2");
+    const auto made = f.back_up();
+    REQUIRE(made);
+    f.put("d", 3, "3");
+    const Texts before = Consumer().read(*f.store);
+    REQUIRE(before.size() == 3);
+    const std::string copy = f.dir.sub("restored");
+    REQUIRE(restore_backup(f.target, *made, {copy}, {}));
+    CHECK_FALSE(KeptLog::is_kept(copy + "/db"));
+    Fixture restored;
+    restored.options = f.options;
+    restored.options.data_dirs = {copy};
+    restored.open();
+    Consumer behind({0, 1, 1});
+    CHECK(behind.read(*restored.store) == Texts{before[1]});
+    CHECK(behind.gaps.empty());
+    LogRequest ahead;
+    ahead.after = {0, 3, 1};
+    CHECK(restored.store->log(ahead).error().code == Errc::cursor_invalid);
+    restored.put("d", 4, "4");
+    CHECK(behind.read(*restored.store) == Texts{"0.3.1 d 4=4"});
   }
 
   TEST_CASE("writers go on during a backup, and what it holds is a beginning of what they wrote") {

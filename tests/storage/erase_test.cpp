@@ -1,7 +1,11 @@
 // Spate - tests of erasing for good: what must be gone from reads, memory and register, and what
 // happens when the directory fails meanwhile.
+#include <atomic>
 #include <thread>
 
+#include <rocksdb/snapshot.h>
+
+#include "storage/aggregate.hpp"
 #include "storage/rocks_options.hpp"
 #include "tests/storage/live_fixture.hpp"
 #include "tests/storage/power_fs.hpp"
@@ -39,6 +43,30 @@ struct EraseFixture : Fixture {
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
+  }
+  /// Until it has come so far; it has not ended then.
+  void await_steps(const Uuid& id, std::uint64_t steps) {
+    for (;;) {
+      const auto operation = store->operation(id);
+      REQUIRE(operation);
+      REQUIRE(*operation);
+      REQUIRE_FALSE((*operation)->ended());
+      if ((*operation)->done >= steps) {
+        return;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  /// Long enough that it would have ended, if nothing held it.
+  void check_held(const Uuid& id) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    CHECK_FALSE((*store->operation(id))->ended());
+  }
+  void with_database(const std::function<void(rocksdb::DB&)>& use) {
+    REQUIRE(store->with_databases([&](const std::string&, rocksdb::DB& db, const auto&) {
+      use(db);
+      return Result<void>();
+    }));
   }
   Texts last(const std::string& device) {
     auto page = store->last(device);
@@ -255,6 +283,107 @@ TEST_SUITE("erase") {
     f.open();
     CHECK(stats().fold_lag_ms > 0);
     CHECK(stats().generation_bytes > 0);
+  }
+
+  TEST_CASE(
+      "an erasure waits for snapshots that show the old register, and for files of a backup") {
+    EraseFixture f;
+    f.open();
+    f.put("d", 1, "11");
+    const rocksdb::Snapshot* snapshot = nullptr;
+    f.with_database([&](rocksdb::DB& db) { snapshot = db.GetSnapshot(); });
+    const Uuid id = f.erase("d").id;
+    f.await_steps(id, 4);
+    f.check_held(id);
+    f.with_database([&](rocksdb::DB& db) {
+      REQUIRE(db.DisableFileDeletions().ok()); // As a backup does while it copies.
+      db.ReleaseSnapshot(snapshot);
+    });
+    f.check_held(id);
+    f.with_database([](rocksdb::DB& db) { REQUIRE(db.EnableFileDeletions(false).ok()); });
+    f.await(id);
+    f.store->stop();
+  }
+
+  TEST_CASE("an erasure that waits for a reader commits nothing, and ends when it is gone") {
+    EraseFixture f;
+    f.options.seal_rows = 1;
+    f.open();
+    for (int i = 1; i <= 4; ++i) {
+      f.put("d", i, std::to_string(i));
+    }
+    std::atomic<bool> reading{false};
+    std::atomic<bool> go{false};
+    std::thread reader([&] {
+      ScanRequest request;
+      request.device = "d";
+      request.cancelled = [&] {
+        reading = true;
+        while (!go) {
+          std::this_thread::yield();
+        }
+        return false;
+      };
+      const auto page = f.store->scan(request);
+      CHECK((page && page->records.size() == 4)); // As of its begin.
+    });
+    while (!reading) {
+      std::this_thread::yield();
+    }
+    const Uuid id = f.erase("d").id;
+    f.await_steps(id, 2);
+    f.check_held(id); // Folds, and then only waits.
+    const std::uint64_t commits = f.store->stats().commits;
+    f.check_held(id);
+    CHECK(f.store->stats().commits == commits);
+    go = true;
+    reader.join();
+    f.await(id);
+    CHECK(f.all("d").empty());
+  }
+
+  TEST_CASE(
+      "a span without an end takes the last moment there is, in reads and folds; others not") {
+    for (const bool whole : {true, false}) {
+      CAPTURE(whole);
+      EraseLive f;
+      f.options.policy.rows = 2;
+      f.open();
+      f.put(1, "1");
+      f.put(INT64_MAX, "2");
+      f.put(3, "3"); // Late.
+      f.commit_nothing();
+      const std::size_t left = whole ? 0 : 1;
+      f.erase(0, whole ? INT64_MAX : INT64_MAX - 1);
+      constexpr auto kCount = static_cast<std::size_t>(Function::count);
+      const auto count = [&]() -> std::size_t {
+        const auto view = f.live->view("d");
+        AggregatedDevice device{{f.live->database(), *view->blocks, view->device},
+                                {{view->series[0].number, view->series[0].shape, INT64_MIN}},
+                                {},
+                                view->blocks->erasures};
+        AggregateRequest request;
+        request.functions = bit(Function::count);
+        const auto page = aggregate_device(device, request);
+        REQUIRE(page);
+        return page->buckets.empty() ? 0
+                                     : std::stoul(page->buckets[0].fields[0].values[kCount].text);
+      };
+      CHECK(f.all("d").records.size() == left);
+      CHECK(count() == left);
+      CHECK(f.last().size() == left);
+      const std::uint64_t sequence = f.live->sequence();
+      f.live->freeze();
+      while (!f.live->blocks().folded_through(sequence) ||
+             !f.live->blocks().maintenance().erased_through(1)) {
+        f.live->tick_log();
+        f.commit_nothing();
+        std::this_thread::yield();
+      }
+      REQUIRE(f.live->forget_erasure(1).ok());
+      CHECK(f.all("d").records.size() == left);
+      CHECK(count() == left);
+    }
   }
 
   TEST_CASE("an erasure whose commit fails is refused at once, and the store can be stopped") {

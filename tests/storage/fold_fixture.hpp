@@ -241,9 +241,7 @@ public:
     erasures_.push_back(erasure);
     for (auto& [key, rows] : model_) {
       if (key.first == device) {
-        std::erase_if(rows, [&](const auto& row) {
-          return row.first.time_ns >= from_ns && row.first.time_ns < to_ns;
-        });
+        std::erase_if(rows, [&](const auto& row) { return erasure.covers(row.first.time_ns); });
       }
     }
   }
@@ -305,8 +303,7 @@ public:
           const bool hidden =
               std::any_of(erasures_.begin(), erasures_.end(), [&](const Erasure& erasure) {
                 return erasure.device == key.first && erasure.number > set.erased_through &&
-                       sequence_of(at.key().order) <= erasure.sequence &&
-                       row.time_ns >= erasure.from_ns && row.time_ns < erasure.to_ns;
+                       erasure.touches(at.key().order, row.time_ns, row.time_ns);
               });
           if (!hidden) {
             rows.push_back({{row.time_ns, row.received_ms, row.source, std::string(row.values)},
@@ -360,6 +357,17 @@ public:
       rows += found(key).on_disk;
     }
     return rows;
+  }
+  /// Whether its blocks in the only run can be read.
+  bool readable(std::uint32_t device) {
+    const auto view = blocks();
+    bool all = true;
+    BlockCursor at(*db_, {set_of(*view, view->runs->at(0))}, nullptr, 0, [&](const auto&) {
+      all = false;
+      return Result<void>();
+    });
+    REQUIRE(at.seek({device, 0, BlockKind::main, INT64_MIN, 0}));
+    return all && at.valid() && at.key().device == device;
   }
   std::vector<Run> run_list() const { return *blocks()->runs; }
   std::size_t run_files() const {

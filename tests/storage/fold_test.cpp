@@ -1,31 +1,10 @@
 // What a fold and a merge make of blocks: every row, in order, once.
-#include <filesystem>
-#include <fstream>
-
 #include "storage/series_writer.hpp"
-#include "tests/storage/fold_fixture.hpp"
+#include "tests/storage/fold_rows.hpp"
 
 namespace spate::storage::test {
 
 namespace {
-
-constexpr std::int64_t kStart = 1'700'000'000'000'000'000;
-const std::uint32_t kNumbers = series_of(0, 1);
-
-std::vector<TestRow> numbers(std::int64_t from_ns, std::int64_t step_ns, int count, int value = 0) {
-  std::vector<TestRow> rows;
-  for (int i = 0; i < count; ++i) {
-    rows.push_back({from_ns + i * step_ns, 1'700'000'000'000 + i, model::TsSource::device,
-                    number_values(std::to_string(value + i) + ".50")});
-  }
-  return rows;
-}
-
-struct Fold {
-  TempDir dir;
-  FoldHost host{dir.path()};
-  Fold() { host.open(); }
-};
 
 /// Rows as devices send them: mostly in order, some late, some twice, some at one time.
 void seal_random(FoldHost& host, std::mt19937& random, int commits, std::int64_t step_ns) {
@@ -322,73 +301,6 @@ TEST_CASE("a reader keeps its runs though an erasure and a merge came since") {
   view.reset();
   REQUIRE(host.run_all());
   CHECK(host.run_files() == files - runs.size());
-}
-
-TEST_CASE("a damaged block is set aside and the rest is folded") {
-  Fold fold;
-  FoldHost& host = fold.host;
-  REQUIRE(host.seal(1, kNumbers, numbers(kStart, 1'000, 50)));
-  REQUIRE(host.seal(2, kNumbers, numbers(kStart, 1'000, 50)));
-  // Damaged before it came to the database: its checksums hold, the block's does not.
-  std::string block = host.encoded(kNumbers, numbers(kStart + 1'000'000, 1'000, 50));
-  block[block.size() / 2] ^= 0x10;
-  auto* active = host.blocks()->generations.back()->handle();
-  REQUIRE(host.database()
-              .Put({}, active,
-                   block_key({1, kNumbers, BlockKind::main, kStart + 1'049'000, order_of(99)}),
-                   block)
-              .ok());
-  REQUIRE(host.database()
-              .Put({}, active, block_key({7, 9, BlockKind::late, kStart, order_of(100)}), block)
-              .ok()); // No such shape.
-  REQUIRE(host.freeze());
-  REQUIRE(host.run_all());
-  host.check_all();
-  CHECK(host.maintenance->counts().damaged_blocks == 2);
-  std::ifstream file(fold.dir.path() + "/quarantine/1.block", std::ios::binary);
-  CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == block);
-  std::ifstream note(fold.dir.path() + "/quarantine/1.txt");
-  const std::string text(std::istreambuf_iterator<char>(note), {});
-  CHECK(text.find("device: 1\n") != std::string::npos);
-  CHECK(text.find("last_time_ns: " + std::to_string(kStart + 1'049'000)) != std::string::npos);
-  host.open();
-  CHECK(host.maintenance->counts().damaged_blocks == 2);
-  host.erase(1, 0, INT64_MAX); // The device's bytes are gone from there too.
-  REQUIRE(host.run_all());
-  CHECK(host.maintenance->counts().damaged_blocks == 1);
-  CHECK_FALSE(std::filesystem::exists(fold.dir.path() + "/quarantine/1.block"));
-}
-
-TEST_CASE("a part of a file that can not be read is passed over up to the next good device") {
-  Fold fold;
-  FoldHost& host = fold.host;
-  for (std::uint32_t device = 1; device <= 400; ++device) {
-    REQUIRE(host.seal(device, kNumbers, numbers(kStart, 1'234'567, 60, static_cast<int>(device))));
-  }
-  REQUIRE(host.freeze());
-  REQUIRE(host.database().Flush({}, host.blocks()->generations[0]->handle()).ok());
-  rocksdb::ColumnFamilyMetaData meta;
-  host.database().GetColumnFamilyMetaData(host.blocks()->generations[0]->handle(), &meta);
-  REQUIRE(meta.levels[0].files.size() == 1);
-  const std::string path = fold.dir.path() + "/db" + meta.levels[0].files[0].name;
-  host.close();
-  {
-    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-    const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(path) / 2);
-    file.seekp(middle);
-    file.write("damaged!", 8);
-  }
-  host.open();
-  REQUIRE(host.run_all());
-  std::size_t whole = 0;
-  for (std::uint32_t device = 1; device <= 400; ++device) {
-    const auto found = host.found({device, kNumbers});
-    CHECK((found.rows.empty() || found.rows == host.expected({device, kNumbers})));
-    whole += found.rows.empty() ? 0 : 1;
-  }
-  CHECK(whole < 400);
-  CHECK(whole >= 300); // One block of the file holds so many devices.
-  CHECK(host.maintenance->counts().damaged_blocks == 1);
 }
 
 } // namespace spate::storage::test

@@ -22,8 +22,8 @@ namespace spate::storage::test {
 
 /// Files are real; beside them stands what a power cut would leave of each: bytes since the last
 /// sync may go, wholly or from any point on; a file or a link whose directory was not synced since
-/// it was made vanishes; a rename that was not synced is undone; a file that was deleted without a
-/// sync of its directory may come back.
+/// it was made vanishes; a rename that was not synced is undone, or not; a file that was deleted
+/// without a sync of its directory may come back.
 class PowerFs final : public rocksdb::FileSystemWrapper {
 public:
   using Options = rocksdb::IOOptions;
@@ -84,6 +84,14 @@ public:
         continue;
       }
       if (!file.entry_synced) {
+        if (file.moved_from) { // It was safe under its old name, and is under one of both.
+          const auto kept = std::min<std::uint64_t>(size, file.bytes->synced);
+          std::filesystem::resize_file(name, kept, error);
+          if (random() % 2 == 0) {
+            std::filesystem::rename(name, *file.moved_from, error);
+          }
+          continue;
+        }
         lost += size;
         if (file.replaced) {
           std::ofstream(name, std::ios::trunc | std::ios::binary) << *file.replaced;
@@ -197,7 +205,14 @@ public:
     auto status = target()->RenameFile(from, to, options, context);
     if (status.ok()) {
       const std::scoped_lock lock(mutex_);
-      State moved = files_[from];
+      State moved;
+      if (const auto known = files_.find(from); known != files_.end()) {
+        moved = known->second;
+      } else { // From before the last cut, so it is on the disk.
+        moved.bytes->size = moved.bytes->synced = std::filesystem::file_size(to);
+        moved.entry_synced = true;
+      }
+      moved.moved_from = moved.entry_synced && !replaced ? std::optional(from) : std::nullopt;
       moved.entry_synced = false;
       moved.replaced = std::move(replaced);
       files_.erase(from);
@@ -212,13 +227,14 @@ public:
     {
       const std::scoped_lock lock(mutex_);
       const auto known = files_.find(name);
-      if (known == files_.end() || known->second.entry_synced) {
+      if (known == files_.end() || known->second.entry_synced || known->second.moved_from) {
         if (std::ifstream old(name, std::ios::binary); old) {
           std::string bytes = (std::ostringstream() << old.rdbuf()).str();
           if (known != files_.end()) {
             bytes.resize(std::min<std::size_t>(bytes.size(), known->second.bytes->synced));
           }
-          removed_[name] = std::move(bytes);
+          removed_[known != files_.end() && known->second.moved_from ? *known->second.moved_from
+                                                                     : name] = std::move(bytes);
         }
       }
       files_.erase(name);
@@ -236,7 +252,8 @@ private:
   struct State {
     std::shared_ptr<Bytes> bytes = std::make_shared<Bytes>(); ///< All links of a file share them.
     bool entry_synced = false;
-    std::optional<std::string> replaced; ///< What an undone rename brings back.
+    std::optional<std::string> moved_from; ///< A synced name that it had.
+    std::optional<std::string> replaced;   ///< What an undone rename brings back.
   };
 
   class File final : public rocksdb::FSWritableFileOwnerWrapper {
@@ -343,6 +360,7 @@ private:
       if (std::filesystem::path(name).parent_path() == directory) {
         file.entry_synced = true;
         file.replaced.reset();
+        file.moved_from.reset();
       }
     }
     std::erase_if(removed_, [&](const auto& each) {

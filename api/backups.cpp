@@ -143,9 +143,11 @@ std::optional<Problem> Backups::read_order(std::string_view body, BackupOrder& o
   }
   const std::string below = destination_of(out.target);
   if (below.find('/') != std::string::npos || below == "manifests" ||
-      below.rfind("verify-", 0) == 0 || below.rfind("data", 0) == 0 || below == "commands") {
-    return invalid("/destination", "destination must be a directory right below " + root +
-                                       ", and not data..., commands, manifests or verify-...");
+      below.rfind("verify-", 0) == 0 || below.rfind("data", 0) == 0 ||
+      storage::is_small_database(below)) {
+    return invalid("/destination",
+                   "destination must be a directory right below " + root +
+                       ", and not data..., commands, sessions, manifests or verify-...");
   }
   out.request_hash = hash_bytes(body, hash_bytes("POST /api/v1/backups"));
   return std::nullopt;

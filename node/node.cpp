@@ -200,9 +200,12 @@ Result<void> Node::open_http() {
   databases.telemetry = [this](const storage::DatabaseUser& use) {
     return store_->with_databases(use);
   };
-  databases.commands = [this](const storage::DatabaseUser& use) {
+  databases.small.emplace_back("commands", [this](const storage::DatabaseUser& use) {
     return commands_->log().with_database(use);
-  };
+  });
+  databases.small.emplace_back("sessions", [this](const storage::DatabaseUser& use) {
+    return sessions_->with_database(use);
+  });
   backups_ = std::make_unique<api::Backups>(api::BackupOptions{
       config_.backup_directory, std::string(version()), std::move(databases), {}});
   api_ = std::make_unique<api::Server>(api_loop_, services());

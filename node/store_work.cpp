@@ -161,7 +161,7 @@ Result<cli::StoreCheck> check(const Directories& directories, const cli::StorePr
   if (!cli::read_check(ended->result, out)) {
     return fail(Errc::storage_unavailable, "the check did not end: " + ended->error);
   }
-  for (std::string& fault : storage::check_command_log(directories.front() + "/commands").faults) {
+  for (std::string& fault : storage::check_small_databases(directories.front()).faults) {
     out.faults.push_back(std::move(fault));
   }
   return out;

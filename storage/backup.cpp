@@ -244,11 +244,12 @@ Result<BackupInfo> create_backup(const BackupCreation& creation, const BackupDat
       [&making](const std::string& path, rocksdb::DB& db, const Closing& closing) {
         return making.add_directory(path, db, closing);
       });
-  if (copied && databases.commands) {
-    copied =
-        databases.commands([&making](const std::string&, rocksdb::DB& db, const Closing& closing) {
-          return making.copy("commands", db, closing);
-        });
+  for (const auto& small : databases.small) {
+    if (copied) {
+      copied = small.second([&](const std::string&, rocksdb::DB& db, const Closing& closing) {
+        return making.copy(small.first, db, closing);
+      });
+    }
   }
   if (!copied) {
     return fail(std::move(copied.error()));

@@ -4,6 +4,7 @@
 //   manifests/<id>   text, written and synced last: a backup without it does not exist
 //   data0, data1...  one RocksDB BackupEngine a data directory; backups share their files
 //   commands         the same of the command log
+//   sessions         and of the store of sessions
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/base/result.hpp"
@@ -23,7 +25,7 @@ inline constexpr std::uint32_t kBackupFormat = 1;
 
 /// One database in a backup.
 struct BackupPart {
-  std::string name;           ///< Its directory below the target: data0, commands.
+  std::string name;           ///< Its directory below the target: data0, commands, sessions.
   std::uint32_t number = 0;   ///< Of the backup in its BackupEngine.
   std::uint64_t sequence = 0; ///< Newest write of the database before the copy began.
   std::uint64_t files = 0;
@@ -60,10 +62,11 @@ struct BackupWatch {
   std::function<bool()> cancelled;                     ///< May be empty; true: give up.
 };
 
-/// Whose databases: Store::with_databases() and CommandLog::with_database().
+/// Whose databases: Store::with_databases(), CommandLog::with_database() and that of SessionStore.
 struct BackupDatabases {
-  std::function<Result<void>(const DatabaseUser&)> telemetry; ///< In the order of creation.
-  std::function<Result<void>(const DatabaseUser&)> commands;  ///< Empty: there are none.
+  using Source = std::function<Result<void>(const DatabaseUser&)>;
+  Source telemetry;                                  ///< In the order of creation.
+  std::vector<std::pair<std::string, Source>> small; ///< By name, see kSmallDatabases.
 };
 /// Those of a store that no process has open. They are locked and opened one after the other. Data
 /// directories in the order of creation.

@@ -5,6 +5,7 @@
 
 #include "engine/base/hash.hpp"
 #include "storage/backup.hpp"
+#include "storage/directory_format.hpp"
 
 namespace spate::storage {
 
@@ -37,9 +38,9 @@ bool read_part(std::string_view text, BackupPart& part) {
   part.name = text.substr(0, end);
   text.remove_prefix(end + 1);
   const bool known =
-      part.name == "commands" || (part.name.rfind("data", 0) == 0 && part.name.size() > 4 &&
-                                  std::all_of(part.name.begin() + 4, part.name.end(),
-                                              [](char c) { return c >= '0' && c <= '9'; }));
+      is_small_database(part.name) || (part.name.rfind("data", 0) == 0 && part.name.size() > 4 &&
+                                       std::all_of(part.name.begin() + 4, part.name.end(),
+                                                   [](char c) { return c >= '0' && c <= '9'; }));
   return known && read_number(text, part.number) && read_number(text, part.sequence) &&
          read_number(text, part.files) && read_number(text, part.bytes) && text.empty();
 }
@@ -155,8 +156,9 @@ Result<BackupInfo> decode_manifest(std::string_view text) {
       return damaged();
     }
   }
-  const auto data = std::count_if(info.parts.begin(), info.parts.end(),
-                                  [](const BackupPart& part) { return part.name != "commands"; });
+  const auto data = std::count_if(info.parts.begin(), info.parts.end(), [](const BackupPart& part) {
+    return !is_small_database(part.name);
+  });
   if (info.formats.empty() || static_cast<std::size_t>(data) != info.formats.size()) {
     return damaged();
   }

@@ -22,7 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kCommands = "commands";
 constexpr std::size_t kPage = 1000;
 constexpr std::uint64_t kEntriesATime = 1u << 16;
 
@@ -164,8 +163,8 @@ Result<void> restore_parts(const std::string& target, const BackupInfo& info,
     if (auto going_on = check_cancelled(watch); !going_on) {
       return going_on;
     }
-    const std::string database = part.name == kCommands ? data_dirs.front() + "/" + kCommands
-                                                        : database_path(data_dirs[next++]);
+    const std::string database = is_small_database(part.name) ? data_dirs.front() + "/" + part.name
+                                                              : database_path(data_dirs[next++]);
     if (auto restored = restore_part(target, part, database, watch); !restored) {
       return restored;
     }
@@ -265,8 +264,8 @@ Result<void> verify_restored(const std::string& target, const BackupInfo& info,
   std::size_t next = 0;
   for (const BackupPart& part : info.parts) {
     tell(watch, "read " + part.name, 0, part.bytes);
-    const std::string path = part.name == kCommands ? data_dirs.front() + "/" + kCommands
-                                                    : database_path(data_dirs[next++]);
+    const std::string path = is_small_database(part.name) ? data_dirs.front() + "/" + part.name
+                                                          : database_path(data_dirs[next++]);
     const auto database = PlainDatabase::open(path, true);
     if (!database) {
       return named(part.name, database.error());
@@ -315,11 +314,13 @@ BackupDatabases closed_databases(std::vector<std::string> data_dirs) {
     }
     return {};
   };
-  const std::string commands = data_dirs.empty() ? "" : data_dirs.front() + "/" + kCommands;
-  if (!commands.empty() && has_database_at(commands)) {
-    out.commands = [directory = data_dirs.front(), commands](const DatabaseUser& use) {
-      return use_closed(directory, commands, use);
-    };
+  for (const std::string_view name : kSmallDatabases) {
+    const std::string path = data_dirs.empty() ? "" : data_dirs.front() + "/" + std::string(name);
+    if (!path.empty() && has_database_at(path)) {
+      out.small.emplace_back(name, [directory = data_dirs.front(), path](const DatabaseUser& use) {
+        return use_closed(directory, path, use);
+      });
+    }
   }
   return out;
 }
@@ -387,7 +388,9 @@ Result<void> restore_backup(const std::string& target, const BackupInfo& info,
     for (const std::string& directory : data_dirs) {
       fs::remove(directory + "/format", ignored);
       fs::remove_all(database_path(directory), ignored);
-      fs::remove_all(directory + "/" + kCommands, ignored);
+      for (const std::string_view name : kSmallDatabases) {
+        fs::remove_all(directory + "/" + std::string(name), ignored);
+      }
     }
   }
   return restored;

@@ -1,9 +1,11 @@
 // Spate - what a data directory says about itself, and who holds it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "engine/base/result.hpp"
 
@@ -20,6 +22,12 @@ struct DirectoryFormat {
   std::uint32_t count = 0; ///< Directories of its store.
   std::uint64_t store = 0; ///< The same in all directories of a store.
 };
+
+/// Databases beside that of telemetry, in the first data directory, by the name of their folder.
+inline constexpr std::array<std::string_view, 2> kSmallDatabases = {"commands", "sessions"};
+[[nodiscard]] constexpr bool is_small_database(std::string_view name) noexcept {
+  return name == kSmallDatabases[0] || name == kSmallDatabases[1];
+}
 
 /// Creates the directory if need be and holds it against other processes until destroyed.
 class DirectoryLock {

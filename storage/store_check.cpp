@@ -15,11 +15,13 @@
 
 #include "engine/columnar/block.hpp"
 #include "storage/block_cursor.hpp"
-#include "storage/command_database.hpp"
+#include "storage/command_codec.hpp"
 #include "storage/directory_format.hpp"
 #include "storage/manifest_check.hpp"
 #include "storage/rocks_options.hpp"
 #include "storage/sealed_blocks.hpp"
+#include "storage/session_codec.hpp"
+#include "storage/small_database.hpp"
 
 namespace spate::storage {
 
@@ -356,40 +358,48 @@ private:
   std::string arena_;
 };
 
+void check_small_database(const std::string& path, std::string_view holds, CheckReport& report) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    return;
+  }
+  const std::string what(holds);
+  for (const DamagedLog& log : find_damaged_logs(path)) {
+    report.add(path + ": a record of the write-ahead log is damaged: " + log.place() + "; " + what +
+               " that were written behind it are lost.");
+  }
+  if (!has_database_at(path)) {
+    if (const auto prepared = prepare_database_at(path); !prepared) {
+      report.add(prepared.error().detail + "; its " + what + " can not be read.");
+    }
+    return;
+  }
+  const std::uint32_t format = holds == "commands" ? kCommandLogFormat : kSessionStoreFormat;
+  const auto database = open_small_database(path, nullptr, false, {format, holds, {}, 1u << 20},
+                                            [](const rocksdb::Status&) {});
+  if (!database) {
+    report.add(database.error().detail + "; its " + what + " can not be read.");
+    return;
+  }
+  for (const auto& file : files_of(**database)) {
+    const rocksdb::Status status = verify_file(**database, file);
+    if (!status.ok() && is_live(**database, file)) {
+      report.add(path + ": the file " + file.name.substr(1) +
+                 " can not be read whole: " + describe(status) + "; " + what + " in it are lost.");
+    }
+  }
+}
+
 } // namespace
 
 Result<CheckReport> check_directory(const CheckedDirectory& directory, const CheckWatch& watch) {
   return Check(directory, watch).run();
 }
 
-CheckReport check_command_log(const std::string& directory) {
+CheckReport check_small_databases(const std::string& data_dir) {
   CheckReport report;
-  std::error_code error;
-  if (!std::filesystem::exists(directory, error)) {
-    return report;
-  }
-  for (const DamagedLog& log : find_damaged_logs(directory)) {
-    report.add(directory + ": a record of the write-ahead log is damaged: " + log.place() +
-               "; commands that were written behind it are lost.");
-  }
-  if (!has_database_at(directory)) {
-    if (const auto prepared = prepare_database_at(directory); !prepared) {
-      report.add(prepared.error().detail + "; its commands can not be read.");
-    }
-    return report;
-  }
-  auto database = CommandDatabase::open(directory, nullptr, false, [](const rocksdb::Status&) {});
-  if (!database) {
-    report.add(database.error().detail + "; its commands can not be read.");
-    return report;
-  }
-  rocksdb::DB& db = (*database)->database();
-  for (const auto& file : files_of(db)) {
-    const rocksdb::Status status = verify_file(db, file);
-    if (!status.ok() && is_live(db, file)) {
-      report.add(directory + ": the file " + file.name.substr(1) +
-                 " can not be read whole: " + describe(status) + "; commands in it are lost.");
-    }
+  for (const std::string_view name : kSmallDatabases) {
+    check_small_database(data_dir + "/" + std::string(name), name, report);
   }
   return report;
 }

@@ -65,8 +65,8 @@ using CheckWatch = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 /// Errors: storage_unavailable: `watch` has ended it. What can not be read is a fault.
 Result<CheckReport> check_directory(const CheckedDirectory& directory, const CheckWatch& watch);
 
-/// The same of the command log in this directory, which nobody has open; one that is not there is
-/// no fault. May replay its write-ahead log, as every opening does.
-[[nodiscard]] CheckReport check_command_log(const std::string& directory);
+/// The same of the small databases in this data directory, which nobody has open; one that is not
+/// there is no fault. May replay their write-ahead logs, as every opening does.
+[[nodiscard]] CheckReport check_small_databases(const std::string& data_dir);
 
 } // namespace spate::storage

@@ -52,7 +52,8 @@ struct BackupFixture : Fixture {
     BackupDatabases databases;
     databases.telemetry = [this](const DatabaseUser& use) { return store->with_databases(use); };
     if (commands != nullptr) {
-      databases.commands = [this](const DatabaseUser& use) { return commands->with_database(use); };
+      databases.small.emplace_back(
+          "commands", [this](const DatabaseUser& use) { return commands->with_database(use); });
     }
     return back_up(databases, keep);
   }

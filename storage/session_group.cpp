@@ -312,11 +312,11 @@ void SessionGroup::disconnect(Work& work) {
 void SessionGroup::put_timers(SessionNumber number, const StoredSession& stored) {
   if (const auto due = end_due_ms(stored); due != INT64_MAX) {
     batch_.Put(keys::timer(keys::kExpiry, due, number), {});
-    first_due_ms_ = std::min(first_due_ms_, due);
+    put_due_ms_ = std::min(put_due_ms_, due);
   }
   if (const auto due = will_due_ms(stored); due != INT64_MAX) {
     batch_.Put(keys::timer(keys::kWillDue, due, number), {});
-    first_due_ms_ = std::min(first_due_ms_, due);
+    put_due_ms_ = std::min(put_due_ms_, due);
   }
 }
 

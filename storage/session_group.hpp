@@ -2,6 +2,7 @@
 // once.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -18,6 +19,18 @@
 #include "storage/session_store.hpp"
 
 namespace spate::storage {
+
+/// Up to where timers have run, by kind: what was removed below it is not walked over again.
+class SessionTimers {
+public:
+  SessionTimers();
+  /// There may be some from then on.
+  void put(std::int64_t due_ms);
+
+private:
+  friend class SessionGroup;
+  std::array<std::pair<char, std::string>, 3> from_; ///< Kind and key.
+};
 
 /// Flow:    add() ... add() -> finish() -> the caller writes batch() -> it takes over totals(), and
 ///          tells deliveries() and ended(). Entries see what those before them in the group did,
@@ -40,15 +53,15 @@ public:
   void abandon(const std::string& client_id);
 
   /// What its time has come for: sessions end, wills go out, retained messages expire. At most
-  /// `count_max` of each; what is left has a first_due_ms() that is past.
-  void run_timers(std::size_t count_max);
+  /// `count_max` of each; then next_due_ms() is past.
+  void run_timers(SessionTimers& timers, std::size_t count_max);
   struct OutgoingWill {
     std::uint64_t sequence = 0;
     SessionNumber session = 0;
     model::SharedMessage message;
   };
-  /// Wills that are to be told, oldest first.
-  [[nodiscard]] std::vector<OutgoingWill> outgoing_wills(std::size_t count_max,
+  /// Wills that are to be told, behind that sequence, oldest first.
+  [[nodiscard]] std::vector<OutgoingWill> outgoing_wills(std::uint64_t after, std::size_t count_max,
                                                          std::size_t bytes_max);
   void remove_outgoing_will(std::uint64_t sequence);
 
@@ -68,8 +81,9 @@ public:
   [[nodiscard]] std::uint64_t dropped_expired() const noexcept { return dropped_expired_; }
   /// Of what its receipts hold.
   [[nodiscard]] std::size_t page_bytes() const noexcept { return page_bytes_; }
-  /// The earliest that run_timers() has something to do because of this group; INT64_MAX: never.
-  [[nodiscard]] std::int64_t first_due_ms() const noexcept { return first_due_ms_; }
+  /// The earliest timer that it put, and that run_timers() left; INT64_MAX: none.
+  [[nodiscard]] std::int64_t put_due_ms() const noexcept { return put_due_ms_; }
+  [[nodiscard]] std::int64_t next_due_ms() const noexcept { return next_due_ms_; }
   /// There are wills to be told that were not there before.
   [[nodiscard]] bool has_outgoing() const noexcept { return has_outgoing_; }
 
@@ -149,7 +163,8 @@ private:
   std::uint64_t dropped_full_ = 0;
   std::uint64_t dropped_expired_ = 0;
   std::size_t page_bytes_ = 0;
-  std::int64_t first_due_ms_ = INT64_MAX;
+  std::int64_t put_due_ms_ = INT64_MAX;
+  std::int64_t next_due_ms_ = INT64_MAX;
   bool has_outgoing_ = false;
 };
 

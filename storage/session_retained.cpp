@@ -44,7 +44,7 @@ Result<bool> SessionGroup::retain(const model::ApplicationMessage& message) {
     batch_.Put(key, encode_message(message));
     if (message.expires_ms != 0) {
       batch_.Put(keys::retained_expiry(message.expires_ms, message.topic), {});
-      first_due_ms_ = std::min(first_due_ms_, message.expires_ms);
+      put_due_ms_ = std::min(put_due_ms_, message.expires_ms);
     }
   } else if (*found) {
     batch_.Delete(key);

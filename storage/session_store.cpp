@@ -81,6 +81,7 @@ Result<void> SessionThread::open_database(bool create) {
   }
   set_totals(*totals);
   wake_ms_ = 0;
+  timers_ = {};
   wills_wait_ = true;
   const std::scoped_lock lock(open_mutex_);
   db_ = std::move(*opened);

@@ -178,14 +178,14 @@ bool SessionThread::run_timers() {
     return true;
   }
   SessionGroup group(*db_, options_, totals_, now_ms);
-  group.run_timers(kTimersMax);
+  group.run_timers(timers_, kTimersMax);
   Steps none;
   if (const auto written = write(group); !written.ok()) {
     recover(written, none, 0);
     return false;
   }
   settle(group);
-  wake_ms_ = group.first_due_ms();
+  wake_ms_ = group.next_due_ms();
   if (!group.ended().empty()) {
     listener_.on_ended(std::move(group.ended()));
   }
@@ -197,7 +197,7 @@ bool SessionThread::tell_wills() {
     return true;
   }
   SessionGroup group(*db_, options_, totals_, now_ms_());
-  const auto wills = group.outgoing_wills(kWillsMax, kWillBytesMax);
+  const auto wills = group.outgoing_wills(last_told_, kWillsMax, kWillBytesMax);
   Steps none;
   if (const auto written = write(group); !written.ok()) {
     recover(written, none, 0);
@@ -212,6 +212,7 @@ bool SessionThread::tell_wills() {
   for (const auto& will : wills) {
     told.emplace_back(will.session, will.message);
     told_.push_back(will.sequence);
+    last_told_ = will.sequence;
   }
   listener_.on_wills(std::move(told));
   return true;
@@ -242,7 +243,8 @@ rocksdb::Status SessionThread::write(SessionGroup& group) {
 
 void SessionThread::settle(SessionGroup& group) {
   set_totals(group.totals());
-  wake_ms_ = std::min(wake_ms_, group.first_due_ms());
+  wake_ms_ = std::min(wake_ms_, group.put_due_ms());
+  timers_.put(group.put_due_ms());
   wills_wait_ = wills_wait_ || group.has_outgoing();
   {
     const std::scoped_lock lock(status_mutex_);

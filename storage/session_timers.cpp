@@ -11,20 +11,38 @@ namespace spate::storage {
 
 namespace keys = session_keys;
 
-void SessionGroup::run_timers(std::size_t count_max) {
+SessionTimers::SessionTimers() {
   // Wills first: one whose delay ends with its session goes out once either way.
-  for (const char kind : {keys::kWillDue, keys::kExpiry, keys::kRetainedExpiry}) {
+  constexpr std::array kKinds{keys::kWillDue, keys::kExpiry, keys::kRetainedExpiry};
+  for (std::size_t i = 0; i < from_.size(); ++i) {
+    from_[i] = {kKinds[i], std::string(1, kKinds[i])};
+  }
+}
+
+void SessionTimers::put(std::int64_t due_ms) {
+  for (auto& [kind, from] : from_) {
+    from = std::min(from, keys::from_time(kind, due_ms));
+  }
+}
+
+void SessionGroup::run_timers(SessionTimers& timers, std::size_t count_max) {
+  for (auto& [kind, from] : timers.from_) {
     std::vector<std::string> due;
-    const std::string prefix(1, kind);
-    const auto scanned = scan(prefix, prefix, [&](std::string_view key, std::string_view) {
-      const auto timed = keys::parse_timed(key);
-      if (timed && (timed->due_ms > now_ms_ || due.size() >= count_max)) {
-        first_due_ms_ = std::min(first_due_ms_, timed->due_ms);
-        return false;
-      }
-      due.emplace_back(key);
-      return true;
-    });
+    std::string next = std::string(1, static_cast<char>(kind + 1));
+    const auto scanned =
+        scan(std::string(1, kind), from, [&](std::string_view key, std::string_view) {
+          const auto timed = keys::parse_timed(key);
+          if (timed && (timed->due_ms > now_ms_ || due.size() >= count_max)) {
+            next_due_ms_ = std::min(next_due_ms_, timed->due_ms);
+            next = key;
+            return false;
+          }
+          due.emplace_back(key);
+          return true;
+        });
+    if (scanned) {
+      from = std::move(next);
+    }
     if (!scanned) {
       if (failure_.ok()) {
         report("what is due can not be read: " + scanned.error().detail);
@@ -66,28 +84,31 @@ void SessionGroup::run_timer(char kind, std::int64_t due_ms, std::string_view re
   }
 }
 
-std::vector<SessionGroup::OutgoingWill> SessionGroup::outgoing_wills(std::size_t count_max,
-                                                                     std::size_t bytes_max) {
+std::vector<SessionGroup::OutgoingWill>
+SessionGroup::outgoing_wills(std::uint64_t after, std::size_t count_max, std::size_t bytes_max) {
   std::vector<OutgoingWill> out;
   std::vector<std::string> damaged;
   std::size_t bytes = 0;
   const std::string prefix(1, keys::kOutgoing);
-  const auto scanned = scan(prefix, prefix, [&](std::string_view key, std::string_view value) {
-    const auto sequence = keys::parse_number<std::uint64_t>(key.substr(1));
-    auto stored = decode_outgoing(value);
-    if (!sequence || !stored) {
-      damaged.emplace_back(key);
-      return true;
-    }
-    if (out.size() >= count_max || bytes >= bytes_max) {
-      has_outgoing_ = true;
-      return false;
-    }
-    bytes += stored->message.bytes();
-    out.push_back({*sequence, stored->session,
-                   std::make_shared<const model::ApplicationMessage>(std::move(stored->message))});
-    return true;
-  });
+  const auto scanned =
+      scan(prefix, keys::numbered(keys::kOutgoing, after + 1),
+           [&](std::string_view key, std::string_view value) {
+             const auto sequence = keys::parse_number<std::uint64_t>(key.substr(1));
+             auto stored = decode_outgoing(value);
+             if (!sequence || !stored) {
+               damaged.emplace_back(key);
+               return true;
+             }
+             if (out.size() >= count_max || bytes >= bytes_max) {
+               has_outgoing_ = true;
+               return false;
+             }
+             bytes += stored->message.bytes();
+             out.push_back(
+                 {*sequence, stored->session,
+                  std::make_shared<const model::ApplicationMessage>(std::move(stored->message))});
+             return true;
+           });
   if (!scanned && failure_.ok()) {
     report("wills can not be read: " + scanned.error().detail);
   }

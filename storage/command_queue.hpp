@@ -10,6 +10,9 @@ namespace spate::storage {
 [[nodiscard]] std::size_t weight_of(const CommandEntry& entry) noexcept;
 /// False for an update without sync.
 [[nodiscard]] bool is_awaited(const CommandEntry& entry) noexcept;
+[[nodiscard]] inline bool frees(const CommandEntry&) noexcept {
+  return false;
+}
 
 using CommandQueue = WaitingQueue<CommandEntry>;
 using WaitingEntry = Waiting<CommandEntry>;

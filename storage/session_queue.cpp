@@ -53,6 +53,14 @@ bool is_awaited(const SessionStep& step) noexcept {
   return std::any_of(step.entries.begin(), step.entries.end(), is_answered);
 }
 
+bool frees(const SessionStep& step) noexcept {
+  return std::all_of(step.entries.begin(), step.entries.end(), [](const SessionEntry& entry) {
+    return std::holds_alternative<SessionClosing>(entry) ||
+           std::holds_alternative<SessionSettling>(entry) ||
+           std::holds_alternative<SessionReleasing>(entry);
+  });
+}
+
 bool is_load(const SessionEntry& entry) noexcept {
   return std::holds_alternative<SessionPageLoad>(entry) ||
          std::holds_alternative<RetainedLoad>(entry);

@@ -20,6 +20,8 @@ struct SessionStep {
 [[nodiscard]] bool is_answered(const SessionEntry& entry) noexcept;
 /// One of its entries is.
 [[nodiscard]] bool is_awaited(const SessionStep& step) noexcept;
+/// Nothing but the end of connections, of messages and of packet ids.
+[[nodiscard]] bool frees(const SessionStep& step) noexcept;
 /// It is a load, which waits for no sync of its own.
 [[nodiscard]] bool is_load(const SessionEntry& entry) noexcept;
 

@@ -228,8 +228,9 @@ public:
   SessionStore(const SessionStore&) = delete;
   SessionStore& operator=(const SessionStore&) = delete;
 
-  /// False if so much waits as may: nothing was taken. Entries of one call are one step, and have
-  /// the tickets `ticket`, `ticket` + 1 and so on.
+  /// False if so much waits as may: nothing was taken; closings, settlings and releasings, which
+  /// free something, are taken all the same. Entries of one call are one step, and have the tickets
+  /// `ticket`, `ticket` + 1 and so on.
   [[nodiscard]] virtual bool submit(std::uint64_t ticket, std::vector<SessionEntry> entries) = 0;
   /// False: no session of this client is kept, so that nobody needs to ask. May be true for others.
   [[nodiscard]] virtual bool may_keep(std::string_view client_id) const noexcept = 0;

@@ -25,7 +25,8 @@ struct Waiting {
 /// Thread: submit(), poke(), stop() and the counts from any; the rest is the database's.
 /// Pace:   what nobody waits for wakes nobody up: it is taken with the next entry that somebody
 ///         waits for, or after kLinger. It mostly is overtaken by then.
-/// Limits: entries and bytes that were taken count until they are done.
+/// Limits: entries and bytes that were taken count until they are done. What frees something is
+///         taken all the same.
 template <class Entry>
 class WaitingQueue {
 public:
@@ -46,8 +47,8 @@ public:
       if (closed_) {
         return Submitted::closed;
       }
-      if (waiting_.size() + taken_ >= entries_max_ ||
-          (bytes_ != 0 && bytes_ + bytes > bytes_max_)) {
+      if (!frees(entry) && (waiting_.size() + taken_ >= entries_max_ ||
+                            (bytes_ != 0 && bytes_ + bytes > bytes_max_))) {
         return Submitted::full;
       }
       bytes_ += bytes;

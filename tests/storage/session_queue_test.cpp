@@ -1,4 +1,5 @@
 // Messages in the queues of sessions.
+#include "storage/session_queue.hpp"
 #include "tests/storage/session_fixture.hpp"
 
 using namespace spate;
@@ -274,5 +275,24 @@ TEST_SUITE("session queues") {
     }
     CHECK(entries(f) == 2); // Format and totals.
     CHECK(f.store->stats().queued_bytes == 0);
+  }
+
+  TEST_CASE("what frees something is taken, however much waits") {
+    SessionQueue queue(SIZE_MAX, 1000);
+    const auto submit = [&](SessionEntry entry) {
+      SessionStep step;
+      step.entries.push_back(std::move(entry));
+      return queue.submit(1, step, 0);
+    };
+    auto message = std::make_shared<model::ApplicationMessage>();
+    message->payload.assign(5000, 'x');
+    SessionPublishing publishing;
+    publishing.message = message;
+    CHECK(submit(publishing) == SessionQueue::Submitted::waits);
+    CHECK(submit(publishing) == SessionQueue::Submitted::full);
+    CHECK(submit(SessionOpening{}) == SessionQueue::Submitted::full);
+    CHECK(submit(SessionClosing{}) == SessionQueue::Submitted::waits);
+    CHECK(submit(SessionSettling{}) == SessionQueue::Submitted::waits);
+    CHECK(submit(SessionReleasing{}) == SessionQueue::Submitted::waits);
   }
 }

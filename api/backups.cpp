@@ -12,6 +12,7 @@
 #include "engine/base/hash.hpp"
 #include "engine/base/log.hpp"
 #include "engine/json/raw.hpp"
+#include "storage/directory_format.hpp"
 
 namespace spate::api {
 

@@ -240,10 +240,23 @@ public:
   SysTopics sys;
   SessionDoor door{sessions, loop, 0, *this};
   FakeSessionStore kept{*this};
-  SessionContext context{store,    writer,   parser, routes,
-                         presence, messages, door,   loop,
-                         limits,   "fsync",  {},     log::RateLimit(0, 0),
-                         {},       {},       {},     std::mt19937_64(1)};
+  SessionContext context{store,
+                         writer,
+                         parser,
+                         routes,
+                         presence,
+                         messages,
+                         door,
+                         sys,
+                         loop,
+                         limits,
+                         "fsync",
+                         {},
+                         log::RateLimit(0, 0),
+                         {},
+                         {},
+                         {},
+                         std::mt19937_64(1)};
 
 private:
   void on_message(const model::TelemetryBlock& block, const model::Message& message) override {

@@ -23,7 +23,7 @@ class Crash(unittest.TestCase):
     def start_load(self, mqtt, directory):
         return subprocess.Popen(
             [str(BIN / "spate-loadgen"), "run", "--target", "mqtt://%s:%d" % mqtt, "--devices", str(DEVICES), "--flood",
-             "--window", "20", "--duration", "600s", "--drain", "60s", "--qos", "1", "--reconnect", "--quiet",
+             "--window", "20", "--duration", f"{600 + 10 * CYCLES}s", "--drain", "60s", "--qos", "1", "--reconnect", "--quiet",
              "--acks", str(directory / "acks"), "--report", str(directory / "report.json")], stdout=subprocess.DEVNULL)
 
     def await_stored(self, node, load, records):

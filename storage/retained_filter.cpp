@@ -12,7 +12,8 @@ constexpr std::size_t kNone = std::string_view::npos;
 
 } // namespace
 
-RetainedFilter::RetainedFilter(std::string_view filter) {
+RetainedFilter::RetainedFilter(std::string_view filter)
+    : is_valid_(filter.find('\0') == std::string_view::npos) {
   for (std::size_t begin = 0;;) {
     const std::size_t end = filter.find('/', begin);
     levels_.emplace_back(filter.substr(begin, end == kNone ? kNone : end - begin));
@@ -27,6 +28,9 @@ RetainedFilter::RetainedFilter(std::string_view filter) {
 }
 
 RetainedFilter::Step RetainedFilter::look_at(std::string_view topic, std::string& target) const {
+  if (!is_valid_) {
+    return Step::end;
+  }
   if ((levels_[0] == "+" || levels_[0] == "#") && !topic.empty() && topic[0] == '$') {
     target = std::string(1, '$' + 1); // MQTT-4.7.2-1.
     return Step::seek;

@@ -30,6 +30,7 @@ public:
 private:
   std::vector<std::string> levels_; ///< "+", "#" or words.
   std::string start_;
+  bool is_valid_; ///< In keys U+0000 is the end of a level: no topic has it, nor may a filter.
 };
 
 } // namespace spate::storage

@@ -58,11 +58,13 @@ struct SessionWill {
   std::uint32_t message_expiry_s = 0; ///< From its publication; 0: none.
 };
 
-// What is asked of it. Entries of one submit() are one step: all of it is durable or nothing.
+// What is asked of it. Entries of one submit() are one step: all of it is durable or nothing. One
+// that is refused (`full`, damaged) changes nothing itself and does not keep back the others.
 
 /// CONNECT of a client whose session is kept (Clean Start 0 or a Session Expiry above 0), once
-/// nobody else holds the client id. With `clean_start` what was kept goes (MQTT5-3.1.2-4).
-/// With expiry 0 and Clean Start 1 nothing is kept: the receipt has number 0.
+/// nobody else holds the client id. With `clean_start` what was kept goes (MQTT5-3.1.2-4), and its
+/// will is published: so with the end of any session. Else a will that is not due yet is cancelled
+/// (MQTT5-3.1.3-9). With expiry 0 and Clean Start 1 nothing is kept: the receipt has number 0.
 struct SessionOpening {
   std::string client_id;
   bool clean_start = false;
@@ -77,7 +79,9 @@ struct SessionClosing {
   SessionNumber session = 0;
   std::uint32_t expiry_s = 0; ///< 0: the session ends now.
   bool forget_will = false;
-  std::uint64_t sent_through = 0; ///< Messages up to this sequence were sent: again only with DUP.
+  /// Messages up to this sequence were sent: again only with DUP. What an earlier connection sent
+  /// need not be in it.
+  std::uint64_t sent_through = 0;
 };
 struct SessionSubscribing {
   SessionNumber session = 0;
@@ -94,7 +98,9 @@ struct SessionTarget {
 };
 /// Puts a message at the end of queues, and keeps it as retained if it says so (an empty payload
 /// removes that, MQTT-3.3.1-10). `sender` and `packet_id`: of a QoS 2 PUBLISH of a kept session,
-/// whose id is remembered until SessionReleasing, in the same step (MQTT-4.3.3-2).
+/// whose id is remembered until SessionReleasing, in the same step (MQTT-4.3.3-2); if it is known
+/// already this is the same PUBLISH again: `done`, and nothing happens. Targets that have ended are
+/// passed over; where a queue is full the message is dropped and counted.
 struct SessionPublishing {
   model::SharedMessage message;
   std::vector<SessionTarget> targets;
@@ -112,7 +118,7 @@ struct SessionSettling {
   std::uint64_t sequence = 0;
   bool received = false; ///< PUBREC of QoS 2, no refusal.
 };
-/// The next page of the queue, behind `after`.
+/// The next page of the queue, behind `after`. What has expired and was never sent is dropped.
 struct SessionPageLoad {
   SessionNumber session = 0;
   std::uint64_t after = 0;
@@ -120,7 +126,7 @@ struct SessionPageLoad {
   std::size_t bytes_max = 64u << 10;
 };
 /// Retained messages that a filter (without share) takes, in the order of their topics, behind
-/// topic `after`.
+/// topic `after`. A page may be empty and have more behind it: what one load looks at is bounded.
 struct RetainedLoad {
   std::string filter;
   std::string after;
@@ -169,23 +175,29 @@ struct SessionReceipt {
   std::string after;               ///< Of RetainedLoad with `more`: that of the next one.
 };
 
-/// What was put at the end of a session's queue and is durable, for its connection, if it has one.
+/// What was put at the end of a session's queue and is durable, for its connection. Sessions
+/// without one are not told: their next opening has it in its page, or behind it. One whose
+/// sequence is not above what a page gave is the same message; while a page has `more`, it comes
+/// again behind it.
 struct SessionDelivery {
   SessionNumber session = 0;
   QueuedMessage queued;
 };
 
-/// Called by the store's thread, after stop() by that of submit(): only pass on, never block.
+/// Called by the store's thread, after stop() by that of submit(): only pass on, never block. Of a
+/// group first on_ended(), then on_receipts(), then on_queued().
 class SessionListener {
 public:
   virtual ~SessionListener() = default;
   /// In the order of submission.
   virtual void on_receipts(std::vector<SessionReceipt> receipts) = 0;
   virtual void on_queued(std::vector<SessionDelivery> deliveries) = 0;
-  /// Wills whose time has come, of these sessions; whoever hears it publishes them. Told once; not
-  /// again after a restart unless the process died before on_wills() returned.
+  /// Wills whose time has come, of these sessions; whoever hears it publishes them. Told once;
+  /// after a restart again only if the process died before the next group was written. What is
+  /// submitted within on_wills() is in that group, so that it is there or the will comes again.
   virtual void on_wills(std::vector<std::pair<SessionNumber, model::SharedMessage>> wills) = 0;
-  /// Sessions that have ended, also for a Clean Start: their subscriptions are to leave the index.
+  /// Sessions that have ended, by expiry, a closing or a clean start: their subscriptions are to
+  /// leave the index.
   virtual void on_ended(std::vector<std::pair<SessionNumber, std::vector<std::string>>> ended) = 0;
 };
 
@@ -210,16 +222,20 @@ struct SessionStoreStats {
 /// Durability: an opening, closing, subscribing, publishing or releasing whose receipt says `done`
 ///             is fdatasynced, and so is a settling with `received` before on_receipts() tells of
 ///             it. A settling without is written with the next group: what it lets go may come
-///             again after a power cut, with DUP (MQTT-4.4.0-1).
+///             again after a power cut, with DUP (MQTT-4.4.0-1). Sequences and numbers that were
+///             told are never given again.
 /// Failure:    as in CommandLog: after a failed write or sync everything is refused, the database
-///             is closed and reopened with growing pauses; a failed sync is never retried.
-/// Memory:     of a session without a connection nothing; of a queue its count and bytes, once it
-///             was touched.
+///             is closed and reopened with growing pauses; a failed sync is never retried. Refused
+///             closings and acknowledgements come true then all the same; an opening that was
+///             refused leaves no connection. A damaged entry makes its request `unavailable`, or
+///             is left out of a page, and is reported.
+/// Memory:     caches of a fixed size; of sessions, queues and retained messages nothing.
 class SessionStore {
 public:
   /// Opens or creates it; then each subscription that is kept is told to `visit`, in the order of
-  /// session numbers. `listener` is borrowed and outlives the store. Sessions that were connected
-  /// when the process ended count as disconnected now. Errors: storage_io, storage_full,
+  /// session numbers, before this returns and only then. `listener` is borrowed, outlives the store
+  /// and may be called before this returns. Sessions that were connected when the process ended
+  /// count as disconnected now. Errors: storage_io, storage_full,
   /// storage_corrupt, storage_format; one sentence for people.
   using SubscriptionVisitor = std::function<void(SessionNumber, const SessionSubscription&)>;
   static Result<std::unique_ptr<SessionStore>>

@@ -117,6 +117,12 @@ TEST_SUITE("retained filter") {
     CHECK(found > 5000);
   }
 
+  TEST_CASE("a filter with U+0000 takes nothing and does not go round in circles [MQTT-4.7.3-2]") {
+    const std::set<std::string> topics{std::string("\0\0z", 3), "a"};
+    CHECK(walk(topics, std::string("\0/b", 3)).found.empty());
+    CHECK(walk(topics, std::string("+/\0", 3)).found.empty());
+  }
+
   TEST_CASE("what can not match is skipped") {
     std::set<std::string> topics;
     for (int device = 0; device < 100; ++device) {

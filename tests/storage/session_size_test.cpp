@@ -22,6 +22,10 @@ std::size_t resident_kb() {
   return 0;
 }
 
+bool measures() {
+  return std::getenv("SPATE_SESSIONS") != nullptr;
+}
+
 std::int64_t ms_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
                                                                start)
@@ -30,9 +34,14 @@ std::int64_t ms_since(std::chrono::steady_clock::time_point start) {
 
 } // namespace
 
+#define SAY(...)                                                                                   \
+  if (measures()) {                                                                                \
+    MESSAGE(__VA_ARGS__);                                                                          \
+  }
+
 TEST_SUITE("session store size") {
   /// Opens it and counts what is visited; the fixture's list would be what is measured.
-  std::size_t open_counting(SessionFixture & f, const char* what) {
+  std::size_t open_counting(SessionFixture & f, const std::string& what) {
     f.store.reset();
     const auto before_kb = resident_kb();
     const auto start = std::chrono::steady_clock::now();
@@ -41,8 +50,8 @@ TEST_SUITE("session store size") {
     REQUIRE(opened);
     f.store = std::move(*opened);
     f.settle_clock();
-    MESSAGE(what << ": " << ms_since(start) << " ms, " << visited << " subscriptions, resident "
-                 << before_kb << " to " << resident_kb() << " KB");
+    SAY(what << ": " << ms_since(start) << " ms, " << visited << " subscriptions, resident "
+             << before_kb << " to " << resident_kb() << " KB");
     return visited;
   }
 
@@ -71,7 +80,7 @@ TEST_SUITE("session store size") {
         REQUIRE(f.ears.next().status == SessionStatus::done);
       }
     }
-    MESSAGE("written: " << ms_since(start) << " ms");
+    SAY("written: " << ms_since(start) << " ms");
     CHECK(open_counting(f, "restart, a tenth was connected") == count);
     CHECK(open_counting(f, "restart, nobody was connected") == count);
     CHECK(f.store->stats().sessions == count);
@@ -82,12 +91,41 @@ TEST_SUITE("session store size") {
       CHECK(opened.number == number);
       CHECK(opened.subscriptions.size() == 1);
     }
-    MESSAGE("1000 openings, one after the other: " << ms_since(comes) << " ms");
+    SAY("1000 openings, one after the other: " << ms_since(comes) << " ms");
     f.clock_ms += 100'000'000; // All others end.
     while (f.store->stats().sessions > std::min<std::size_t>(count, 1000)) {
       f.settle_clock();
     }
-    MESSAGE("written, opened twice and ended: " << ms_since(start) << " ms, resident "
-                                                << resident_kb() << " KB");
+    SAY("written, opened twice and ended: " << ms_since(start) << " ms, resident " << resident_kb()
+                                            << " KB");
+  }
+
+  TEST_CASE("messages for one session, each acknowledged, leave nothing behind") {
+    const std::size_t count = measures() ? 200'000 : 2000;
+    SessionFixture f;
+    f.open();
+    const auto number = f.connect("c").number;
+    const auto start = std::chrono::steady_clock::now();
+    for (std::uint64_t sequence = 1; sequence <= count;) {
+      std::vector<SessionEntry> entries;
+      const auto first = sequence;
+      while (entries.size() < 200 && sequence <= count) {
+        entries.emplace_back(f.publishing(f.message("t", std::string(200, 'x')), {number}));
+        ++sequence;
+      }
+      f.submit(std::move(entries));
+      std::vector<SessionEntry> settled;
+      for (auto i = first; i < sequence; ++i) {
+        REQUIRE(f.ears.next().status == SessionStatus::done);
+        settled.emplace_back(SessionSettling{number, i, false});
+      }
+      f.submit(std::move(settled));
+    }
+    f.settle_clock();
+    SAY(count << " messages put in and taken out: " << ms_since(start) << " ms");
+    CHECK(f.store->stats().queued == 0);
+    const auto comes = std::chrono::steady_clock::now();
+    CHECK(f.connect("c").page.empty());
+    SAY("opening behind them: " << ms_since(comes) << " ms");
   }
 }

@@ -156,10 +156,7 @@ public:
   }
   /// A client that has sent its CONNECT, whatever is answered.
   Client& connect(Version version, const std::function<void(wire::Connect&)>& change) {
-    auto& client = *clients_.emplace_back(std::make_unique<Client>());
-    client.version = version;
-    client.session = std::make_unique<MqttSession>(
-        context, client.port, static_cast<std::uint32_t>(clients_.size() - 1), 1);
+    Client& client = accept(version);
     wire::Connect packet;
     packet.version = version;
     const std::string id = "client-" + std::to_string(clients_.size());
@@ -171,6 +168,14 @@ public:
     std::string bytes;
     wire::append_connect(bytes, packet);
     client.feed(bytes);
+    return client;
+  }
+  /// A connection that has sent nothing yet.
+  Client& accept(Version version) {
+    auto& client = *clients_.emplace_back(std::make_unique<Client>());
+    client.version = version;
+    client.session = std::make_unique<MqttSession>(
+        context, client.port, static_cast<std::uint32_t>(clients_.size() - 1), 1);
     return client;
   }
   /// Its connection is gone.

@@ -155,13 +155,18 @@ public:
     commit();
   }
 
-  /// A client that has sent its CONNECT; `change` may set more of it.
-  Client& begin(Version version, const std::function<void(wire::Connect&)>& change = {}) {
+  /// A connection that has sent nothing yet.
+  Client& accept(Version version) {
     auto& client = *clients_.emplace_back(std::make_unique<Client>());
     client.version = version;
     client.session = std::make_unique<MqttSession>(
         context, client.port, static_cast<std::uint32_t>(clients_.size() - 1), 1);
     client.port.session = client.session.get();
+    return client;
+  }
+  /// A client that has sent its CONNECT; `change` may set more of it.
+  Client& begin(Version version, const std::function<void(wire::Connect&)>& change = {}) {
+    Client& client = accept(version);
     wire::Connect packet;
     packet.version = version;
     const std::string id = "client-" + std::to_string(clients_.size());

@@ -177,7 +177,7 @@ class Connecting(MqttCase):
                 self.assertEqual(client.ping().body, b"")
 
     def test_unknown_authentication_methods_are_refused(self):
-        """[MQTT5-4.12.0-1] [MQTT5-4.12.0-4] [MQTT5-4.12.0-6]"""
+        """[MQTT5-4.12.0-1] [MQTT5-4.12.0-4] [MQTT5-4.12.0-5] [MQTT5-4.12.0-6]"""
         data = connect("a", 5, props=[(mqtt.AUTH_METHOD, "SCRAM-SHA-1"), (mqtt.AUTH_DATA, b"x")])
         self.assertEqual(self.refused(data, 5), 0x8C)
         self.assertEqual(self.client().connack.values(mqtt.AUTH_METHOD), [])

@@ -92,7 +92,7 @@ class Properties(MqttCase):
             self.assertIn(answers[0].reason, (0x81, 0x82))
 
     def test_no_words_are_sent_to_who_does_not_want_them(self):
-        """[MQTT5-3.1.2-29]"""
+        """[MQTT5-3.1.2-29] [MQTT5-3.9.2-1] [MQTT5-3.9.2-2] [MQTT5-3.11.2-1] [MQTT5-3.11.2-2]"""
         for wanted in (1, 0):
             client = self.client(props=[(mqtt.REQUEST_PROBLEM, wanted)])
             answer = client.publish("devices/words/telemetry", "no json", 1)
@@ -102,7 +102,7 @@ class Properties(MqttCase):
 
     def test_nothing_larger_than_the_client_takes_is_sent(self):
         """[MQTT5-3.1.2-24] [MQTT5-3.1.2-25] [MQTT5-3.4.2-2] [MQTT5-3.4.2-3] [MQTT5-3.5.2-2] [MQTT5-3.5.2-3]
-        [MQTT5-3.14.2-3] [MQTT5-3.2.2-19] [MQTT5-3.2.2-20]"""
+        [MQTT5-3.14.2-3] [MQTT5-3.14.2-4] [MQTT5-3.2.2-19] [MQTT5-3.2.2-20]"""
         topic = self.topic()
         for limit in (50, 100):
             small, publisher = self.client(props=[(mqtt.MAXIMUM_PACKET_SIZE, limit)]), self.client()

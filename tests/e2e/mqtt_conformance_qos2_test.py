@@ -38,7 +38,7 @@ class ExactlyOnce(MqttCase):
             subscriber.ping()
 
     def test_the_server_sends_qos_1_once(self):
-        """[MQTT-4.3.2-1] [MQTT5-4.3.2-3] [MQTT5-4.4.0-1] [MQTT-4.4.0-1]"""
+        """[MQTT-4.3.2-1] [MQTT5-4.3.2-3] [MQTT5-4.4.0-1]"""
         for level in self.LEVELS:
             topic = self.topic()
             subscriber, publisher = self.pair(topic, level=level, qos=1)
@@ -47,6 +47,17 @@ class ExactlyOnce(MqttCase):
             for _ in range(3):  # Within a connection nothing is sent again.
                 subscriber.ping()
             subscriber.ack(PUBACK, message.packet_id)
+
+    def test_pubrels_come_in_the_order_of_the_pubrecs(self):
+        """[MQTT-4.6.0-4] [MQTT5-4.6.0-4]"""
+        for level in self.LEVELS:
+            topic = self.topic()
+            subscriber, publisher = self.pair(topic, level=level)
+            for number in range(1, 51):
+                publisher.publish(topic, "x", 2, number)
+            order = [subscriber.expect(PUBLISH).packet_id for _ in range(50)][::-1]
+            subscriber.send(b"".join(mqtt.ack(PUBREC, each, level=level) for each in order))
+            self.assertEqual([subscriber.expect(PUBREL).packet_id for _ in order], order)
 
     def test_a_negative_answer_ends_a_message(self):
         """[MQTT5-4.4.0-2] [MQTT5-4.8.2-6] [MQTT5-4.3.3-9]"""

@@ -121,7 +121,7 @@ class Sessions(unittest.TestCase):
             publisher.connect(node.mqtt)
             publisher.finish()
             subscriber.take(1.0)
-            node.stop()
+            node.terminate()
         self.assertGreater(len(publisher.acknowledged), 20 * CYCLES)
         return publisher, subscriber
 

@@ -84,4 +84,66 @@ inline Recoded recode(const Frame& frame, Version v) {
   return out;
 }
 
+/// A PUBLISH as a subscriber gets it: the message's properties encoded once, put together with
+/// those of its way.
+inline std::string delivered(const Publish& publish, Version version) {
+  std::string properties;
+  append_message_properties(properties, publish);
+  Delivery delivery;
+  delivery.topic = publish.topic;
+  delivery.payload = publish.payload;
+  delivery.properties = properties;
+  delivery.packet_id = publish.packet_id;
+  delivery.qos = publish.qos;
+  delivery.retain = publish.retain;
+  delivery.dup = publish.dup;
+  delivery.topic_alias = publish.topic_alias;
+  delivery.message_expiry_s = publish.message_expiry_s;
+  delivery.subscription_ids = &publish.subscription_ids;
+  std::string out;
+  append_delivery(out, delivery, version);
+  return out;
+}
+
+/// Whether the message in a frame, a PUBLISH or the will of a CONNECT, reaches a subscriber as it
+/// came.
+inline bool delivered_same(const Frame& frame, Version version) {
+  Publish message;
+  Result<Connect> connect;
+  if (frame.type == PacketType::connect) {
+    connect = decode_connect(frame);
+    if (!connect || !connect->will) {
+      return true;
+    }
+    const Will& will = *connect->will;
+    message.topic = will.topic;
+    message.payload = will.payload;
+    message.payload_format = will.payload_format;
+    message.content_type = will.content_type;
+    message.response_topic = will.response_topic;
+    message.correlation_data = will.correlation_data;
+    message.user_properties = will.user_properties;
+    std::string properties;
+    append_message_properties(properties, will);
+    std::string same;
+    append_message_properties(same, message);
+    if (properties != same) {
+      return false;
+    }
+    version = connect->version;
+  } else if (frame.type == PacketType::publish) {
+    const auto publish = decode_publish(frame, version);
+    if (!publish) {
+      return true;
+    }
+    message = *publish;
+  } else {
+    return true;
+  }
+  const std::string bytes = delivered(message, version);
+  const FrameResult again = next_frame(bytes, bytes.size());
+  const auto heard = decode_publish(again.frame, version);
+  return again.bytes == bytes.size() && heard && *heard == message;
+}
+
 } // namespace spate::wire

@@ -312,6 +312,7 @@ TEST_CASE("the fuzzer's corpus decodes or is refused, and survives its round tri
            cut = next_frame(stream, 32768)) {
         CAPTURE(entry.path().string());
         CHECK(recode(cut.frame, v).same);
+        CHECK(delivered_same(cut.frame, v));
         stream.remove_prefix(cut.bytes);
       }
     }

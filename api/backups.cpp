@@ -312,10 +312,10 @@ Result<std::vector<Backups::Entry>> Backups::list() const {
   }
   std::vector<Entry> out;
   const std::string root = normal(fs::absolute(options_.directory));
-  std::vector<std::string> targets{root};
+  std::vector<std::string> targets;
   std::error_code error;
-  if (!fs::exists(root, error)) {
-    return out;
+  if (fs::exists(root, error)) { // Else the first backup is still to make it.
+    targets.push_back(root);
   }
   for (fs::directory_iterator each(root, error), end; !error && each != end;
        each.increment(error)) {

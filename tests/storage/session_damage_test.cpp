@@ -126,6 +126,23 @@ TEST_SUITE("session store damage") {
     CHECK_FALSE(f.store->fault());
   }
 
+  TEST_CASE("a timer that does not agree with what it stands for does nothing") {
+    SessionFixture f;
+    f.open();
+    const auto number = f.connect(f.with_will(f.opening("c"), 3000)).number;
+    f.disconnect(number);
+    f.done(f.publishing(f.retained("r"), {}));
+    put(f, keys::timer(keys::kExpiry, 5, number), "");
+    put(f, keys::timer(keys::kWillDue, 5, number), "");
+    put(f, keys::retained_expiry(5, "r"), "");
+    f.open();
+    f.settle_clock();
+    CHECK(f.ears.take_ended().empty());
+    CHECK(f.ears.take_wills().empty());
+    CHECK(f.retained_of("#") == Words{"r"});
+    CHECK(f.connect("c").present);
+  }
+
   TEST_CASE("another format, something else, and damaged totals are refused") {
     SessionFixture f;
     f.open();

@@ -112,6 +112,9 @@ TEST_SUITE("session store faults") {
     f.disconnect(f.connect(f.with_will(f.opening("c"), 0, "told")).number);
     f.settle_clock();
     CHECK(f.ears.take_wills().size() == 1);
+    f.cut();
+    f.settle_clock();
+    CHECK(f.ears.take_wills().empty());
     f.disconnect(f.connect(f.with_will(f.opening("d"), 10, "later")).number);
     f.cut();
     f.clock_ms += 10'000;
@@ -119,6 +122,32 @@ TEST_SUITE("session store faults") {
     const auto wills = f.ears.take_wills();
     REQUIRE(wills.size() == 1);
     CHECK(wills[0].second->topic == "later");
+  }
+
+  TEST_CASE("a closing that was answered counts from when it was, also after a power cut") {
+    FaultySessions f;
+    f.open();
+    f.disconnect(f.connect("c").number, 10);
+    f.clock_ms += 10'000;
+    f.cut();
+    f.settle_clock();
+    CHECK(f.store->stats().sessions == 0);
+  }
+
+  TEST_CASE("an end that could not be written comes when the store is open again") {
+    FaultySessions f;
+    f.open();
+    f.disconnect(f.connect("c").number, 10);
+    f.fs->fail_next_of_wal(PowerFs::Fault::write_eio);
+    f.clock_ms += 10'000;
+    f.store->poke();
+    while (f.store->stats().reopens == 0) {
+      std::this_thread::yield();
+    }
+    f.connect_until_done(f.opening("d"));
+    f.settle_clock();
+    CHECK(f.ears.take_ended().size() == 1);
+    CHECK(f.store->stats().sessions == 1);
   }
 
   TEST_CASE("stop() does not wait for the disk, and answers all in order") {
@@ -242,11 +271,14 @@ CutResult session_cuts(std::uint32_t seed, Durability durability, bool kills) {
           const auto packet = static_cast<std::uint16_t>(id);
           auto publishing = f.publishing(f.message(topic, std::string(random() % 2000, 'x'), 2),
                                          {all[0].number, all[1].number, all[2].number}, 2);
-          publishing.sender = one.number;
+          const bool has_id = random() % 2 == 0; // Each is reason enough for a sync.
+          publishing.sender = has_id ? one.number : 0;
           publishing.packet_id = packet;
           f.submit(publishing);
-          promises.push_back([&one, &all, topic, packet] {
-            one.ids.insert(packet);
+          promises.push_back([&one, &all, topic, packet, has_id] {
+            if (has_id) {
+              one.ids.insert(packet);
+            }
             for (Promised& each : all) {
               each.queued.insert(topic);
             }

@@ -1,5 +1,6 @@
 #include "actors/session_hub.hpp"
 
+#include <iterator>
 #include <memory>
 
 #include "engine/wire/codec.hpp"
@@ -108,16 +109,49 @@ void SessionHub::on_queued(std::vector<storage::SessionDelivery> deliveries) {
   }
 }
 
-void SessionHub::on_wills(
-    std::vector<std::pair<storage::SessionNumber, model::SharedMessage>> wills) {
+void SessionHub::begin() {
+  Wills wills;
+  Ended ended;
+  {
+    const std::scoped_lock lock(early_mutex_);
+    begun_ = true;
+    wills = std::move(early_wills_);
+    ended = std::move(early_ended_);
+  }
+  pass_on(ended);
+  pass_on(std::move(wills));
+}
+
+void SessionHub::on_wills(Wills wills) {
+  {
+    const std::scoped_lock lock(early_mutex_);
+    if (!begun_) {
+      std::move(wills.begin(), wills.end(), std::back_inserter(early_wills_));
+      return;
+    }
+  }
+  pass_on(std::move(wills));
+}
+
+void SessionHub::on_ended(Ended ended) {
+  {
+    const std::scoped_lock lock(early_mutex_);
+    if (!begun_) {
+      std::move(ended.begin(), ended.end(), std::back_inserter(early_ended_));
+      return;
+    }
+  }
+  pass_on(ended);
+}
+
+void SessionHub::pass_on(Wills wills) {
   for (auto& [session, will] : wills) {
     SessionDoor& door = *doors_[session % doors_.size()];
     door.loop_.post([&door, published = std::move(will)] { door.taker_.on_will(published); });
   }
 }
 
-void SessionHub::on_ended(
-    std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>> ended) {
+void SessionHub::pass_on(const Ended& ended) {
   std::vector<routing::Change> changes;
   for (const auto& [session, filters] : ended) {
     const auto who = subscriber(session);

@@ -31,8 +31,10 @@ public:
   void restore(storage::SessionNumber session, const storage::SessionSubscription& subscription);
   /// All were told.
   void restored();
-  /// Before the loops run. Borrowed, until the loops have ended.
+  /// Before the loops run, and before begin(). Borrowed, until the loops have ended.
   void open(storage::SessionStore& store) noexcept { store_ = &store; }
+  /// All loops are there: what the store has said so far is passed on.
+  void begin();
   /// No connection can be made any more, and the loops have ended.
   void close() noexcept { store_ = nullptr; }
 
@@ -56,12 +58,20 @@ private:
   [[nodiscard]] Part& part_of(storage::SessionNumber session) noexcept {
     return parts_[session % kParts];
   }
+  using Wills = std::vector<std::pair<storage::SessionNumber, model::SharedMessage>>;
+  using Ended = std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>>;
   void apply_restored();
+  void pass_on(Wills wills);
+  void pass_on(const Ended& ended);
 
   MessageHub& messages_;
   storage::SessionStore* store_ = nullptr;
   std::array<Part, kParts> parts_;
   std::vector<SessionDoor*> doors_; ///< By loop; complete before the first starts.
+  std::mutex early_mutex_;
+  bool begun_ = false; ///< Until then these wait: the index and the loops are not complete.
+  Wills early_wills_;
+  Ended early_ended_;
   std::vector<std::string> restored_filters_;
   std::vector<routing::Change> restored_;
 };

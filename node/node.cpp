@@ -91,6 +91,7 @@ Result<void> Node::open() {
   if (auto http = open_http(); !http) {
     return fail(std::move(http.error()));
   }
+  session_hub_.begin();
   for (std::uint32_t i = 0; i < device_loops_.size(); ++i) {
     device_loops_[i]->start(i);
   }

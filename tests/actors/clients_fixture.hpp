@@ -147,6 +147,7 @@ public:
     if (keeps) {
       sessions.open(kept);
     }
+    sessions.begin();
   }
   ~Clients() override {
     for (auto& client : clients_) {

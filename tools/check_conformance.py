@@ -56,7 +56,8 @@ def all_tests(root):
     out = {}
     for path in sorted((root / "tests/e2e").glob("mqtt_conformance_*_test.py")):
         out |= python_tests(path, "e2e " + path.stem.removeprefix("mqtt_conformance_").removesuffix("_test"))
-    out |= {name: None for name in python_tests(root / "tests/interop/matrix_test.py", "interop")}
+    for path, group in (("tests/e2e/mqtt_hostile_test.py", "e2e mqtt_hostile"), ("tests/interop/matrix_test.py", "interop")):
+        out |= {name: None for name in python_tests(root / path, group)}
     for layer in ("wire", "actors", "routing"):
         for path in sorted((root / "tests" / layer).glob("*_test.cpp")):
             out |= cpp_tests(path, f"{layer} {path.stem.removesuffix('_test')}")
@@ -66,15 +67,18 @@ def all_tests(root):
 def check(page, tests):
     """Everything that is wrong."""
     rows, listed, faults = {}, [], []
-    prefix = None
+    prefix, attacks = None, False
     for line in page.splitlines():
         if line.startswith("## "):
             prefix = "MQTT5-" if "5.0" in line else "MQTT-"
+            attacks = "Attacks" in line
         elif row := re.fullmatch(rf"\| (MQTT5?-{NUMBER}) \| ([^|]+) \| ([^|]*) \|", line):
             listed.append(row[1])
             rows[row[1]] = [each.strip() for each in row[3].split("<br>") if each.strip()]
         elif line.startswith(("For clients only", "Not for this server")):
             listed += [prefix + number for number in re.findall(NUMBER, line)]
+        elif attacks and (row := re.fullmatch(r"\| ([a-z][^|]+) \| ([^|]+) \|", line)) and row[1] != "class":
+            faults += [f"{row[1]}: there is no test '{each}'" for each in row[2].split("<br>") if each.strip() not in tests]
         elif line.startswith("| MQTT"):
             faults.append(f"a row that can not be read: {line}")
     faults += [f"{each} stands there {listed.count(each)} times" for each in sorted({*listed}) if listed.count(each) > 1]

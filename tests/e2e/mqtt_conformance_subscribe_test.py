@@ -84,6 +84,10 @@ class Subscribing(MqttCase):
         subscriber.publish(topic, "own", 1)
         publisher.publish(topic, "last", 1)
         self.assertEqual(self.payloads_until(subscriber, b"last"), [])
+        subscriber.subscribe((topic + "/#", 1))  # Does not mind.
+        subscriber.publish(topic, "own", 1)
+        publisher.publish(topic, "last", 1)
+        self.assertEqual(self.payloads_until(subscriber, b"last"), [b"own"])
 
     def test_after_its_unsuback_nothing_more_of_a_filter_comes(self):
         """[MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-4] [MQTT5-3.10.4-1] [MQTT5-3.10.4-2] [MQTT5-3.10.4-4]

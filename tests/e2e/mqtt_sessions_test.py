@@ -100,7 +100,7 @@ class Sessions(unittest.TestCase):
         dice = random.Random(SEED * 10 + qos)
         publisher, subscriber = Publisher(f"p{qos}", qos), Subscriber(f"s{qos}", f"kept/p{qos}", qos)
         with Directory() as directory:
-            node = Node(directory / "data", "--shards", "1").wait_ready()
+            node = Node(directory / "data", "--shards", "1", "--loops", "3").wait_ready()
             subscriber.connect(node.mqtt)
             subscriber.client.subscribe(subscriber.topic, qos=qos)
             for _ in range(CYCLES):
@@ -114,7 +114,7 @@ class Sessions(unittest.TestCase):
                     node.kill()
                 except OSError:
                     self.fail("the node died by itself:\n" + "\n".join(node.log[-5:]))
-                node = Node(directory / "data", "--shards", "1", mqtt=node.mqtt).wait_ready()
+                node = Node(directory / "data", "--shards", "1", "--loops", "3", mqtt=node.mqtt).wait_ready()
                 subscriber.connect(node.mqtt)
                 if dice.random() < 0.5:
                     subscriber.take(0.1)

@@ -4,6 +4,7 @@
 
 A client that is not installed is left out and named; with SPATE_INTEROP_ALL=1 that is a failure.
 """
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -75,19 +76,22 @@ class Matrix(unittest.TestCase):
         return {each: found.get(each, f"no answer, status {done.returncode}: {done.stderr[-500:]}") for each in wanted(version)}
 
     def test_every_client_does_what_it_can_with_the_node(self):
-        for name, command in clients().items():
-            for version, spelled in VERSIONS.items():
-                if command is None:
-                    self.rows.append(f"| {name} | {spelled} |" + " not installed |" * len(FEATURES))
-                    self.assertNotEqual(os.environ.get("SPATE_INTEROP_ALL"), "1", f"{name} is not installed")
-                    continue
-                results = self.results(command, version)
-                cells = ["–" if each not in results else "yes" if results[each] == "ok" else "**no**" for each in FEATURES]
-                self.rows.append(f"| {name} | {spelled} | " + " | ".join(cells) + " |")
-                for feature, result in results.items():
-                    with self.subTest(client=name, version=spelled, feature=feature):
-                        if feature not in NOT_YET:
-                            self.assertEqual(result, "ok")
+        with concurrent.futures.ThreadPoolExecutor() as pool:  # They mostly wait.
+            runs = {(name, version): command and pool.submit(self.results, command, version)
+                    for name, command in clients().items() for version in VERSIONS}
+        for (name, version), run in runs.items():
+            spelled = VERSIONS[version]
+            if run is None:
+                self.rows.append(f"| {name} | {spelled} |" + " not installed |" * len(FEATURES))
+                self.assertNotEqual(os.environ.get("SPATE_INTEROP_ALL"), "1", f"{name} is not installed")
+                continue
+            results = run.result()
+            cells = ["–" if each not in results else "yes" if results[each] == "ok" else "**no**" for each in FEATURES]
+            self.rows.append(f"| {name} | {spelled} | " + " | ".join(cells) + " |")
+            for feature, result in results.items():
+                with self.subTest(client=name, version=spelled, feature=feature):
+                    if feature not in NOT_YET:
+                        self.assertEqual(result, "ok")
 
 
 if __name__ == "__main__":

@@ -30,9 +30,12 @@ struct Expiry {
 
 /// A message for this client. What can not go is counted, and the publisher hears nothing of it.
 void MqttSession::on_copy(Passing& passing, const Copy& copy) {
-  if (state_ != State::connected || !deliveries_) {
-    return;
+  if (state_ == State::connected && deliveries_ && !hold(passing, copy)) {
+    take_copy(passing, copy);
   }
+}
+
+void MqttSession::take_copy(Passing& passing, const Copy& copy) {
   SessionCounters& counters = context_.counters;
   if (copy.qos == 0) {
     if (port_.unsent_bytes() > context_.limits.unsent_bytes_max) {

@@ -3,6 +3,7 @@
 #include "actors/mqtt_kept.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "actors/mqtt_deliveries.hpp"
 #include "actors/mqtt_publishing.hpp"
@@ -225,6 +226,40 @@ void MqttSession::want_retained(std::string filter, std::uint32_t id, std::uint8
       asked_ = std::make_unique<Asked>();
     }
     asked_->wanted.push_back({std::move(filter), id, qos});
+    held_ = true;
+    port_.pause_reading(true);
+  }
+}
+
+/// False: nothing is to come before it.
+bool MqttSession::hold(Passing& passing, const Copy& copy) {
+  if (!held_) {
+    return false;
+  }
+  const model::SharedMessage& message = passing.shared();
+  if (asked_->held.size() >= context_.limits.queue_messages_max ||
+      asked_->held_bytes + message->bytes() > context_.limits.queue_bytes_max) {
+    context_.counters.dropped_full.add();
+  } else {
+    asked_->held_bytes += message->bytes();
+    asked_->held.push_back({message, copy});
+  }
+  return true;
+}
+
+/// All retained messages are on their way.
+void MqttSession::release_held() {
+  held_ = false;
+  const auto held = std::exchange(asked_->held, {});
+  asked_->held_bytes = 0;
+  for (const Asked::Held& each : held) {
+    const model::ApplicationMessage& message = *each.message;
+    Passing passing(message.topic, message.payload, message.properties, message.qos, message.retain,
+                    message.expires_ms);
+    on_copy(passing, each.copy);
+  }
+  if (!paused_) {
+    port_.pause_reading(false);
   }
 }
 
@@ -240,6 +275,9 @@ void MqttSession::on_retained(storage::SessionReceipt& receipt) {
   }
   if (receipt.more && state_ == State::connected) {
     want_retained(std::move(wanted.filter), wanted.id, wanted.qos, std::move(receipt.after));
+  }
+  if (asked_->wanted.empty() && state_ == State::connected) {
+    release_held();
   }
 }
 
@@ -266,7 +304,7 @@ void MqttSession::deliver_retained(const model::ApplicationMessage& message, std
   }
   Passing passing(message.topic, message.payload, message.properties, message.qos, true,
                   message.expires_ms);
-  on_copy(passing, copy);
+  take_copy(passing, copy);
 }
 
 /// The store hears that the connection is gone: once, and before who takes the client id over.

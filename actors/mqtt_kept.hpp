@@ -47,8 +47,15 @@ struct MqttSession::Asked {
     std::uint32_t id = 0;
     std::uint8_t qos = 0;
   };
+  /// A message that came meanwhile: newer than any retained one, so it goes behind them.
+  struct Held {
+    model::SharedMessage message;
+    Copy copy;
+  };
   std::deque<wire::SubscribeAck> subacks;
   std::deque<Wanted> wanted;
+  std::vector<Held> held;
+  std::size_t held_bytes = 0;
 };
 
 } // namespace spate::actors

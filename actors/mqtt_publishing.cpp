@@ -404,7 +404,7 @@ void MqttSession::resume_if_room() {
       (!commands_ || (commands_->answers.size() <= kUnsettledAnswersMax / 2 &&
                       commands_->answer_bytes <= kUnsettledAnswerBytesMax / 2))) {
     paused_ = false;
-    port_.pause_reading(false);
+    port_.pause_reading(held_);
   }
 }
 

@@ -82,7 +82,7 @@ std::size_t MqttSession::on_bytes(std::string_view bytes) {
     active_ms_ = context_.loop.now_ms();
   }
   std::size_t used = 0;
-  while (state_ != State::closing && state_ != State::opening && !paused_) {
+  while (state_ != State::closing && state_ != State::opening && !paused_ && !held_) {
     const std::size_t limit = state_ == State::waiting ? context_.limits.connect_bytes_max
                                                        : context_.limits.packet_bytes_max;
     const wire::FrameResult next = wire::next_frame(bytes.substr(used), limit);
@@ -307,7 +307,7 @@ std::uint64_t MqttSession::on_silence_timer(std::uint64_t now_ms) {
   }
   // A connection that we do not read is not silent: its bytes wait in the kernel.
   const std::uint64_t silent_ms = now_ms - std::max(active_ms_, context_.loop.reading_resumed_ms());
-  if (silent_ms < allowed_ms || paused_ || state_ == State::opening ||
+  if (silent_ms < allowed_ms || paused_ || held_ || state_ == State::opening ||
       context_.loop.reading_paused()) {
     return allowed_ms - std::min(silent_ms, allowed_ms - 1);
   }

@@ -227,6 +227,8 @@ private:
                      const std::vector<routing::Change>& changes, const std::vector<bool>& existed);
   void want_retained(std::string filter, std::uint32_t id, std::uint8_t qos, std::string after);
   void on_retained(storage::SessionReceipt& receipt);
+  bool hold(Passing& passing, const Copy& copy);
+  void release_held();
   void deliver_retained(const model::ApplicationMessage& message, std::uint32_t id,
                         std::uint8_t qos);
   void leave_store();
@@ -240,6 +242,7 @@ private:
                             std::vector<bool>& existed);
   void answer_subscription(const wire::SubscribeAck& answer);
   void leave_index();
+  void take_copy(Passing& passing, const Copy& copy);
   void deliver_plain(Passing& passing, const Copy& copy);
   wire::Delivery delivery_of(std::string_view topic, std::string_view payload,
                              std::string_view properties);
@@ -292,6 +295,7 @@ private:
   State state_ = State::waiting;
   bool asked_for_expiry_ = false; ///< CONNECT had a Session Expiry Interval.
   bool paused_ = false;           ///< Not read, since too much is in flight.
+  bool held_ = false;             ///< Not read, since retained messages are to come first.
   bool wants_problem_information_ = true;
   std::uint16_t keep_alive_s_ = 0;
   std::uint16_t client_receive_maximum_ = 65535;

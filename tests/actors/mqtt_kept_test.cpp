@@ -309,6 +309,33 @@ TEST_SUITE("actors.mqtt_kept") {
     CHECK(asks_for("a/+", 0) == 2); // [MQTT-3.3.1-10]
   }
 
+  TEST_CASE("what is published meanwhile, and what the client sends, comes behind the retained") {
+    Keeping f({.queue_messages_max = 2});
+    auto& publisher = f.all.join();
+    wire::Publish packet;
+    packet.topic = "a";
+    packet.payload = "old";
+    packet.retain = true;
+    publisher.publish(packet);
+    f.answer();
+    auto& taker = f.all.join();
+    taker.subscribe({{"a", 0}});
+    packet.retain = false;
+    for (const char* payload : {"new", "newer", "one too many"}) {
+      packet.payload = payload;
+      publisher.publish(packet);
+    }
+    CHECK(f.all.context.counters.dropped_full.get() == 1);
+    CHECK(taker.port.paused);
+    CHECK(taker.port.out.empty());
+    f.answer();
+    CHECK(taker.payloads() == Payloads{"old", "new", "newer"});
+    CHECK_FALSE(taker.port.paused);
+    packet.payload = "last";
+    publisher.publish(packet);
+    CHECK(taker.payloads() == Payloads{"last"});
+  }
+
   TEST_CASE("retained messages at QoS 1 reach a kept session through its queue") {
     Keeping f;
     auto& publisher = f.all.join();

@@ -70,6 +70,11 @@ void DataDirectory::stay_closed(const Error& error) {
 
 Result<void> DataDirectory::open_live(const DeviceTable* earlier, bool create) {
   LiveOptions options = options_.live;
+  // Before telemetry is refused for want of space, the kept log goes.
+  options.disk_scarce = [this] {
+    const auto space = options_.internals.disk_space(options_.path);
+    return space && space->free_bytes < 2 * floor_bytes(*space);
+  };
   options.create = create;
   auto live = LiveDirectory::open(options, shapes_, earlier, devices_total_,
                                   [this](const rocksdb::Status& s) { on_background_error(s); });
@@ -228,14 +233,19 @@ void DataDirectory::check_used() {
                     std::memory_order_relaxed);
 }
 
+/// Free bytes below which telemetry is refused.
+std::uint64_t DataDirectory::floor_bytes(const DiskSpace& space) const {
+  return options_.disk_free_min_bytes != 0
+             ? options_.disk_free_min_bytes
+             : std::max(kFreeMinBytes, space.total_bytes / kFreeMinShare);
+}
+
 bool DataDirectory::below_floor(std::string& why) {
   const auto space = options_.internals.disk_space(options_.path);
   if (!space) {
     return false;
   }
-  const std::uint64_t floor = options_.disk_free_min_bytes != 0
-                                  ? options_.disk_free_min_bytes
-                                  : std::max(kFreeMinBytes, space->total_bytes / kFreeMinShare);
+  const std::uint64_t floor = floor_bytes(*space);
   if (space->free_bytes >= floor) {
     return false;
   }

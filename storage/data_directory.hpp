@@ -144,6 +144,7 @@ private:
   void on_background_error(const rocksdb::Status& status);
   [[nodiscard]] std::optional<rocksdb::Status> take_background_error();
   void set_fault(std::string fault);
+  [[nodiscard]] std::uint64_t floor_bytes(const DiskSpace& space) const;
   [[nodiscard]] bool below_floor(std::string& why);
   /// Runs `read(live)` while the database is kept open. Error: storage_unavailable, or read's own.
   template <class T, class Read>

@@ -228,7 +228,7 @@ void KeptLog::trim() {
     // All in it was written before the next file's first commit.
     const bool old = options_.age_ms_max != 0 && later != files->end() &&
                      now_ms - later->first_ms > options_.age_ms_max;
-    if (!old && bytes <= options_.bytes_max) {
+    if (!old && bytes <= options_.bytes_max && !(options_.disk_scarce && options_.disk_scarce())) {
       break;
     }
     if (auto removed = remove(*first); !removed) {

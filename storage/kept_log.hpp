@@ -25,10 +25,11 @@ class Env;
 namespace spate::storage {
 
 struct KeptLogOptions {
-  std::string path;            ///< Of the database.
-  std::string name;            ///< Of the data directory, for people.
-  std::uint64_t bytes_max = 0; ///< Live and archived files; 0: nothing is kept.
-  std::int64_t age_ms_max = 0; ///< 0: any.
+  std::string path;                  ///< Of the database.
+  std::string name;                  ///< Of the data directory, for people.
+  std::uint64_t bytes_max = 0;       ///< Live and archived files; 0: nothing is kept.
+  std::int64_t age_ms_max = 0;       ///< 0: any.
+  std::function<bool()> disk_scarce; ///< True: nothing is kept that need not be. Empty: never.
   std::function<std::int64_t()> now_ms = wall_ms;
   rocksdb::Env* env = nullptr; ///< Null: the real one.
 };

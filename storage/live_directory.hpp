@@ -43,6 +43,7 @@ struct LiveOptions {
   double fold_cpu_max = 0.25;                ///< and this.
   std::uint64_t kept_log_bytes_max = 0;      ///< As StoreOptions::log_retention_bytes,
   std::int64_t kept_log_age_ms = 0;          ///< and log_retention_s.
+  std::function<bool()> disk_scarce;         ///< As KeptLogOptions. Any thread.
   std::function<std::int64_t()> now_ms = wall_ms;
   bool create = true;          ///< False: a database that is not there is an error.
   rocksdb::Env* env = nullptr; ///< Tests only.

@@ -329,6 +329,7 @@ Result<void> LiveDirectory::start_kept_log(const Opened& opened) {
   kept.name = options_.name;
   kept.bytes_max = options_.kept_log_bytes_max;
   kept.age_ms_max = options_.kept_log_age_ms;
+  kept.disk_scarce = options_.disk_scarce;
   kept.now_ms = options_.now_ms;
   kept.env = options_.env;
   kept_log_ = std::make_unique<KeptLog>(std::move(kept), state_.sequence);

@@ -421,6 +421,30 @@ TEST_SUITE("kept log") {
     }
   }
 
+  TEST_CASE("a disk that is nearly full keeps no log that nobody needs") {
+    KeptFixture f;
+    f.options.disk_free_min_bytes = 1000;
+    std::atomic<std::uint64_t> free_bytes{2000};
+    f.internals.disk_space = [&](const std::string&) -> std::optional<DiskSpace> {
+      return DiskSpace{free_bytes.load(), 1u << 30};
+    };
+    f.open();
+    for (int i = 1; i <= 3; ++i) {
+      f.put("d", i, std::to_string(i));
+      f.reopen();
+    }
+    CHECK_FALSE(f.archived().empty());
+    free_bytes = 1999; // Telemetry is taken still.
+    while (!f.archived().empty()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10)); // It looks once a second.
+    }
+    f.put("d", 4, "4");
+    CHECK(f.all("d").size() == 4);
+    Consumer behind({0, 1, 0});
+    CHECK(without_positions(behind.read(*f.store)).back() == "d 4=4");
+    CHECK(behind.gaps.size() == 1);
+  }
+
   TEST_CASE("erased records are hidden at once, and their bytes go with the files that hold them") {
     KeptFixture f;
     f.options.seal_rows = 1'000;

@@ -12,16 +12,6 @@ namespace {
 /// Devices whose last values are copied in one go, while commits wait.
 constexpr std::uint32_t kLastDevices = 256;
 
-/// Takes one DisableFileDeletions() back. RocksDB 9 has no other way, and no argument for it.
-template <class Database>
-auto allow_deletions(Database& db, int) -> decltype(db.EnableFileDeletions(false)) {
-  return db.EnableFileDeletions(false);
-}
-template <class Database>
-auto allow_deletions(Database& db, long) -> decltype(db.EnableFileDeletions()) {
-  return db.EnableFileDeletions();
-}
-
 } // namespace
 
 LiveDirectory::LiveDirectory(const LiveOptions& options, std::atomic<std::uint64_t>& devices_total)
@@ -165,7 +155,7 @@ Result<void> LiveDirectory::remove_obsolete(std::vector<std::string>& names) con
   if (auto status = db_->DisableFileDeletions(); !status.ok()) {
     return fail(error_of(status));
   }
-  if (auto status = allow_deletions(*db_, 0); !status.ok()) {
+  if (auto status = allow_file_deletions(*db_); !status.ok()) {
     return fail(error_of(status));
   }
   auto now = obsolete_tables();

@@ -73,6 +73,16 @@ constexpr int kOpenFilesMax = 512;
 /// waits for megabytes.
 constexpr std::uint64_t kBytesPerSync = 256u << 10;
 
+/// RocksDB 9 has no argument for it.
+template <class Database>
+auto allow_deletions(Database& db, int) -> decltype(db.EnableFileDeletions(false)) {
+  return db.EnableFileDeletions(false);
+}
+template <class Database>
+auto allow_deletions(Database& db, long) -> decltype(db.EnableFileDeletions()) {
+  return db.EnableFileDeletions();
+}
+
 class Listener final : public rocksdb::EventListener {
 public:
   Listener(std::function<void(const rocksdb::Status&)> on_error, FlushedBytes flushed)
@@ -208,6 +218,10 @@ rocksdb::Status create_family(rocksdb::DB& db, const rocksdb::ColumnFamilyOption
     handle = nullptr;
   }
   return status;
+}
+
+rocksdb::Status allow_file_deletions(rocksdb::DB& db) {
+  return allow_deletions(db, 0);
 }
 
 std::string describe(const rocksdb::Status& status) {

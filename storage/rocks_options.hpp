@@ -55,6 +55,9 @@ rocks_options(const RocksLimits& limits, rocksdb::Env* env, const std::string& d
                                             const std::string& name,
                                             rocksdb::ColumnFamilyHandle*& handle);
 
+/// Takes one DisableFileDeletions() back.
+[[nodiscard]] rocksdb::Status allow_file_deletions(rocksdb::DB& db);
+
 /// What failed and why, for people: "fdatasync: Input/output error".
 [[nodiscard]] std::string describe(const rocksdb::Status& status);
 /// Whether the disk is full, also where RocksDB has wrapped that into another error.

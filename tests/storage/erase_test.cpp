@@ -300,7 +300,7 @@ TEST_SUITE("erase") {
       db.ReleaseSnapshot(snapshot);
     });
     f.check_held(id);
-    f.with_database([](rocksdb::DB& db) { REQUIRE(db.EnableFileDeletions(false).ok()); });
+    f.with_database([](rocksdb::DB& db) { REQUIRE(allow_file_deletions(db).ok()); });
     f.await(id);
     f.store->stop();
   }

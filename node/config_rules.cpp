@@ -224,7 +224,7 @@ void settle_defaults(Config& config) {
     config.store.tail_bytes_max = part(share, 256u << 20);
   }
   if (config.store.log_bytes_max == 0) {
-    config.store.log_bytes_max = part(share, 128u << 20);
+    config.store.log_bytes_max = part(share, 192u << 20);
   }
   config.store.queue_bytes_max = part(share / 2, 64u << 20);
   for (telemetry::Route& route : config.routes) {

@@ -23,7 +23,7 @@ namespace spate::storage {
 struct SealPolicy {
   std::uint32_t rows = 128;
   std::size_t bytes = 64u << 10; ///< Of one tail.
-  std::size_t log_bytes_max = 128u << 20;
+  std::size_t log_bytes_max = 192u << 20;
   std::size_t tail_bytes_max = 96u << 20;
   std::int64_t age_ms = 3'600'000;
 };

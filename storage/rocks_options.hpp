@@ -17,7 +17,7 @@
 namespace spate::storage {
 
 struct RocksLimits {
-  std::size_t log_bytes_max = 128u << 20; ///< As StoreOptions::log_bytes_max.
+  std::size_t log_bytes_max = 192u << 20; ///< As StoreOptions::log_bytes_max.
   std::size_t window_bytes = 32u << 20;
   std::size_t block_buffer_bytes = 16u << 20; ///< Memtable of the sealed blocks.
 };

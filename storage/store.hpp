@@ -46,7 +46,7 @@ struct StoreOptions {
   std::uint32_t shapes_per_device_max = 256;
   std::size_t queue_bytes_max = 64u << 20; ///< Blocks that wait for their commit, a data directory.
   std::size_t tail_bytes_max = 256u << 20; ///< Tails in memory, a data directory.
-  std::size_t log_bytes_max = 128u << 20;  ///< Log that may hold unsealed rows, a data directory.
+  std::size_t log_bytes_max = 192u << 20;  ///< Log that may hold unsealed rows, a data directory.
   std::uint32_t seal_rows = 128;           ///< Rows of a tail that make a block.
   std::int64_t seal_age_ms = 3'600'000; ///< Age of its oldest row at which a tail is sealed anyway.
   std::uint64_t rejections_max = 100'000; ///< Entries in the ring of rejections, a data directory.

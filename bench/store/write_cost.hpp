@@ -11,7 +11,7 @@ struct Load {
   std::uint64_t messages = 10'000'000;
   std::uint32_t batch = 200;
   std::uint64_t tail_bytes_max = 256u << 20;
-  std::uint64_t log_bytes_max = 128u << 20;
+  std::uint64_t log_bytes_max = 192u << 20;
   std::uint64_t kept_log_bytes_max = 0; ///< Else bytes at rest are those of the log.
 };
 

@@ -188,7 +188,7 @@ TEST_SUITE("node.config") {
     large.memory_limit_bytes = 64ull << 30;
     settle_defaults(large);
     CHECK(large.store.tail_bytes_max == 256u << 20);
-    CHECK(large.store.log_bytes_max == 128u << 20);
+    CHECK(large.store.log_bytes_max == 192u << 20);
   }
 
   TEST_CASE("tails and log that would not leave memory for the rest are refused") {

@@ -43,6 +43,7 @@ struct Options {
   std::uint64_t messages = 1'000'000;
   std::size_t payload_bytes = 100;
   std::uint64_t window = 2000; ///< Messages under way.
+  bool kept = false;           ///< The sessions of subscribers are.
   double patience_s = 20;      ///< Without any message.
 };
 
@@ -134,7 +135,7 @@ private:
     const int on = 1;
     ::setsockopt(client.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     wire::Connect packet;
-    packet.clean_start = true;
+    packet.clean_start = !(options_.kept && client.subscriber);
     packet.keep_alive_s = 600;
     const std::string id = "pubsub-" + std::to_string(index);
     packet.client_id = id;
@@ -303,6 +304,7 @@ int main(int argc, char** argv) {
   app.add_option("--messages", options.messages)->capture_default_str();
   app.add_option("--payload-bytes", options.payload_bytes)->capture_default_str();
   app.add_option("--window", options.window, "Messages under way")->capture_default_str();
+  app.add_flag("--kept", options.kept, "Subscribers without Clean Session");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

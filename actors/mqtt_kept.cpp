@@ -83,7 +83,8 @@ void MqttSession::restore(storage::OpenedSession& opened) {
 /// What the last connection left: first the PUBRELs that are owed (MQTT-4.4.0-1).
 void MqttSession::resume(storage::OpenedSession& opened) {
   tell_changes();
-  push_page(opened.page, opened.sent_through);
+  kept_->sent_through = opened.sent_through;
+  push_page(opened.page);
   std::vector<std::uint64_t> owed;
   deliveries_->outbox.for_each_received(
       [&](Outbox::Entry& entry) { owed.push_back(entry.sequence); });
@@ -95,7 +96,7 @@ void MqttSession::resume(storage::OpenedSession& opened) {
   send_waiting_messages();
 }
 
-void MqttSession::push_page(std::vector<storage::QueuedMessage>& page, std::uint64_t sent_through) {
+void MqttSession::push_page(std::vector<storage::QueuedMessage>& page) {
   Outbox& outbox = deliveries_->outbox;
   for (storage::QueuedMessage& queued : page) {
     if (queued.sequence > outbox.last_sequence()) {
@@ -105,7 +106,7 @@ void MqttSession::push_page(std::vector<storage::QueuedMessage>& page, std::uint
       entry.subscription_ids = std::move(queued.target.subscription_ids);
       entry.qos = queued.target.qos;
       entry.retain = queued.target.retain;
-      entry.dup = queued.sequence <= sent_through;
+      entry.dup = queued.sequence <= kept_->sent_through;
       outbox.push(std::move(entry));
     }
   }
@@ -123,7 +124,7 @@ void MqttSession::on_queued(storage::QueuedMessage& queued) {
   }
   std::vector<storage::QueuedMessage> page;
   page.push_back(std::move(queued));
-  push_page(page, 0);
+  push_page(page);
   send_waiting_messages();
 }
 
@@ -147,7 +148,7 @@ void MqttSession::on_page(storage::SessionReceipt& receipt) {
     refuse(Reason::server_unavailable, "the session's queue can not be read");
     return;
   }
-  push_page(receipt.page, receipt.opened.sent_through);
+  push_page(receipt.page);
   kept_->behind = receipt.more;
   send_waiting_messages();
 }

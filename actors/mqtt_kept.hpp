@@ -32,7 +32,8 @@ struct MqttSession::Opening {
 struct MqttSession::Kept {
   storage::SessionNumber number = 0;
   std::uint32_t expiry_s = 0;
-  bool behind = true; ///< There may be more in the queue than we have seen.
+  std::uint64_t sent_through = 0; ///< By earlier connections: again only with DUP.
+  bool behind = true;             ///< There may be more in the queue than we have seen.
   bool paging = false;
   bool forget_will = false;
   bool counted = false; ///< In SessionCounters::kept_connections.

@@ -219,7 +219,7 @@ private:
   void on_opened(storage::SessionReceipt& receipt, std::uint32_t expiry_s);
   void restore(storage::OpenedSession& opened);
   void resume(storage::OpenedSession& opened);
-  void push_page(std::vector<storage::QueuedMessage>& page, std::uint64_t sent_through);
+  void push_page(std::vector<storage::QueuedMessage>& page);
   void page_if_behind();
   void on_page(storage::SessionReceipt& receipt);
   void settle_queued(std::uint64_t sequence, bool received);

@@ -144,6 +144,33 @@ TEST_SUITE("actors.mqtt_kept") {
     CHECK(f.all.kept.sessions.begin()->second.queue.empty());
   }
 
+  TEST_CASE("DUP is set on all pages of what was sent before, and on nothing else [MQTT-3.3.1-1]") {
+    Keeping f;
+    auto& publisher = f.all.join();
+    auto& taker = f.all.join_kept("c");
+    Clients::connack(taker);
+    f.answer();
+    subscribe(f, taker, {{"x", 1}});
+    for (std::uint16_t i = 1; i <= 250; ++i) {
+      publisher.publish("x", std::to_string(i), 1, i);
+      f.answer();
+    }
+    CHECK(taker.payloads().size() == 250);
+    f.all.leave(taker);
+    f.answer();
+    publisher.publish("x", "251", 1, 251);
+    f.answer();
+    auto& again = f.all.join_kept("c");
+    Clients::connack(again);
+    f.answer();
+    for (int i = 1; i <= 251; ++i) {
+      const auto heard = again.hear();
+      REQUIRE(heard);
+      CHECK(heard->payload == std::to_string(i));
+      CHECK(heard->dup == (i <= 250));
+    }
+  }
+
   TEST_CASE("QoS 2 to a kept session: PUBREL waits for the disk, and comes first after a return") {
     Keeping f;
     auto& publisher = f.all.join();

@@ -1,6 +1,7 @@
 #include "api/backups.hpp"
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@ const std::string kBackups = "/api/v1/backups";
 /// Doors with a store whose databases can not be had until released; the copies themselves are
 /// storage's business.
 struct BackupNode {
+  std::string root;
   std::string directory;
   std::atomic<bool> hold{false};
   Backups backups;
@@ -41,13 +43,13 @@ struct BackupNode {
     out.now_ms = [] { return 1'594'598'424'502; };
     return out;
   }
-  BackupNode()
-      : directory(make_directory()), backups(options()),
+  explicit BackupNode(const std::string& below = "")
+      : root(make_directory()), directory(root + below), backups(options()),
         node([this](Services& services) { services.backups = &backups; }) {}
   ~BackupNode() {
     hold = false;
     backups.stop(); // It may be about to write there.
-    std::filesystem::remove_all(directory);
+    std::filesystem::remove_all(root);
   }
   Answer post(const std::string& body, const std::string& headers = "") {
     return node.ask("POST", kBackups, std::string(kJson) + headers, body);
@@ -68,7 +70,6 @@ TEST_CASE("a backup is accepted as an operation, one at a time, and its end is t
   CHECK(f.node.get("/api/v1/operations/" + id).json()["state"] == "RUNNING");
   CHECK(f.node.get("/api/v1/operations?type=backup.create").json()["items"].size() == 1);
   CHECK(f.node.get("/api/v1/operations?type=store.compact").json()["items"].empty());
-  std::filesystem::remove_all(f.directory); // As long as it was never written to.
   const Json running = f.node.get(kBackups + "/" + id).json();
   CHECK(running["state"] == "RUNNING");
   CHECK(running["destination"] == "nightly");
@@ -82,6 +83,15 @@ TEST_CASE("a backup is accepted as an operation, one at a time, and its end is t
   const Json failed = f.node.get(kBackups + "/" + id).json();
   CHECK(failed["state"] == "FAILED");
   CHECK(failed["error"] == "a: closed for repair");
+  CHECK(f.node.get(kBackups).json()["items"].size() == 1);
+}
+
+TEST_CASE("a backup whose directory is not there is listed all the same") {
+  BackupNode f("/a-file/backups"); // It can not be made.
+  std::ofstream(f.root + "/a-file") << "x";
+  const std::string id = f.post("{}").json()["id"];
+  f.node.ask("GET", "/api/v1/operations/" + id, "Prefer: wait=20\r\n");
+  CHECK(f.node.get(kBackups + "/" + id).json()["state"] == "FAILED");
   CHECK(f.node.get(kBackups).json()["items"].size() == 1);
 }
 

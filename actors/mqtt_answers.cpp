@@ -38,7 +38,7 @@ bool MqttSession::take_answer(const wire::Publish& publish) {
   if (!topic) {
     return false;
   }
-  const std::uint32_t sequence = publishing_->owe(publish, RejectReason::none);
+  const std::uint32_t sequence = publishing_->owe(publish);
   const bool own =
       topic->device == client_id_ ||
       (commands_ && commands_->devices.find(topic->device) != commands_->devices.end());

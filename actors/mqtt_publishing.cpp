@@ -19,9 +19,6 @@ using wire::Version;
 /// Devices of one session that Presence is told of; a gateway may carry thousands.
 constexpr std::size_t kPresentMax = 64;
 
-/// No version of the index.
-constexpr std::uint64_t kNoVersion = ~0ull;
-
 /// Faults of one message that are kept with their details; further ones are counted with the first
 /// of their reason.
 constexpr std::size_t kDetailedFaultsMax = 16;

@@ -19,6 +19,9 @@ namespace spate::actors {
 inline constexpr std::uint32_t kNoSequence = 0xffff'ffff;
 static_assert(kNoSequence >= InFlight::kNumbers);
 
+/// No version of the index of subscriptions.
+inline constexpr std::uint64_t kNoVersion = ~0ull;
+
 /// Where the records of a topic go. A session mostly publishes to one topic, so the last answer is
 /// kept.
 struct Aim {
@@ -30,7 +33,7 @@ struct Aim {
   std::uint64_t origin = 0;                                  ///< As TelemetryBlock::origin.
   model::DeviceNumber number = model::DeviceNumber::unknown; ///< Known from the first receipt on.
   Matches matches;                                           ///< Who has subscribed to the topic,
-  std::uint64_t matches_version = ~0ull;                     ///< as of this version of the index.
+  std::uint64_t matches_version = kNoVersion;                ///< as of this version of the index.
 };
 
 struct MqttSession::Publishing {
@@ -43,17 +46,14 @@ struct MqttSession::Publishing {
   std::vector<std::string> present; ///< Devices entered in Presence.
 
   /// A message whose answer is owed from now on: its sequence, or kNoSequence with QoS 0.
-  std::uint32_t owe(const wire::Publish& publish,
-                    model::RejectReason refused = model::RejectReason::none) {
+  std::uint32_t owe(const wire::Publish& publish) {
     if (publish.qos == 0) {
       return kNoSequence;
     }
     if (publish.qos == 2) {
       awaiting_pubrec.insert(publish.packet_id);
     }
-    InFlight::Entry entry{publish.packet_id, publish.qos};
-    entry.refused = refused;
-    return in_flight.push(entry);
+    return in_flight.push({publish.packet_id, publish.qos});
   }
 };
 

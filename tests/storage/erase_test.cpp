@@ -32,18 +32,6 @@ struct EraseFixture : Fixture {
     }
     return *begun;
   }
-  void await(const Uuid& id) {
-    for (;;) {
-      const auto operation = store->operation(id);
-      REQUIRE(operation);
-      REQUIRE(*operation);
-      if ((*operation)->ended()) {
-        CHECK((*operation)->state == OperationState::succeeded);
-        return;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  }
   /// Until it has come so far; it has not ended then.
   void await_steps(const Uuid& id, std::uint64_t steps) {
     for (;;) {

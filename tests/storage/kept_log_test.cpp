@@ -32,18 +32,6 @@ struct KeptFixture : Fixture {
     }
     return out;
   }
-  void await(const Uuid& id) {
-    for (;;) {
-      const auto operation = store->operation(id);
-      REQUIRE(operation);
-      REQUIRE(*operation);
-      if ((*operation)->ended()) {
-        CHECK((*operation)->state == OperationState::succeeded);
-        return;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  }
   void compact() {
     const Uuid id = ids.next(received_ms);
     REQUIRE(store->compact(id));

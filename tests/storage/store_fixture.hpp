@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <filesystem>
 #include <map>
@@ -10,6 +11,7 @@
 #include <mutex>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <stdlib.h>
@@ -161,6 +163,20 @@ struct Fixture {
     internals.now_ms = [this] { return received_ms.load(); };
   }
   ~Fixture() { store.reset(); }
+
+  /// Until the operation has ended, which must be well.
+  void await(const Uuid& id) {
+    for (;;) {
+      const auto operation = store->operation(id);
+      REQUIRE(operation);
+      REQUIRE(*operation);
+      if ((*operation)->ended()) {
+        CHECK((*operation)->state == OperationState::succeeded);
+        return;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
 
   Result<std::unique_ptr<Store>> try_open() { return open_store(options, *shapes, internals); }
   void open() {

@@ -4,11 +4,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "loadgen/commander.hpp"
-#include "loadgen/commands_report.hpp"
-#include "loadgen/load.hpp"
+#include "loadgen/commands/commander.hpp"
+#include "loadgen/load/load.hpp"
 #include "loadgen/options.hpp"
-#include "loadgen/progress.hpp"
+#include "loadgen/report/commands_report.hpp"
+#include "loadgen/report/progress.hpp"
 #include "loadgen/run_fleet.hpp"
 
 namespace spate::loadgen {

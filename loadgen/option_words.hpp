@@ -9,8 +9,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "loadgen/base/units.hpp"
 #include "loadgen/options.hpp"
-#include "loadgen/units.hpp"
 
 namespace spate::loadgen {
 

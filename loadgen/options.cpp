@@ -5,9 +5,9 @@
 #include <string_view>
 
 #include "engine/wire/codec.hpp"
-#include "loadgen/json_text.hpp"
+#include "loadgen/base/json_text.hpp"
+#include "loadgen/base/version.hpp"
 #include "loadgen/option_words.hpp"
-#include "loadgen/version.hpp"
 
 namespace spate::loadgen {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "loadgen/replay_file.hpp"
-#include "loadgen/schedule.hpp"
+#include "loadgen/load/replay_file.hpp"
+#include "loadgen/load/schedule.hpp"
 
 namespace spate::loadgen {
 

@@ -2,8 +2,8 @@
 #include <cstdio>
 
 #include "engine/base/clock.hpp"
+#include "loadgen/load/replay_load.hpp"
 #include "loadgen/options.hpp"
-#include "loadgen/replay_load.hpp"
 #include "loadgen/run_fleet.hpp"
 
 namespace spate::loadgen {

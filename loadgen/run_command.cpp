@@ -1,6 +1,6 @@
-#include "loadgen/load.hpp"
+#include "loadgen/load/load.hpp"
+#include "loadgen/load/payload.hpp"
 #include "loadgen/options.hpp"
-#include "loadgen/payload.hpp"
 #include "loadgen/run_fleet.hpp"
 
 namespace spate::loadgen {

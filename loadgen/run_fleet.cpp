@@ -10,7 +10,7 @@
 
 #include "engine/base/clock.hpp"
 #include "engine/model/device_id.hpp"
-#include "loadgen/progress.hpp"
+#include "loadgen/report/progress.hpp"
 
 namespace spate::loadgen {
 

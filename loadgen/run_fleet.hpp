@@ -10,9 +10,9 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "loadgen/fleet.hpp"
+#include "loadgen/fleet/fleet.hpp"
 #include "loadgen/options.hpp"
-#include "loadgen/report.hpp"
+#include "loadgen/report/report.hpp"
 
 namespace spate::loadgen {
 

@@ -3,11 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/clock.hpp"
+#include "loadgen/base/version.hpp"
 #include "loadgen/options.hpp"
-#include "loadgen/progress.hpp"
+#include "loadgen/proof/verify.hpp"
+#include "loadgen/report/progress.hpp"
 #include "loadgen/run_fleet.hpp"
-#include "loadgen/verify.hpp"
-#include "loadgen/version.hpp"
 
 namespace spate::loadgen {
 

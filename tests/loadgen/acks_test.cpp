@@ -1,4 +1,4 @@
-#include "loadgen/acks_file.hpp"
+#include "loadgen/proof/acks_file.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -7,9 +7,9 @@
 
 #include <doctest/doctest.h>
 
-#include "loadgen/acks_sorter.hpp"
-#include "loadgen/schedule.hpp"
-#include "loadgen/verify.hpp"
+#include "loadgen/load/schedule.hpp"
+#include "loadgen/proof/acks_sorter.hpp"
+#include "loadgen/proof/verify.hpp"
 
 using namespace spate;
 using namespace spate::loadgen;

@@ -1,4 +1,4 @@
-#include "loadgen/client_session.hpp"
+#include "loadgen/fleet/client_session.hpp"
 
 #include <doctest/doctest.h>
 

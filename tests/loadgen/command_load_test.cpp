@@ -1,4 +1,4 @@
-#include "loadgen/command_load.hpp"
+#include "loadgen/commands/command_load.hpp"
 
 #include <algorithm>
 #include <deque>

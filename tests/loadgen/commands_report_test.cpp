@@ -1,4 +1,4 @@
-#include "loadgen/commands_report.hpp"
+#include "loadgen/report/commands_report.hpp"
 
 #include <sstream>
 

@@ -1,5 +1,5 @@
 // Devices that answer commands.
-#include "loadgen/device_commands.hpp"
+#include "loadgen/fleet/device_commands.hpp"
 
 #include "tests/loadgen/group_run.hpp"
 

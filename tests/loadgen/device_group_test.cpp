@@ -1,6 +1,6 @@
 #include <map>
 
-#include "loadgen/acks_file.hpp"
+#include "loadgen/proof/acks_file.hpp"
 #include "tests/loadgen/group_run.hpp"
 
 using namespace spate;

@@ -11,7 +11,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/wire/codec.hpp"
-#include "loadgen/device_group.hpp"
+#include "loadgen/fleet/device_group.hpp"
 
 namespace spate::loadgen {
 

@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include "loadgen/device_group.hpp"
+#include "loadgen/fleet/device_group.hpp"
 #include "tests/loadgen/fake_server.hpp"
 
 namespace spate::loadgen {

@@ -4,12 +4,12 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "loadgen/acks_file.hpp"
-#include "loadgen/client_session.hpp"
-#include "loadgen/command_load.hpp"
-#include "loadgen/device_commands.hpp"
-#include "loadgen/page_source.hpp"
-#include "loadgen/replay_file.hpp"
+#include "loadgen/commands/command_load.hpp"
+#include "loadgen/fleet/client_session.hpp"
+#include "loadgen/fleet/device_commands.hpp"
+#include "loadgen/load/replay_file.hpp"
+#include "loadgen/proof/acks_file.hpp"
+#include "loadgen/proof/page_source.hpp"
 
 using namespace spate;
 using namespace spate::loadgen;

@@ -1,4 +1,4 @@
-#include "loadgen/json_text.hpp"
+#include "loadgen/base/json_text.hpp"
 
 #include <doctest/doctest.h>
 

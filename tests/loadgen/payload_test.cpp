@@ -1,4 +1,4 @@
-#include "loadgen/payload.hpp"
+#include "loadgen/load/payload.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include "loadgen/json_text.hpp"
+#include "loadgen/base/json_text.hpp"
 
 using namespace spate;
 using namespace spate::loadgen;

@@ -1,4 +1,4 @@
-#include "loadgen/replay_load.hpp"
+#include "loadgen/load/replay_load.hpp"
 
 #include <filesystem>
 #include <fstream>

@@ -1,11 +1,11 @@
-#include "loadgen/report.hpp"
+#include "loadgen/report/report.hpp"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include "loadgen/progress.hpp"
-#include "loadgen/sources.hpp"
-#include "loadgen/units.hpp"
+#include "loadgen/base/units.hpp"
+#include "loadgen/fleet/sources.hpp"
+#include "loadgen/report/progress.hpp"
 
 using namespace spate;
 using namespace spate::loadgen;

@@ -1,4 +1,4 @@
-#include "loadgen/schedule.hpp"
+#include "loadgen/load/schedule.hpp"
 
 #include <cmath>
 #include <initializer_list>

@@ -1,11 +1,11 @@
-#include "loadgen/verify.hpp"
+#include "loadgen/proof/verify.hpp"
 
 #include <algorithm>
 #include <map>
 
 #include <doctest/doctest.h>
 
-#include "loadgen/json_text.hpp"
+#include "loadgen/base/json_text.hpp"
 
 using namespace spate;
 using namespace spate::loadgen;

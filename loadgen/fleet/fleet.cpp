@@ -1,0 +1,246 @@
+#include "loadgen/fleet/fleet.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "engine/base/clock.hpp"
+#include "loadgen/fleet/fleet_worker.hpp"
+
+namespace spate::loadgen {
+
+namespace {
+
+constexpr std::int64_t kSecondNs = 1'000'000'000;
+constexpr std::int64_t kHeadStartNs =
+    10'000'000; // For the order to reach all threads before the first message is due.
+
+double seconds(std::int64_t ns) noexcept {
+  return static_cast<double>(ns) / 1e9;
+}
+
+} // namespace
+
+std::string_view name_of(Phase phase) noexcept {
+  switch (phase) {
+  case Phase::connecting:
+    return "connecting";
+  case Phase::warming_up:
+    return "warm-up";
+  case Phase::sending:
+    return "sending";
+  case Phase::draining:
+    return "draining";
+  case Phase::closing:
+    return "closing";
+  case Phase::done:
+    return "done";
+  }
+  return "";
+}
+
+std::int64_t connect_limit_ns(std::size_t devices, double connects_per_s,
+                              std::int64_t timeout_ns) noexcept {
+  constexpr double kSlowestPerS = 500;
+  const double ramp_s =
+      static_cast<double>(devices) / (connects_per_s > 0 ? connects_per_s : kSlowestPerS);
+  return timeout_ns + static_cast<std::int64_t>(std::min(ramp_s * 1e9, 1e18));
+}
+
+Fleet::Fleet(FleetPlan plan, const std::atomic<bool>& stop) : plan_(std::move(plan)), stop_(stop) {
+  const auto threads = static_cast<std::uint32_t>(
+      std::clamp<std::size_t>(plan_.threads, 1, std::max<std::size_t>(1, plan_.devices.size())));
+  plan_.threads = threads;
+  std::uint32_t first = 0;
+  for (std::uint32_t t = 0; t < threads; ++t) {
+    std::vector<std::string> devices;
+    for (std::size_t i = t; i < plan_.devices.size(); i += threads) {
+      devices.push_back(plan_.devices[i]);
+    }
+    GroupPlan group = plan_.group;
+    group.connects_per_s /= threads;
+    group.connecting_max = std::max(1u, group.connecting_max / threads);
+    group.seed += t;
+    const auto count = static_cast<std::uint32_t>(devices.size());
+    auto load = plan_.make_load ? plan_.make_load(t, count) : nullptr;
+    workers_.push_back(std::make_unique<Worker>(plan_, std::move(group), std::move(devices), first,
+                                                std::move(load), board_));
+    first += count;
+  }
+}
+
+Fleet::~Fleet() = default;
+
+void Fleet::expect(std::uint32_t device, bool under_way) {
+  const auto threads = static_cast<std::uint32_t>(workers_.size());
+  workers_[device % threads]->expect(device / threads, under_way);
+}
+
+bool Fleet::all(int step, std::atomic<bool> WorkerState::*flag) const {
+  return std::all_of(workers_.begin(), workers_.end(), [step, flag](const auto& worker) {
+    return worker->state.step.load(std::memory_order_acquire) >= step &&
+           (worker->state.*flag).load();
+  });
+}
+
+std::uint64_t Fleet::sum(std::atomic<std::uint64_t> WorkerState::*what) const {
+  std::uint64_t total = 0;
+  for (const auto& worker : workers_) {
+    total += (worker->state.*what).load(std::memory_order_relaxed);
+  }
+  return total;
+}
+
+FleetProgress Fleet::progress(Phase phase, std::int64_t since_ns) const {
+  FleetProgress now;
+  now.phase = phase;
+  now.elapsed_s = seconds(steady_ns() - since_ns);
+  now.devices = plan_.devices.size();
+  now.online = sum(&WorkerState::online);
+  now.settled = sum(&WorkerState::settled);
+  now.in_flight = sum(&WorkerState::in_flight);
+  return now;
+}
+
+void Fleet::take_second() {
+  const Stats recent = board_.take_recent();
+  if (result_.timeline.size() == kTimelineSecondsMax) {
+    return;
+  }
+  const FleetProgress now = progress(Phase::sending, load_start_ns_);
+  result_.timeline.push_back({result_.timeline.size(), recent.sent, recent.acked,
+                              recent.error_count(), now.in_flight, now.online,
+                              recent.latency.quantile(0.5), recent.latency.quantile(0.99),
+                              recent.latency.max()});
+}
+
+/// Waits until `done`, the time is up, or somebody stops the run while it may be stopped. True if
+/// done.
+bool Fleet::wait(Phase phase, std::int64_t since_ns, std::int64_t until_ns,
+                 const std::function<bool()>& done, const Watch& watch) {
+  std::int64_t next_watch_ns = 0;
+  while (!done()) {
+    const std::int64_t now_ns = steady_ns();
+    if (now_ns >= until_ns) {
+      return false;
+    }
+    if (stop_ && !result_.interrupted && phase != Phase::closing) {
+      result_.interrupted = true;
+      return false;
+    }
+    while (load_start_ns_ != 0 &&
+           now_ns >= load_start_ns_ +
+                         static_cast<std::int64_t>(result_.timeline.size() + 1) * kSecondNs &&
+           result_.timeline.size() < kTimelineSecondsMax && phase != Phase::closing) {
+      take_second();
+    }
+    if (now_ns >= next_watch_ns) {
+      next_watch_ns = now_ns + kWatchMs * 1'000'000;
+      watch(progress(phase, since_ns), board_);
+    }
+    std::this_thread::sleep_for(std::chrono::nanoseconds(
+        std::min<std::int64_t>(5'000'000, std::max<std::int64_t>(until_ns - now_ns, 0))));
+  }
+  return true;
+}
+
+bool Fleet::stuck() {
+  const std::int64_t now_ns = steady_ns();
+  const std::uint64_t moves = sum(&WorkerState::moves);
+  const bool waits = sum(&WorkerState::waiting) != 0 || sum(&WorkerState::online) == 0;
+  if (moves != moves_ || !waits || moved_ns_ == 0) {
+    moves_ = moves;
+    moved_ns_ = now_ns;
+  }
+  result_.stalled = sum(&WorkerState::gone) == plan_.devices.size() ||
+                    now_ns - moved_ns_ > std::max(plan_.drain_ns, kSecondNs);
+  return result_.stalled;
+}
+
+void Fleet::send_load(const Watch& watch) {
+  load_start_ns_ = steady_ns() + kHeadStartNs;
+  const std::int64_t measure_ns = load_start_ns_ + plan_.warm_up_ns;
+  (void)board_.take_recent(); // The timeline begins with the load.
+  const std::int64_t end_ns =
+      plan_.duration_ns == 0 ? Load::kNever : measure_ns + plan_.duration_ns;
+  for (auto& worker : workers_) {
+    worker->begin(load_start_ns_, measure_ns, end_ns);
+  }
+  if (plan_.companion != nullptr) {
+    plan_.companion->begin(load_start_ns_, measure_ns, end_ns, *this);
+  }
+  const bool loaded = plan_.make_load != nullptr;
+  const auto sent = [&] {
+    return loaded && (all(1, &WorkerState::all_sent) || (plan_.duration_ns == 0 && stuck()));
+  };
+  if (!wait(Phase::warming_up, load_start_ns_, measure_ns, sent, watch)) {
+    wait(Phase::sending, load_start_ns_, end_ns, sent, watch);
+  }
+  const std::int64_t ended_ns = std::min(steady_ns(), end_ns); // Exact, however late we woke up.
+  for (auto& worker : workers_) {
+    worker->end(ended_ns);
+  }
+  if (plan_.companion != nullptr) {
+    plan_.companion->stop(ended_ns);
+  }
+  result_.sending_s = seconds(ended_ns - load_start_ns_);
+  result_.measured_s = seconds(std::max<std::int64_t>(ended_ns - measure_ns, 0));
+  wait(
+      Phase::draining, load_start_ns_, ended_ns + (result_.stalled ? 0 : plan_.drain_ns),
+      [&] {
+        return (plan_.companion == nullptr || plan_.companion->drained()) &&
+               all(2, &WorkerState::drained);
+      },
+      watch);
+  result_.drain_s = seconds(steady_ns() - ended_ns);
+  take_second();
+}
+
+FleetResult Fleet::run(const Watch& watch) {
+  const std::int64_t start_ns = steady_ns();
+  // The load begins without devices that can not connect.
+  const std::int64_t limit_ns = connect_limit_ns(plan_.devices.size(), plan_.group.connects_per_s,
+                                                 plan_.group.connect_timeout_ns);
+  wait(
+      Phase::connecting, start_ns, start_ns + limit_ns,
+      [&] { return sum(&WorkerState::settled) >= plan_.devices.size(); }, watch);
+  result_.connect_s = seconds(steady_ns() - start_ns);
+  result_.connected = sum(&WorkerState::online);
+  result_.subscribed = sum(&WorkerState::subscribed);
+  if (!result_.interrupted && (result_.connected != 0 || plan_.group.reconnect)) {
+    send_load(watch);
+  }
+
+  result_.seen = sum(&WorkerState::seen);
+  for (auto& worker : workers_) {
+    worker->finish();
+  }
+  wait(
+      Phase::closing, start_ns, steady_ns() + 3 * kSecondNs,
+      [&] {
+        return std::all_of(workers_.begin(), workers_.end(),
+                           [](const auto& w) { return w->state.step == 3; }) &&
+               sum(&WorkerState::open) == 0;
+      },
+      watch);
+  for (auto& worker : workers_) {
+    const auto cpu_ns = worker->state.cpu_ns.load();
+    result_.cpu_s += seconds(cpu_ns);
+    if (result_.sending_s > 0) {
+      result_.cpu_share.push_back(seconds(cpu_ns) / result_.sending_s);
+      result_.wait_share.push_back(seconds(worker->state.wait_ns.load()) / result_.sending_s);
+    }
+  }
+  if (plan_.companion != nullptr) {
+    plan_.companion->release();
+  }
+  for (auto& worker : workers_) {
+    worker->join(); // Publishes the last counts.
+    result_.sweep.merge(worker->sweep());
+  }
+  workers_.clear();
+  result_.stats = board_.totals();
+  return std::move(result_);
+}
+
+} // namespace spate::loadgen

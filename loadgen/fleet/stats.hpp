@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <string>
@@ -77,6 +78,24 @@ private:
   mutable std::mutex mutex_;
   Stats totals_;
   Stats recent_;
+};
+
+/// A board for each cohort. Thread-safe.
+class StatsBoards {
+public:
+  explicit StatsBoards(std::size_t cohorts) : boards_(cohorts) {}
+
+  [[nodiscard]] StatsBoard& cohort(std::size_t index) noexcept { return boards_[index]; }
+  [[nodiscard]] const StatsBoard& cohort(std::size_t index) const noexcept {
+    return boards_[index];
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return boards_.size(); }
+  /// Of all cohorts together.
+  [[nodiscard]] Stats totals() const;
+  [[nodiscard]] Stats take_recent();
+
+private:
+  std::deque<StatsBoard> boards_; ///< They do not move.
 };
 
 } // namespace spate::loadgen

@@ -44,21 +44,12 @@ FleetTask generated_task(const RunOptions& run, const std::vector<Template>& tem
   cohort.names = cohort.clients = DeviceNames(run.device_prefix, 0, run.devices);
   if (!run.idle) {
     cohort.make_load = [&run, &templates](const DeviceShare& devices) {
-      // A thread's share of rate and count follows its share of the devices; the shares of a count
-      // add up.
-      const std::uint32_t thread = devices.first;
-      const double share = static_cast<double>(devices.connections) / run.devices;
       GeneratedPlan plan;
       plan.closed_loop = run.flood;
-      plan.rate = run.rate * share;
+      plan.rate = run.rate;
       plan.arrival = run.arrival;
-      plan.phase_ns = run.rate > 0 ? static_cast<std::int64_t>(thread * 1e9 / run.rate) : 0;
-      plan.seed = run.seed + thread;
-      if (run.stop_after != 0) {
-        const std::uint32_t threads = std::min(run.threads, run.devices);
-        plan.count_max = run.stop_after / threads + (thread < run.stop_after % threads ? 1 : 0);
-        plan.empty = plan.count_max == 0;
-      }
+      plan.seed = run.seed;
+      plan.count_max = run.stop_after;
       return std::make_unique<GeneratedLoad>(plan, devices, templates);
     };
   }

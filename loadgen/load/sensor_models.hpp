@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/result.hpp"
+#include "loadgen/load/payload.hpp"
 
 namespace spate::loadgen {
 
@@ -104,6 +105,26 @@ private:
   std::vector<Field> fields_; ///< In the order of the text.
   std::string after_;         ///< What closes the objects.
   std::size_t bytes_max_ = 0;
+};
+
+/// Payloads of sensors; Message::text is the number of the device.
+/// Thread: one. Borrows `sensors`.
+class SensorPayloads final : public Payloads {
+public:
+  explicit SensorPayloads(const SensorPayload& sensors) noexcept : sensors_(sensors) {}
+
+  [[nodiscard]] std::string_view text(const Message& message) override {
+    text_.clear();
+    sensors_.append(text_, message.text, message.ts);
+    return text_;
+  }
+  [[nodiscard]] std::uint64_t hash(const Message& message) override {
+    return sensors_.hash(message.text, message.ts);
+  }
+
+private:
+  const SensorPayload& sensors_;
+  std::string text_;
 };
 
 } // namespace spate::loadgen

@@ -75,11 +75,14 @@ ClientSession::ClientSession(const SessionOptions& options, const DeviceShare& s
   assert(options.window > 0 && options.window <= InFlightTable::kMessagesMax);
 }
 
-void ClientSession::connect(std::string& out) {
+void ClientSession::connect(std::string& out, bool expired) {
   char buffer[DeviceNames::kNameBytesMax];
   const std::string_view client = share_.client(connection_, buffer);
-  const std::string user = options_.user.text(client);
-  const std::string password = options_.password.text(client);
+  std::string user = options_.user.text(client);
+  if (expired && user.empty()) { // 3.1.1 has no password without a user name [MQTT-3.1.2-22].
+    user = client;
+  }
+  const std::string password = expired ? "expired" : options_.password.text(client);
   wire::Connect packet;
   packet.version = options_.version;
   packet.clean_start = options_.clean;

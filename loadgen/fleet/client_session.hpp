@@ -103,7 +103,8 @@ public:
     return options_.commands ? kCommandPacketBytesMax : kPacketBytesMax;
   }
 
-  void connect(std::string& out);
+  /// `expired`: with a password that is none.
+  void connect(std::string& out, bool expired = false);
   /// Call only if can_publish(). Messages of QoS 0 are forgotten at once. Gives the payload's
   /// bytes.
   std::size_t publish(std::string& out, Payloads& payloads, const Message& message);

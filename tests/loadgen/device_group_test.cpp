@@ -67,18 +67,19 @@ TEST_CASE("a generator that is late itself says so") {
 }
 
 TEST_CASE("a server that never answers costs bounded memory and loses what was sent") {
-  Run run(open_loop(100'000), window(10));
+  Run run(open_loop(1'000'000), window(10));
   run.go_online();
-  run.begin();
+  run.begin(run.now_ns + kSecond);
   run.pass(kSecond, false);
   CHECK(run.group.in_flight() == 10);
+  CHECK(run.group.waiting() == 10 + DeviceGroup::kBacklogMax);
   run.group.stop(run.now_ns);
   CHECK_FALSE(run.group.all_sent());
   run.group.finish(run.now_ns);
   const Stats stats = run.stats();
   CHECK(stats.sent == 10);
   CHECK(stats.lost == 10);
-  CHECK(stats.unsent == 100'000 - 10);
+  CHECK(stats.unsent == 1'000'000 - 10);
   CHECK(stats.acked == 0);
   CHECK(run.acks.empty());
   CHECK(run.server.disconnects == 0); // Read below.

@@ -100,6 +100,9 @@ GroupPlan group_of(const Scenario& scenario, const Cohort& cohort) {
   session.user = TopicTemplate(cohort.user);
   session.password = TopicTemplate(cohort.password);
   session.commands = cohort.answer_after_ns >= 0;
+  session.subscribe = TopicTemplate(session.commands ? kCommandFilter : cohort.subscribe);
+  session.subscribe_qos =
+      session.commands ? std::uint8_t{1} : static_cast<std::uint8_t>(cohort.subscribe_qos);
   group.answer_after_ns = std::max<std::int64_t>(cohort.answer_after_ns, 0);
   group.answer_jitter_ns = cohort.answer_jitter_ns;
   group.reconnect = cohort.reconnect;

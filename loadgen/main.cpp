@@ -17,6 +17,12 @@ int main(int argc, char** argv) {
     return commands_command(*options);
   case Command::verify:
     return verify_command(*options);
+  case Command::check:
+    return check_command(*options);
+  case Command::scenarios:
+    return scenarios_command(*options);
+  case Command::schema:
+    return schema_command(*options);
   }
   return kExitUsage;
 }

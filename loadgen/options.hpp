@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "loadgen/exit_codes.hpp"
 #include "loadgen/load/replay_file.hpp"
 #include "loadgen/load/schedule.hpp"
 
@@ -16,7 +17,10 @@ inline constexpr int kCommandWaitSMax = 60; ///< The node takes no longer Prefer
 
 /// What run, replay and commands have in common.
 struct FleetOptions {
-  std::string target;
+  std::string target = "mqtt://127.0.0.1:1883";
+  std::string user, password; ///< {device} stands for the device.
+  std::string ca, certificate, key;
+  bool insecure = false; ///< Take any certificate of the server.
   std::string topic = "devices/{device}/telemetry";
   int qos = 1;
   int mqtt = 3;
@@ -39,6 +43,8 @@ struct FleetOptions {
 };
 
 struct RunOptions : FleetOptions {
+  std::string scenario; ///< Then target and seed only count if they are named.
+  bool target_named = false, seed_named = false;
   std::uint32_t devices = 0;
   std::string device_prefix = "dev-";
   double rate = 0;
@@ -90,7 +96,14 @@ struct VerifyOptions {
   bool quiet = false;
 };
 
-enum class Command : std::uint8_t { run, replay, commands, verify };
+/// Of the commands about scenarios.
+struct ScenarioOptions {
+  std::string scenario;   ///< A path or a name.
+  bool print = false;     ///< check: as it was understood.
+  bool reference = false; ///< schema: for people.
+};
+
+enum class Command : std::uint8_t { run, replay, commands, verify, check, scenarios, schema };
 
 struct Options {
   Command command = Command::run;
@@ -99,20 +112,8 @@ struct Options {
   ReplayOptions replay;
   CommandsOptions commands;
   VerifyOptions verify;
+  ScenarioOptions scenarios;
 };
-
-inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailed =
-    1; ///< Something was lost, refused, missing; or an error of the machine.
-inline constexpr int kExitUsage = 2;
-inline constexpr std::uint32_t kFloodWindow = 20;
-inline constexpr std::uint32_t kOpenLoopWindow = 1000;
-
-/// The window where the user names none. MQTT 3.1.1 has no word for how many messages of QoS 2 a
-/// server takes at a time, and mosquitto closes the connection above 20.
-[[nodiscard]] inline std::uint32_t default_window(const FleetOptions& fleet, bool flood) noexcept {
-  return flood || (fleet.qos == 2 && fleet.mqtt == 3) ? kFloodWindow : kOpenLoopWindow;
-}
 
 /// Reads the command line. If there is nothing to run (--help, a wrong option), it has printed why
 /// and `exit_code` says how to end.
@@ -123,5 +124,8 @@ int run_command(const Options& options);
 int replay_command(const Options& options);
 int commands_command(const Options& options);
 int verify_command(const Options& options);
+int check_command(const Options& options);
+int scenarios_command(const Options& options);
+int schema_command(const Options& options);
 
 } // namespace spate::loadgen

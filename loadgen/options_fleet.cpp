@@ -5,6 +5,8 @@ namespace spate::loadgen {
 
 const char* const kExamples =
     "Examples:\n"
+    "  Where do I begin?\n"
+    "    spate-loadgen run steady\n"
     "  How does the server behave at 20,000 messages/s from 10,000 devices?\n"
     "    spate-loadgen run --target mqtt://127.0.0.1:1883 --devices 10000 --rate 20k --duration "
     "30s\n"
@@ -28,8 +30,7 @@ namespace {
 /// What run and commands have in common.
 void add_load_options(CLI::App& app, RunOptions& run, const std::string& duration_default) {
   add_fleet_options(app, run);
-  add_parsed(app, "--devices", run.devices, parse_count, "COUNT: devices, one connection each")
-      ->required();
+  add_parsed(app, "--devices", run.devices, parse_count, "COUNT: devices, one connection each");
   app.add_option("--device-prefix", run.device_prefix, "Devices are named PREFIX0, PREFIX1, ...")
       ->capture_default_str();
   add_word<Arrival>(app, "--arrival", run.arrival,
@@ -47,7 +48,18 @@ void add_load_options(CLI::App& app, RunOptions& run, const std::string& duratio
 } // namespace
 
 void add_fleet_options(CLI::App& app, FleetOptions& to) {
-  app.add_option("--target", to.target, "MQTT server, mqtt://HOST:PORT")->required();
+  app.add_option("--target", to.target, "MQTT server, mqtt://HOST:PORT or mqtts://HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--user", to.user, "User name; {device} stands for the device");
+  app.add_option("--password", to.password, "Password; {device} stands for the device");
+  app.add_option("--ca", to.ca, "mqtts: certificates to trust, PEM (default: the system's)");
+  auto* certificate =
+      app.add_option("--certificate", to.certificate,
+                     "mqtts: the devices' certificate, PEM; {device} stands for the device");
+  auto* key = app.add_option("--key", to.key, "mqtts: its key, PEM");
+  certificate->needs(key);
+  key->needs(certificate);
+  app.add_flag("--insecure", to.insecure, "mqtts: take any certificate of the server");
   app.add_option("--topic", to.topic, "Topic; {device} stands for the device")
       ->capture_default_str();
   app.add_option("--qos", to.qos, "Quality of service")

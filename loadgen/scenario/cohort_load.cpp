@@ -29,13 +29,15 @@ std::optional<MessageFaultPlan::Kind> message_kind(Fault::Kind kind) noexcept {
 Result<RateCurve> rate_curve_of(const Cohort& cohort, const std::vector<Stage>& stages) {
   const Pace& pace = cohort.pace;
   std::vector<RateLevel> levels;
+  bool endless = stages.empty();
   for (const Stage& stage : stages) {
+    endless |= stage.duration_ns == 0;
     const bool sends =
         stage.cohorts.empty() ||
         std::find(stage.cohorts.begin(), stage.cohorts.end(), cohort.name) != stage.cohorts.end();
     levels.push_back({stage.duration_ns, sends ? stage.from : 0, sends ? stage.to : 0});
   }
-  if (levels.empty()) {
+  if (endless) {
     return RateCurve::constant(cohort.devices * 1e9 / static_cast<double>(pace.every_ns));
   }
   return RateCurve::of({static_cast<double>(cohort.devices), pace.every_ns, pace.herd_spread_ns,

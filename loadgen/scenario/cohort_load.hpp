@@ -11,8 +11,9 @@
 
 namespace spate::loadgen {
 
-/// The rate of a cohort with Pace::Kind::every over the stages (of more than 0 s; a stage that does
-/// not name the cohort is a rest), or for ever if there are none. Error: usage, of too many pieces.
+/// The rate of a cohort with Pace::Kind::every over the stages (one that does not name the cohort
+/// is a rest). If there are none, or one has no end (0 s), the cohort's own rate for ever. Error:
+/// usage, of too many pieces.
 Result<RateCurve> rate_curve_of(const Cohort& cohort, const std::vector<Stage>& stages);
 
 /// The faults that strike the cohort's messages.

@@ -57,7 +57,8 @@ struct ReplaySource {
 struct Cohort {
   std::string name = "devices";
   std::uint32_t devices = 0;
-  std::string device = "{cohort}-{n}"; ///< Their names; {n} counts from `first`.
+  /// Their names; {n} counts from `first`; {recorded} is the name in a recording.
+  std::string device = "{cohort}-{n}";
   std::uint64_t first = 0;
   std::string client_id = "{device}";
   std::string user, password; ///< Empty: none. {device} stands for the device.

@@ -8,8 +8,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace spate::loadgen;
-  const auto scenario =
-      parse_scenario({reinterpret_cast<const char*>(data), size}, "fuzz.toml");
+  const auto scenario = parse_scenario({reinterpret_cast<const char*>(data), size}, "fuzz.toml");
   if (!scenario) {
     if (scenario.error().detail.find("fuzz.toml:") != 0) {
       std::abort();

@@ -25,7 +25,11 @@ std::string request_body(const CommandsOptions& commands) {
   return body + "}";
 }
 
-CommanderPlan plan_of(const CommandsOptions& commands, std::vector<std::string> devices) {
+CommanderPlan plan_of(const CommandsOptions& commands, const DeviceNames& names) {
+  std::vector<std::string> devices;
+  for (std::uint32_t i = 0; i < names.size(); ++i) {
+    devices.push_back(names.text(i));
+  }
   CommanderPlan plan;
   plan.base = "http://" + commands.http;
   plan.body = request_body(commands);
@@ -83,7 +87,7 @@ int commands_command(const Options& options) {
     return complain(templates.error());
   }
   FleetTask task = generated_task(commands, *templates);
-  Commander commander(plan_of(commands, task.plan.devices));
+  Commander commander(plan_of(commands, task.plan.cohorts.front().names));
   if (auto opened = commander.open(); !opened) {
     return complain(opened.error());
   }

@@ -33,14 +33,17 @@ int replay_command(const Options& options) {
   task.head.closed_loop = !paced;
   task.total = replay.loop ? 0 : index->messages;
   task.duration_s = paced && !replay.loop ? recorded_s / replay.speed : 0;
+  std::vector<std::string> names;
   for (const std::string& device : index->devices) {
-    task.plan.devices.push_back(replay.device_prefix + device);
+    names.push_back(replay.device_prefix + device);
   }
+  CohortPlan& cohort = task.plan.cohorts.emplace_back();
+  cohort.names = cohort.clients = DeviceNames(std::move(names));
 
   const std::uint32_t threads = std::min(replay.threads, devices);
   std::vector<ReplayQueue> queues(threads);
-  task.plan.make_load = [&queues, paced](std::uint32_t thread, std::uint32_t) {
-    return std::make_unique<ReplayLoad>(queues[thread], paced);
+  cohort.make_load = [&queues, paced](const DeviceShare& share) {
+    return std::make_unique<ReplayLoad>(queues[share.first], paced);
   };
   ReplayReader reader(
       {replay.file, replay.speed, replay.loop, replay.shift_to_now, replay.form, wall_ms()}, *index,

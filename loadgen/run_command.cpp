@@ -40,14 +40,14 @@ FleetTask generated_task(const RunOptions& run, const std::vector<Template>& tem
   task.plan.warm_up_ns = run.warm_up_ns;
   task.total = run.stop_after;
   task.duration_s = static_cast<double>(run.duration_ns + run.warm_up_ns) / 1e9;
-  for (std::uint32_t i = 0; i < run.devices; ++i) {
-    task.plan.devices.push_back(run.device_prefix + std::to_string(i));
-  }
+  CohortPlan& cohort = task.plan.cohorts.emplace_back();
+  cohort.names = cohort.clients = DeviceNames(run.device_prefix, 0, run.devices);
   if (!run.idle) {
-    task.plan.make_load = [&run, &templates](std::uint32_t thread, std::uint32_t devices) {
+    cohort.make_load = [&run, &templates](const DeviceShare& devices) {
       // A thread's share of rate and count follows its share of the devices; the shares of a count
       // add up.
-      const double share = static_cast<double>(devices) / run.devices;
+      const std::uint32_t thread = devices.first;
+      const double share = static_cast<double>(devices.connections) / run.devices;
       GeneratedPlan plan;
       plan.closed_loop = run.flood;
       plan.rate = run.rate * share;

@@ -26,8 +26,9 @@ extern "C" void on_signal(int) {
 }
 
 nlohmann::json config_json(const FleetPlan& plan, const FleetOptions& fleet) {
-  const SessionOptions& session = plan.group.session;
-  return {{"devices", plan.devices.size()},
+  const GroupPlan& group = plan.cohorts.front().group;
+  const SessionOptions& session = group.session;
+  return {{"devices", plan.cohorts.front().names.size()},
           {"threads", plan.threads},
           {"topic", fleet.topic},
           {"qos", session.qos},
@@ -35,10 +36,10 @@ nlohmann::json config_json(const FleetPlan& plan, const FleetOptions& fleet) {
           {"window", session.window},
           {"keep_alive_s", session.keep_alive_s},
           {"clean", session.clean},
-          {"reconnect", plan.group.reconnect},
+          {"reconnect", group.reconnect},
           {"precise", plan.precise},
-          {"ramp_per_s", plan.group.connects_per_s},
-          {"connect_timeout_s", static_cast<double>(plan.group.connect_timeout_ns) / 1e9},
+          {"ramp_per_s", group.connects_per_s},
+          {"connect_timeout_s", static_cast<double>(group.connect_timeout_ns) / 1e9},
           {"sources", fleet.sources},
           {"warm_up_s", static_cast<double>(plan.warm_up_ns) / 1e9},
           {"duration_s", static_cast<double>(plan.duration_ns) / 1e9},
@@ -65,10 +66,12 @@ Result<void> complete(FleetTask& task, const FleetOptions& fleet) {
   if (!sources) {
     return fail(std::move(sources.error()));
   }
-  if (auto room = make_room(task.plan.devices.size()); !room) {
+  if (auto room = make_room(task.plan.connections()); !room) {
     return room;
   }
-  for (const std::string& device : task.plan.devices) {
+  CohortPlan& cohort = task.plan.cohorts.front();
+  for (std::uint32_t i = 0; i < cohort.names.size(); ++i) {
+    const std::string device = cohort.names.text(i);
     if (const char* fault = model::device_id_fault(device)) {
       return fail(Errc::usage, "the device \"" + device + "\" " + fault);
     }
@@ -79,7 +82,7 @@ Result<void> complete(FleetTask& task, const FleetOptions& fleet) {
   plan.threads = fleet.threads;
   plan.precise = fleet.precise;
   plan.drain_ns = fleet.drain_ns;
-  GroupPlan& group = plan.group;
+  GroupPlan& group = cohort.group;
   group.session.version = fleet.mqtt == 5 ? wire::Version::v5 : wire::Version::v311;
   group.session.qos = static_cast<std::uint8_t>(fleet.qos);
   group.session.clean = fleet.clean || !fleet.reconnect;
@@ -142,7 +145,9 @@ int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task)
       return complain(created.error());
     }
     acks = std::move(*created);
-    task.plan.group.write_acks = [&acks](std::string lines) { acks->write(std::move(lines)); };
+    task.plan.cohorts.front().group.write_acks = [&acks](std::string lines) {
+      acks->write(std::move(lines));
+    };
   }
   task.head.command_line = options.command_line;
   task.head.target = "mqtt://" + task.plan.target.text() +
@@ -151,8 +156,8 @@ int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task)
   task.head.qos = static_cast<std::uint8_t>(fleet.qos);
   task.head.precise = fleet.precise;
   task.head.reconnect = fleet.reconnect;
-  task.head.devices = task.plan.devices.size();
-  task.head.answering = task.plan.group.session.commands;
+  task.head.devices = task.plan.connections();
+  task.head.answering = task.plan.cohorts.front().group.session.commands;
   task.plan.companion = task.beside != nullptr ? &task.beside->companion() : nullptr;
   const nlohmann::json config = config_json(task.plan, fleet);
 
@@ -162,10 +167,10 @@ int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task)
   FleetResult result;
   {
     Fleet running(std::move(task.plan), stop);
-    result = running.run([&](const FleetProgress& progress, const StatsBoard& board) {
+    result = running.run([&](const FleetProgress& progress, const StatsBoards& boards) {
       const std::int64_t now_ns = steady_ns();
       if (status.due(now_ns)) {
-        std::string line = lines.line(progress, board.totals(), now_ns);
+        std::string line = lines.line(progress, boards.totals(), now_ns);
         line += task.beside != nullptr ? task.beside->status() : "";
         status.show(line, now_ns);
       }

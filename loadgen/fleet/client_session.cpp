@@ -69,36 +69,52 @@ std::string TopicTemplate::text(std::string_view device) const {
   return topic;
 }
 
-ClientSession::ClientSession(const SessionOptions& options, std::string device)
-    : options_(options), device_(std::move(device)), window_(options.window) {
+ClientSession::ClientSession(const SessionOptions& options, const DeviceShare& share,
+                             std::uint32_t connection)
+    : options_(options), share_(share), connection_(connection), window_(options.window) {
   assert(options.window > 0 && options.window <= InFlightTable::kMessagesMax);
 }
 
 void ClientSession::connect(std::string& out) {
+  char buffer[DeviceNames::kNameBytesMax];
+  const std::string_view client = share_.client(connection_, buffer);
+  const std::string user = options_.user.text(client);
+  const std::string password = options_.password.text(client);
   wire::Connect packet;
   packet.version = options_.version;
   packet.clean_start = options_.clean;
   packet.keep_alive_s = options_.keep_alive_s;
-  packet.client_id = device_;
+  packet.client_id = client;
+  if (!user.empty()) {
+    packet.user_name = user;
+  }
+  if (!password.empty()) {
+    packet.password = password;
+  }
   packet.session_expiry_s = options_.clean ? 0 : kSessionExpiryS;
   packet.packet_bytes_max = static_cast<std::uint32_t>(packet_bytes_max());
   wire::append_connect(out, packet);
   state_ = State::connecting;
 }
 
-void ClientSession::publish(std::string& out, const Payloads& payloads, const Message& message) {
+std::size_t ClientSession::publish(std::string& out, Payloads& payloads, const Message& message) {
   assert(can_publish());
   const std::uint16_t id = options_.qos == 0 ? std::uint16_t{0} : waiting_.add(message).id;
-  append_publish(out, payloads, message, id, false);
+  return append_publish(out, payloads, message, id, false);
 }
 
 // The hot path: one growth of the buffer a packet, no value that is built first. A test holds it
 // against wire::append_publish.
-void ClientSession::append_publish(std::string& out, const Payloads& payloads,
-                                   const Message& message, std::uint16_t id, bool dup) const {
+std::size_t ClientSession::append_publish(std::string& out, Payloads& payloads,
+                                          const Message& message, std::uint16_t id,
+                                          bool dup) const {
   const bool v5 = options_.version == wire::Version::v5;
-  const std::size_t topic_bytes = options_.topic.size(device_);
-  const std::size_t payload_bytes = payloads.size(message.text);
+  char buffer[DeviceNames::kNameBytesMax];
+  const std::string_view device =
+      share_.names->name(share_.number(connection_, message.member), buffer);
+  const std::size_t topic_bytes = options_.topic.size(device);
+  const std::string_view payload = payloads.text(message);
+  const std::size_t payload_bytes = payload.size();
   const std::size_t length = 2 + topic_bytes + (id != 0 ? 2u : 0u) + (v5 ? 1u : 0u) + payload_bytes;
   const std::size_t start = out.size();
   out.resize(start + 1 + length_bytes(length) + length);
@@ -106,18 +122,18 @@ void ClientSession::append_publish(std::string& out, const Payloads& payloads,
   *to++ = static_cast<char>(0x30 | (dup ? 0x08 : 0) | (options_.qos << 1));
   to = write_length(to, length);
   to = write_u16(to, topic_bytes);
-  to = options_.topic.write(to, device_);
+  to = options_.topic.write(to, device);
   if (id != 0) {
     to = write_u16(to, id);
   }
   if (v5) {
     *to++ = 0; // No properties.
   }
-  payloads.write(to, message.text, message.ts);
+  payload.copy(to, payload_bytes);
+  return payload_bytes;
 }
 
-std::size_t ClientSession::resend(std::string& out, const Payloads& payloads,
-                                  bool session_present) {
+std::size_t ClientSession::resend(std::string& out, Payloads& payloads, bool session_present) {
   const auto entries = waiting_.in_order();
   for (InFlight* entry : entries) {
     entry->received = entry->received && session_present;
@@ -288,7 +304,8 @@ Result<void> ClientSession::on_ack(wire::PacketType type, std::uint16_t id, wire
 }
 
 void ClientSession::subscribe(std::string& out) const {
-  const std::string filter = options_.command_filter.text(device_);
+  char buffer[DeviceNames::kNameBytesMax];
+  const std::string filter = options_.command_filter.text(share_.client(connection_, buffer));
   wire::Subscribe packet;
   packet.packet_id = kSubscribeId;
   packet.subscriptions.push_back({.filter = filter, .qos = 1});

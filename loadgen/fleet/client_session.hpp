@@ -10,6 +10,7 @@
 #include "engine/wire/codec.hpp"
 #include "engine/wire/packets.hpp"
 #include "loadgen/fleet/in_flight.hpp"
+#include "loadgen/load/device_names.hpp"
 #include "loadgen/load/payload.hpp"
 
 namespace spate::loadgen {
@@ -39,7 +40,8 @@ struct SessionOptions {
   std::uint32_t window =
       20; ///< Unacknowledged messages at most; the server's Receive Maximum may say less.
   TopicTemplate topic{"devices/{device}/telemetry"};
-  bool commands = false; ///< Subscribe to `command_filter` and take commands.
+  TopicTemplate user{""}, password{""}; ///< Empty: none.
+  bool commands = false;                ///< Subscribe to `command_filter` and take commands.
   TopicTemplate command_filter{"devices/{device}/commands/#"};
 };
 
@@ -63,7 +65,7 @@ public:
   virtual bool on_answer_acked(std::uint16_t, wire::Reason) { return false; }
 };
 
-/// One device's session: CONNECT, PUBLISH with its acknowledgements, PINGREQ, DISCONNECT, and
+/// One connection's session: CONNECT, PUBLISH with its acknowledgements, PINGREQ, DISCONNECT, and
 /// sending again after a lost connection. Bytes go to `out`, the buffer of the device's connection.
 ///
 /// With commands it also subscribes after each CONNACK, acknowledges commands as they come and
@@ -85,11 +87,10 @@ public:
   static constexpr std::uint16_t kAnswerIdMin = 0xf000, kAnswerIdMax = 0xfffe;
   static constexpr std::uint32_t kAnswersInFlightMax = 64;
 
-  /// Borrows `options`.
-  ClientSession(const SessionOptions& options, std::string device);
+  /// Connection number `connection` of `share`. Borrows `options` and `share`.
+  ClientSession(const SessionOptions& options, const DeviceShare& share, std::uint32_t connection);
 
   [[nodiscard]] State state() const noexcept { return state_; }
-  [[nodiscard]] const std::string& device() const noexcept { return device_; }
   [[nodiscard]] std::size_t in_flight() const noexcept { return waiting_.size(); }
   [[nodiscard]] bool can_publish() const noexcept {
     return state_ == State::online && waiting_.size() < window_ && has_room();
@@ -103,13 +104,14 @@ public:
   }
 
   void connect(std::string& out);
-  /// Call only if can_publish(). Messages of QoS 0 are forgotten at once.
-  void publish(std::string& out, const Payloads& payloads, const Message& message);
+  /// Call only if can_publish(). Messages of QoS 0 are forgotten at once. Gives the payload's
+  /// bytes.
+  std::size_t publish(std::string& out, Payloads& payloads, const Message& message);
   /// After on_online of a new connection: everything unanswered goes out again in its order, a
   /// PUBLISH with DUP and its first packet identifier [MQTT-4.4.0-1], or a PUBREL. A server that
   /// has no session of ours any more has forgotten what a PUBREL or DUP would mean: there each is a
   /// new PUBLISH. Returns how many.
-  std::size_t resend(std::string& out, const Payloads& payloads, bool session_present);
+  std::size_t resend(std::string& out, Payloads& payloads, bool session_present);
   /// Sends the answer to a command at QoS 1. Call only if can_answer(). `correlation` is MQTT 5's.
   void answer(std::string& out, std::string_view topic, std::string_view correlation,
               std::string_view payload, std::uint16_t id, bool dup);
@@ -152,11 +154,12 @@ private:
   [[nodiscard]] bool has_room() const noexcept {
     return waiting_.size() + answers_in_flight_ < receive_maximum_;
   }
-  void append_publish(std::string& out, const Payloads& payloads, const Message& message,
-                      std::uint16_t id, bool dup) const;
+  std::size_t append_publish(std::string& out, Payloads& payloads, const Message& message,
+                             std::uint16_t id, bool dup) const;
 
   const SessionOptions& options_;
-  std::string device_;
+  const DeviceShare& share_;
+  const std::uint32_t connection_;
   InFlightTable waiting_;
   std::uint32_t window_;
   std::uint32_t receive_maximum_ = kNoMaximum; ///< The server's; 3.1.1 has none.

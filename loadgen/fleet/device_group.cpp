@@ -23,11 +23,11 @@ std::string_view missing_answer(const ClientSession& session) noexcept {
 
 } // namespace
 
-DeviceGroup::DeviceGroup(GroupPlan plan, std::vector<std::string> devices, Load* load, Port& port)
-    : plan_(std::move(plan)), load_(load), port_(port), random_(plan_.seed) {
-  devices_.reserve(devices.size());
-  for (std::string& name : devices) {
-    devices_.emplace_back(plan_.session, std::move(name));
+DeviceGroup::DeviceGroup(GroupPlan plan, const DeviceShare& share, Load* load, Port& port)
+    : plan_(std::move(plan)), share_(share), load_(load), port_(port), random_(plan_.seed) {
+  devices_.reserve(share.connections);
+  for (std::uint32_t i = 0; i < share.connections; ++i) {
+    devices_.emplace_back(plan_.session, share_, i);
   }
 }
 
@@ -101,7 +101,7 @@ void DeviceGroup::give_up(Device& device) {
   std::uint64_t lost = 0;
   device.session.abandon([&](const Message& message) {
     ++lost;
-    load_->payloads().release(message.text);
+    load_->payloads().release(message);
   });
   in_flight_ -= lost;
   recent_.lost += lost;
@@ -110,7 +110,7 @@ void DeviceGroup::give_up(Device& device) {
   }
   if (device.backlog && !device.backlog->empty()) {
     for (const Message& message : *device.backlog) {
-      load_->payloads().release(message.text);
+      load_->payloads().release(message);
     }
     recent_.unsent += device.backlog->size();
     recent_.error("not sent in time", device.backlog->size());

@@ -65,7 +65,10 @@ public:
                                                  << 20; ///< A connection above it gets no more.
 
   /// `load` may be null (connect only). Borrows `port` and `load`.
-  DeviceGroup(GroupPlan plan, std::vector<std::string> devices, Load* load, Port& port);
+  DeviceGroup(GroupPlan plan, const DeviceShare& share, Load* load, Port& port);
+  DeviceGroup(const DeviceGroup&) = delete; // Sessions refer to it.
+  DeviceGroup& operator=(const DeviceGroup&) = delete;
+  ~DeviceGroup() override = default;
 
   // What the thread calls.
   void start_connecting(std::int64_t now_ns);
@@ -120,7 +123,8 @@ public:
 
 private:
   struct Device {
-    Device(const SessionOptions& options, std::string name) : session(options, std::move(name)) {}
+    Device(const SessionOptions& options, const DeviceShare& share, std::uint32_t connection)
+        : session(options, share, connection) {}
     ClientSession session;
     std::unique_ptr<std::deque<Message>> backlog; ///< Made when first needed.
     std::unique_ptr<DeviceCommands> commands;     ///< Made with the first command.
@@ -186,6 +190,7 @@ private:
   }
 
   const GroupPlan plan_;
+  const DeviceShare share_;
   Load* const load_;
   Port& port_;
   std::vector<Device> devices_;

@@ -85,19 +85,19 @@ void DeviceGroup::tick(std::int64_t now_ns, std::int64_t wall_ms) {
 }
 
 void DeviceGroup::deliver(const Due& due, std::int64_t now_ns) {
-  Device& device = devices_[due.device];
+  Device& device = devices_[due.connection];
   if (device.gone) {
     ++recent_.unsent;
     recent_.error("not connected");
-    load_->payloads().release(due.message.text);
+    load_->payloads().release(due.message);
     return;
   }
   const bool waiting = device.backlog && !device.backlog->empty();
   if (!waiting && !device.faulted && device.session.can_publish() &&
-      port_.unsent_bytes(due.device) < kUnsentBytesMax) {
-    send(due.device, due.message, port_.output(due.device), now_ns);
+      port_.unsent_bytes(due.connection) < kUnsentBytesMax) {
+    send(due.connection, due.message, port_.output(due.connection), now_ns);
     device.last_sent_ns = now_ns;
-    port_.sent(due.device);
+    port_.sent(due.connection);
     return;
   }
   if (!device.backlog) {
@@ -105,7 +105,7 @@ void DeviceGroup::deliver(const Due& due, std::int64_t now_ns) {
   }
   if (!device.listed) {
     device.listed = true;
-    backlogged_.push_back(due.device);
+    backlogged_.push_back(due.connection);
   }
   device.backlog->push_back(due.message);
   ++backlog_;
@@ -118,10 +118,9 @@ void DeviceGroup::send(std::uint32_t index, Message message, std::string& out,
   if (message.intended_ns == Load::kAtOnce) {
     message.intended_ns = now_ns; // A closed loop has no other time that it was due.
   }
-  device.session.publish(out, load_->payloads(), message);
+  recent_.sent_bytes += device.session.publish(out, load_->payloads(), message);
   ++moves_;
   ++recent_.sent;
-  recent_.sent_bytes += load_->payloads().size(message.text);
   recent_.measured_sent += measured(now_ns) ? 1 : 0;
   if (plan_.session.qos != 0) {
     ++in_flight_;
@@ -129,7 +128,7 @@ void DeviceGroup::send(std::uint32_t index, Message message, std::string& out,
   }
   ++device.unconfirmed;
   ++unconfirmed_;
-  load_->payloads().release(message.text);
+  load_->payloads().release(message);
 }
 
 void DeviceGroup::pump(std::uint32_t index, std::string& out, std::int64_t now_ns,
@@ -247,7 +246,7 @@ void DeviceGroup::on_answered(const Message& message, wire::Reason reason) {
   if (static_cast<std::uint8_t>(reason) >= 0x80) {
     ++recent_.refused;
     recent_.error("refused: " + std::string(wire::name_of(reason)));
-    load_->payloads().release(message.text);
+    load_->payloads().release(message);
     return;
   }
   ++recent_.acked;
@@ -257,14 +256,16 @@ void DeviceGroup::on_answered(const Message& message, wire::Reason reason) {
     recent_.service.record(static_cast<std::uint64_t>(now_ns_ - message.sent_ns));
   }
   if (plan_.write_acks) {
-    append_ack_line(ack_lines_, {devices_[current_].session.device(), message.ts,
-                                 load_->payloads().hash(message.text)});
+    char buffer[DeviceNames::kNameBytesMax];
+    append_ack_line(ack_lines_,
+                    {share_.names->name(share_.number(current_, message.member), buffer),
+                     message.ts, load_->payloads().hash(message)});
     if (ack_lines_.size() >= kAckLinesBytes) {
       plan_.write_acks(std::move(ack_lines_));
       ack_lines_.clear();
     }
   }
-  load_->payloads().release(message.text);
+  load_->payloads().release(message);
 }
 
 void DeviceGroup::on_pong() {

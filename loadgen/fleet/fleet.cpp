@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "engine/base/clock.hpp"
+#include "loadgen/base/hdr_codec.hpp"
 #include "loadgen/fleet/fleet_worker.hpp"
 
 namespace spate::loadgen {
@@ -39,34 +40,41 @@ std::string_view name_of(Phase phase) noexcept {
   return "";
 }
 
-std::int64_t connect_limit_ns(std::size_t devices, double connects_per_s,
+std::int64_t connect_limit_ns(std::size_t connections, double connects_per_s,
                               std::int64_t timeout_ns) noexcept {
   constexpr double kSlowestPerS = 500;
   const double ramp_s =
-      static_cast<double>(devices) / (connects_per_s > 0 ? connects_per_s : kSlowestPerS);
+      static_cast<double>(connections) / (connects_per_s > 0 ? connects_per_s : kSlowestPerS);
   return timeout_ns + static_cast<std::int64_t>(std::min(ramp_s * 1e9, 1e18));
 }
 
-Fleet::Fleet(FleetPlan plan, const std::atomic<bool>& stop) : plan_(std::move(plan)), stop_(stop) {
-  const auto threads = static_cast<std::uint32_t>(
-      std::clamp<std::size_t>(plan_.threads, 1, std::max<std::size_t>(1, plan_.devices.size())));
-  plan_.threads = threads;
-  std::uint32_t first = 0;
-  for (std::uint32_t t = 0; t < threads; ++t) {
-    std::vector<std::string> devices;
-    for (std::size_t i = t; i < plan_.devices.size(); i += threads) {
-      devices.push_back(plan_.devices[i]);
-    }
-    GroupPlan group = plan_.group;
-    group.connects_per_s /= threads;
-    group.connecting_max = std::max(1u, group.connecting_max / threads);
-    group.seed += t;
-    const auto count = static_cast<std::uint32_t>(devices.size());
-    auto load = plan_.make_load ? plan_.make_load(t, count) : nullptr;
-    workers_.push_back(std::make_unique<Worker>(plan_, std::move(group), std::move(devices), first,
-                                                std::move(load), board_));
-    first += count;
+std::uint64_t FleetPlan::connections() const noexcept {
+  std::uint64_t sum = 0;
+  for (const CohortPlan& cohort : cohorts) {
+    sum += cohort.clients.size();
   }
+  return sum;
+}
+
+Fleet::Fleet(FleetPlan plan, const std::atomic<bool>& stop)
+    : plan_(std::move(plan)), connections_(plan_.connections()), boards_(plan_.cohorts.size()),
+      stop_(stop) {
+  plan_.threads = static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(plan_.threads, 1, std::max<std::uint64_t>(1, connections_)));
+  for (std::uint32_t t = 0; t < plan_.threads; ++t) {
+    workers_.push_back(std::make_unique<Worker>(plan_, t, boards_));
+  }
+  for (auto& worker : workers_) {
+    worker->start();
+  }
+  for (const CohortPlan& cohort : plan_.cohorts) {
+    CohortResult& result = result_.cohorts.emplace_back();
+    result.name = cohort.name;
+    result.devices = cohort.names.size();
+    result.connections = cohort.clients.size();
+    result_.devices += result.devices;
+  }
+  result_.connections = connections_;
 }
 
 Fleet::~Fleet() = default;
@@ -76,42 +84,55 @@ void Fleet::expect(std::uint32_t device, bool under_way) {
   workers_[device % threads]->expect(device / threads, under_way);
 }
 
-bool Fleet::all(int step, std::atomic<bool> WorkerState::*flag) const {
+bool Fleet::all(int step, std::atomic<bool> GroupState::*flag) const {
   return std::all_of(workers_.begin(), workers_.end(), [step, flag](const auto& worker) {
-    return worker->state.step.load(std::memory_order_acquire) >= step &&
-           (worker->state.*flag).load();
+    return worker->state.step.load(std::memory_order_acquire) >= step && worker->all(flag);
   });
 }
 
-std::uint64_t Fleet::sum(std::atomic<std::uint64_t> WorkerState::*what) const {
+std::uint64_t Fleet::sum(std::atomic<std::uint64_t> GroupState::*what) const {
   std::uint64_t total = 0;
   for (const auto& worker : workers_) {
-    total += (worker->state.*what).load(std::memory_order_relaxed);
+    for (std::size_t cohort = 0; cohort < plan_.cohorts.size(); ++cohort) {
+      total += worker->read(cohort, what);
+    }
   }
   return total;
+}
+
+void Fleet::sum_by_cohort(std::atomic<std::uint64_t> GroupState::*what,
+                          std::uint64_t CohortResult::*to) {
+  for (std::size_t cohort = 0; cohort < plan_.cohorts.size(); ++cohort) {
+    for (const auto& worker : workers_) {
+      result_.cohorts[cohort].*to += worker->read(cohort, what);
+    }
+  }
 }
 
 FleetProgress Fleet::progress(Phase phase, std::int64_t since_ns) const {
   FleetProgress now;
   now.phase = phase;
   now.elapsed_s = seconds(steady_ns() - since_ns);
-  now.devices = plan_.devices.size();
-  now.online = sum(&WorkerState::online);
-  now.settled = sum(&WorkerState::settled);
-  now.in_flight = sum(&WorkerState::in_flight);
+  now.connections = connections_;
+  now.online = sum(&GroupState::online);
+  now.settled = sum(&GroupState::settled);
+  now.gone = sum(&GroupState::gone);
+  now.in_flight = sum(&GroupState::in_flight);
   return now;
 }
 
 void Fleet::take_second() {
-  const Stats recent = board_.take_recent();
+  const Stats recent = boards_.take_recent();
   if (result_.timeline.size() == kTimelineSecondsMax) {
     return;
   }
   const FleetProgress now = progress(Phase::sending, load_start_ns_);
+  const Histogram& latency = recent.latency;
   result_.timeline.push_back({result_.timeline.size(), recent.sent, recent.acked,
                               recent.error_count(), now.in_flight, now.online,
-                              recent.latency.quantile(0.5), recent.latency.quantile(0.99),
-                              recent.latency.max()});
+                              latency.quantile(0.5), latency.quantile(0.9), latency.quantile(0.99),
+                              latency.max(),
+                              latency.count() == 0 ? std::string() : hdr_base64(latency)});
 }
 
 /// Waits until `done`, the time is up, or somebody stops the run while it may be stopped. True if
@@ -136,7 +157,7 @@ bool Fleet::wait(Phase phase, std::int64_t since_ns, std::int64_t until_ns,
     }
     if (now_ns >= next_watch_ns) {
       next_watch_ns = now_ns + kWatchMs * 1'000'000;
-      watch(progress(phase, since_ns), board_);
+      watch(progress(phase, since_ns), boards_);
     }
     std::this_thread::sleep_for(std::chrono::nanoseconds(
         std::min<std::int64_t>(5'000'000, std::max<std::int64_t>(until_ns - now_ns, 0))));
@@ -146,13 +167,13 @@ bool Fleet::wait(Phase phase, std::int64_t since_ns, std::int64_t until_ns,
 
 bool Fleet::stuck() {
   const std::int64_t now_ns = steady_ns();
-  const std::uint64_t moves = sum(&WorkerState::moves);
-  const bool waits = sum(&WorkerState::waiting) != 0 || sum(&WorkerState::online) == 0;
+  const std::uint64_t moves = sum(&GroupState::moves);
+  const bool waits = sum(&GroupState::waiting) != 0 || sum(&GroupState::online) == 0;
   if (moves != moves_ || !waits || moved_ns_ == 0) {
     moves_ = moves;
     moved_ns_ = now_ns;
   }
-  result_.stalled = sum(&WorkerState::gone) == plan_.devices.size() ||
+  result_.stalled = sum(&GroupState::gone) == connections_ ||
                     now_ns - moved_ns_ > std::max(plan_.drain_ns, kSecondNs);
   return result_.stalled;
 }
@@ -160,7 +181,7 @@ bool Fleet::stuck() {
 void Fleet::send_load(const Watch& watch) {
   load_start_ns_ = steady_ns() + kHeadStartNs;
   const std::int64_t measure_ns = load_start_ns_ + plan_.warm_up_ns;
-  (void)board_.take_recent(); // The timeline begins with the load.
+  (void)boards_.take_recent(); // The timeline begins with the load.
   const std::int64_t end_ns =
       plan_.duration_ns == 0 ? Load::kNever : measure_ns + plan_.duration_ns;
   for (auto& worker : workers_) {
@@ -169,9 +190,11 @@ void Fleet::send_load(const Watch& watch) {
   if (plan_.companion != nullptr) {
     plan_.companion->begin(load_start_ns_, measure_ns, end_ns, *this);
   }
-  const bool loaded = plan_.make_load != nullptr;
+  const bool loaded =
+      std::any_of(plan_.cohorts.begin(), plan_.cohorts.end(),
+                  [](const CohortPlan& cohort) { return cohort.make_load != nullptr; });
   const auto sent = [&] {
-    return loaded && (all(1, &WorkerState::all_sent) || (plan_.duration_ns == 0 && stuck()));
+    return loaded && (all(1, &GroupState::all_sent) || (plan_.duration_ns == 0 && stuck()));
   };
   if (!wait(Phase::warming_up, load_start_ns_, measure_ns, sent, watch)) {
     wait(Phase::sending, load_start_ns_, end_ns, sent, watch);
@@ -189,7 +212,7 @@ void Fleet::send_load(const Watch& watch) {
       Phase::draining, load_start_ns_, ended_ns + (result_.stalled ? 0 : plan_.drain_ns),
       [&] {
         return (plan_.companion == nullptr || plan_.companion->drained()) &&
-               all(2, &WorkerState::drained);
+               all(2, &GroupState::drained);
       },
       watch);
   result_.drain_s = seconds(steady_ns() - ended_ns);
@@ -199,19 +222,28 @@ void Fleet::send_load(const Watch& watch) {
 FleetResult Fleet::run(const Watch& watch) {
   const std::int64_t start_ns = steady_ns();
   // The load begins without devices that can not connect.
-  const std::int64_t limit_ns = connect_limit_ns(plan_.devices.size(), plan_.group.connects_per_s,
-                                                 plan_.group.connect_timeout_ns);
+  std::int64_t limit_ns = 0;
+  for (const CohortPlan& cohort : plan_.cohorts) {
+    limit_ns = std::max(limit_ns, connect_limit_ns(connections_, cohort.group.connects_per_s,
+                                                   cohort.group.connect_timeout_ns));
+  }
   wait(
       Phase::connecting, start_ns, start_ns + limit_ns,
-      [&] { return sum(&WorkerState::settled) >= plan_.devices.size(); }, watch);
+      [&] { return sum(&GroupState::settled) >= connections_; }, watch);
   result_.connect_s = seconds(steady_ns() - start_ns);
-  result_.connected = sum(&WorkerState::online);
-  result_.subscribed = sum(&WorkerState::subscribed);
-  if (!result_.interrupted && (result_.connected != 0 || plan_.group.reconnect)) {
+  result_.connected = sum(&GroupState::online);
+  result_.subscribed = sum(&GroupState::subscribed);
+  sum_by_cohort(&GroupState::online, &CohortResult::connected);
+  sum_by_cohort(&GroupState::subscribed, &CohortResult::subscribed);
+  const bool comes_back =
+      std::any_of(plan_.cohorts.begin(), plan_.cohorts.end(),
+                  [](const CohortPlan& cohort) { return cohort.group.reconnect; });
+  if (!result_.interrupted && (result_.connected != 0 || comes_back)) {
     send_load(watch);
   }
 
-  result_.seen = sum(&WorkerState::seen);
+  result_.seen = sum(&GroupState::seen);
+  sum_by_cohort(&GroupState::seen, &CohortResult::seen);
   for (auto& worker : workers_) {
     worker->finish();
   }
@@ -220,7 +252,7 @@ FleetResult Fleet::run(const Watch& watch) {
       [&] {
         return std::all_of(workers_.begin(), workers_.end(),
                            [](const auto& w) { return w->state.step == 3; }) &&
-               sum(&WorkerState::open) == 0;
+               sum(&GroupState::open) == 0;
       },
       watch);
   for (auto& worker : workers_) {
@@ -239,7 +271,10 @@ FleetResult Fleet::run(const Watch& watch) {
     result_.sweep.merge(worker->sweep());
   }
   workers_.clear();
-  result_.stats = board_.totals();
+  result_.stats = boards_.totals();
+  for (std::size_t cohort = 0; cohort < boards_.size(); ++cohort) {
+    result_.cohorts[cohort].stats = boards_.cohort(cohort).totals();
+  }
   return std::move(result_);
 }
 

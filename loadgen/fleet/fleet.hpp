@@ -17,8 +17,8 @@
 
 namespace spate::loadgen {
 
-/// What a thread has done so far, for the others to read.
-struct WorkerState {
+/// What a thread has done so far with its part of a cohort, for the others to read.
+struct GroupState {
   std::atomic<std::uint64_t> online{0};
   std::atomic<std::uint64_t> subscribed{0};
   std::atomic<std::uint64_t> settled{0};
@@ -28,9 +28,12 @@ struct WorkerState {
   std::atomic<std::uint64_t> waiting{0};
   std::atomic<std::uint64_t> moves{0};
   std::atomic<std::uint64_t> open{0};
-  std::atomic<int> step{0}; ///< Orders that were carried out: 1 begin, 2 end, 3 finish.
   std::atomic<bool> all_sent{false};
   std::atomic<bool> drained{false};
+};
+
+struct WorkerState {
+  std::atomic<int> step{0};             ///< Orders that were carried out: 1 begin, 2 end, 3 finish.
   std::atomic<std::int64_t> cpu_ns{0};  ///< CPU time of the thread while it sent.
   std::atomic<std::int64_t> wait_ns{0}; ///< Time that it was ready to run and had no core.
 };
@@ -41,7 +44,8 @@ struct WorkerState {
 class Expecting {
 public:
   virtual ~Expecting() = default;
-  /// One command more, or one less, is under way to device number `device` of the fleet.
+  /// One command more, or one less, is under way to device number `device` of the cohort
+  /// FleetPlan::commanded.
   virtual void expect(std::uint32_t device, bool under_way) = 0;
 };
 
@@ -63,11 +67,22 @@ public:
   [[nodiscard]] virtual bool drained() const = 0;
 };
 
+/// Devices that are alike, on all threads together.
+struct CohortPlan {
+  std::string name;
+  DeviceNames names;         ///< Of its devices.
+  DeviceNames clients;       ///< Client identifiers: one a connection.
+  std::uint32_t members = 1; ///< Devices behind a connection; the last may have fewer.
+  GroupPlan group;           ///< Rates of the whole cohort; each thread gets its share.
+  /// The load of one thread's share; null for none. Called before the threads start.
+  std::function<std::unique_ptr<Load>(const DeviceShare& share)> make_load;
+};
+
 struct FleetPlan {
   net::Address target;
   SourcePool sources;
-  GroupPlan group; ///< Rates of the whole fleet; each thread gets its share.
-  std::vector<std::string> devices;
+  std::vector<CohortPlan> cohorts;
+  std::size_t commanded = 0; ///< The cohort that the companion's commands go to.
   std::uint32_t threads = 1;
   bool precise = false; ///< Poll without waiting while a message is due within a millisecond.
   std::int64_t warm_up_ns = 0;
@@ -75,9 +90,9 @@ struct FleetPlan {
   /// For missing acknowledgements at the end. A load without a duration that waits so long for any
   /// has ended.
   std::int64_t drain_ns = 10'000'000'000;
-  /// The load of thread n with `devices` devices; null for none. Called before the threads start.
-  std::function<std::unique_ptr<Load>(std::uint32_t thread, std::uint32_t devices)> make_load;
   Companion* companion = nullptr; ///< Borrowed; null for none.
+
+  [[nodiscard]] std::uint64_t connections() const noexcept;
 };
 
 enum class Phase : std::uint8_t { connecting, warming_up, sending, draining, closing, done };
@@ -86,18 +101,29 @@ enum class Phase : std::uint8_t { connecting, warming_up, sending, draining, clo
 struct FleetProgress {
   Phase phase = Phase::connecting;
   double elapsed_s = 0; ///< Since the phase of the load began; before it, since the start.
-  std::uint64_t devices = 0, online = 0, settled = 0, in_flight = 0;
+  std::uint64_t connections = 0, online = 0, settled = 0, gone = 0, in_flight = 0;
+};
+
+/// What became of one cohort.
+struct CohortResult {
+  std::string name;
+  std::uint64_t devices = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t connected = 0;  ///< Connections online when the load began.
+  std::uint64_t subscribed = 0; ///< Of them, those that could be commanded.
+  std::uint64_t seen = 0;       ///< Connections that were online at least once.
+  Stats stats;
 };
 
 struct FleetResult {
+  std::vector<CohortResult> cohorts;
+  // Of all cohorts together.
   Stats stats;
   std::vector<Second> timeline;
-  std::uint64_t connected = 0;  ///< Devices online when the load began.
-  std::uint64_t subscribed = 0; ///< Of them, those that could be commanded.
-  std::uint64_t seen = 0;       ///< Devices that were online at least once.
-  double connect_s = 0;         ///< From the start to the last CONNACK.
-  double measured_s = 0;        ///< After the warm-up until the end of sending.
-  double sending_s = 0;         ///< With the warm-up.
+  std::uint64_t devices = 0, connections = 0, connected = 0, subscribed = 0, seen = 0;
+  double connect_s = 0;  ///< From the start to the last CONNACK.
+  double measured_s = 0; ///< After the warm-up until the end of sending.
+  double sending_s = 0;  ///< With the warm-up.
   double drain_s = 0;
   std::vector<double> cpu_share;  ///< Of each thread while it sent, of one core.
   std::vector<double> wait_share; ///< Waiting for a core.
@@ -108,9 +134,9 @@ struct FleetResult {
   bool stalled = false; ///< Ended early: nothing was sent or answered any more.
 };
 
-/// How long a fleet may take to connect: a timeout beyond its ramp. Without a ramp the server sets
-/// the pace, and one that takes less than 500 devices a second is taken for one that hangs.
-[[nodiscard]] std::int64_t connect_limit_ns(std::size_t devices, double connects_per_s,
+/// How long a cohort may take to connect: a timeout beyond its ramp. Without a ramp the server sets
+/// the pace, and one that takes less than 500 connections a second is taken for one that hangs.
+[[nodiscard]] std::int64_t connect_limit_ns(std::size_t connections, double connects_per_s,
                                             std::int64_t timeout_ns) noexcept;
 
 /// Runs a fleet from start to end.
@@ -119,7 +145,7 @@ class Fleet final : private Expecting {
 public:
   /// Called about every `kWatchMs` on the thread of run(), with what was counted since the last
   /// call.
-  using Watch = std::function<void(const FleetProgress&, const StatsBoard&)>;
+  using Watch = std::function<void(const FleetProgress&, const StatsBoards&)>;
   static constexpr int kWatchMs = 100;
   static constexpr std::size_t kTimelineSecondsMax = 86'400;
 
@@ -140,15 +166,17 @@ private:
   bool wait(Phase phase, std::int64_t since_ns, std::int64_t until_ns,
             const std::function<bool()>& done, const Watch& watch);
   void take_second();
-  /// All threads have carried out the order `step` and raised the flag.
-  [[nodiscard]] bool all(int step, std::atomic<bool> WorkerState::*flag) const;
+  /// All threads have carried out the order `step`, and all groups raised the flag.
+  [[nodiscard]] bool all(int step, std::atomic<bool> GroupState::*flag) const;
   void send_load(const Watch& watch);
   /// Nothing can move any more, or nothing has for the time of drain_ns.
   [[nodiscard]] bool stuck();
-  [[nodiscard]] std::uint64_t sum(std::atomic<std::uint64_t> WorkerState::*what) const;
+  [[nodiscard]] std::uint64_t sum(std::atomic<std::uint64_t> GroupState::*what) const;
+  void sum_by_cohort(std::atomic<std::uint64_t> GroupState::*what, std::uint64_t CohortResult::*to);
 
   FleetPlan plan_;
-  StatsBoard board_;
+  const std::uint64_t connections_;
+  StatsBoards boards_;
   std::vector<std::unique_ptr<Worker>> workers_;
   const std::atomic<bool>& stop_;
   std::int64_t load_start_ns_ = 0;

@@ -1,41 +1,40 @@
 // Spate - one thread of a fleet; part of fleet.cpp.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <string>
-#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "engine/base/clock.hpp"
 #include "engine/base/histogram.hpp"
-#include "engine/net/connection.hpp"
 #include "engine/net/loop.hpp"
 #include "loadgen/fleet/fleet.hpp"
+#include "loadgen/fleet/group_port.hpp"
 #include "loadgen/fleet/thread_times.hpp"
 
 namespace spate::loadgen {
 
-/// One thread: a loop, its connections, and the group that they belong to.
-class Fleet::Worker final : private net::LoopHooks, private Port {
+/// One thread: a loop, and a group for its part of each cohort.
+class Fleet::Worker final : private net::LoopHooks {
 public:
-  Worker(const FleetPlan& plan, GroupPlan group, std::vector<std::string> devices,
-         std::uint32_t first_device, std::unique_ptr<Load> load, StatsBoard& board)
-      : target_(plan.target), precise_(plan.precise), load_(std::move(load)), board_(board),
-        group_(std::move(group), std::move(devices), load_.get(), *this) {
-    links_.reserve(group_.size());
-    for (std::uint32_t i = 0; i < group_.size(); ++i) {
-      links_.emplace_back(*this, i, plan.sources.source(first_device + i));
+  /// Borrows `plan` and `boards`.
+  Worker(const FleetPlan& plan, std::uint32_t thread, StatsBoards& boards)
+      : precise_(plan.precise), commanded_(plan.commanded), boards_(boards) {
+    std::uint32_t before = 0; // Connections of the cohorts before.
+    for (const CohortPlan& cohort : plan.cohorts) {
+      ports_.push_back(make_port(plan, cohort, thread, before));
+      before += cohort.clients.size();
     }
     loop_.set_hooks(*this);
     loop_.every(1, [this] { tick(); });
-    loop_.every(kPublishMs, [this] { group_.publish(board_); });
-    loop_.post([this] { group_.start_connecting(steady_ns()); });
-    thread_ = std::thread([this] { loop_.run(); });
+    loop_.every(kPublishMs, [this] { publish(); });
+    loop_.post(
+        [this] { for_groups([](DeviceGroup& group) { group.start_connecting(steady_ns()); }); });
   }
 
   ~Worker() override {
@@ -44,17 +43,23 @@ public:
     }
   }
 
+  void start() {
+    thread_ = std::thread([this] { loop_.run(); });
+  }
+
   void begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t end_ns) {
     loop_.post([this, start_ns, measure_from_ns, end_ns] {
       cpu_start_ns_ = thread_cpu_ns();
       wait_start_ns_ = thread_wait_ns();
-      group_.begin(start_ns, measure_from_ns, steady_ns(), wall_ms(), end_ns);
+      for_groups([&](DeviceGroup& group) {
+        group.begin(start_ns, measure_from_ns, steady_ns(), wall_ms(), end_ns);
+      });
       carried_out(1);
     });
   }
   void end(std::int64_t end_ns) {
     loop_.post([this, end_ns] {
-      group_.stop(end_ns);
+      for_groups([end_ns](DeviceGroup& group) { group.stop(end_ns); });
       state.cpu_ns = thread_cpu_ns() - cpu_start_ns_;
       state.wait_ns = thread_wait_ns() - wait_start_ns_;
       carried_out(2);
@@ -62,48 +67,82 @@ public:
   }
   void finish() {
     loop_.post([this] {
-      group_.finish(steady_ns());
+      for_groups([](DeviceGroup& group) { group.finish(steady_ns()); });
       carried_out(3);
     });
   }
 
-  /// Thread: any.
-  void expect(std::uint32_t device, bool under_way) {
+  /// Connection number `connection` of this thread's part of the commanded cohort. Thread: any.
+  void expect(std::uint32_t connection, bool under_way) {
     const std::lock_guard lock(hints_mutex_);
-    hints_.emplace_back(device, under_way);
+    hints_.emplace_back(connection, under_way);
     hinted_.store(true, std::memory_order_release);
   }
 
   WorkerState state;
-  /// Once the thread has ended.
+  /// Thread: any.
+  [[nodiscard]] std::uint64_t read(std::size_t cohort,
+                                   std::atomic<std::uint64_t> GroupState::*what) const {
+    return ports_[cohort] ? (ports_[cohort]->state.*what).load(std::memory_order_relaxed) : 0;
+  }
+  [[nodiscard]] bool all(std::atomic<bool> GroupState::*flag) const {
+    return std::all_of(ports_.begin(), ports_.end(),
+                       [flag](const auto& port) { return !port || (port->state.*flag).load(); });
+  }
+
   void join() {
     loop_.stop();
     thread_.join();
-    group_.publish(board_);
+    publish();
   }
+  /// Once the thread has ended.
   [[nodiscard]] const Histogram& sweep() const noexcept { return sweep_; }
 
 private:
   static constexpr std::int64_t kPreciseNs = 1'000'000;
   static constexpr std::uint64_t kPublishMs = 100;
 
-  struct Link final : net::ConnectionHandler {
-    Link(Worker& owner, std::uint32_t number, std::string from)
-        : worker(owner), index(number), source(std::move(from)) {}
-    void on_open(net::Connection&) override { worker.group_.on_open(index); }
-    std::size_t on_bytes(net::Connection&, std::string_view bytes) override {
-      return worker.group_.on_bytes(index, bytes, steady_ns(), worker.loop_.wall_now_ms());
+  /// Null if the cohort has fewer connections than there are threads before this one.
+  std::unique_ptr<GroupPort> make_port(const FleetPlan& plan, const CohortPlan& cohort,
+                                       std::uint32_t thread, std::uint32_t before) {
+    const std::uint32_t connections = cohort.clients.size();
+    DeviceShare share;
+    share.names = &cohort.names;
+    share.clients = &cohort.clients;
+    share.connections =
+        connections / plan.threads + (thread < connections % plan.threads ? 1u : 0u);
+    share.members = cohort.members;
+    share.first = thread;
+    share.stride = plan.threads;
+    if (share.connections == 0) {
+      return nullptr;
     }
-    void on_close(net::Connection&, net::CloseReason reason) override {
-      connection = nullptr;
-      worker.group_.on_closed(index, net::name_of(reason), steady_ns());
+    GroupPlan group = cohort.group;
+    group.connects_per_s /= plan.threads;
+    group.connecting_max = std::max(1u, group.connecting_max / plan.threads);
+    group.seed += thread;
+    const std::uint32_t number =
+        before + connections / plan.threads * thread + std::min(thread, connections % plan.threads);
+    return std::make_unique<GroupPort>(plan.target, plan.sources, number, std::move(group), share,
+                                       cohort.make_load ? cohort.make_load(share) : nullptr, loop_);
+  }
+
+  template <class Do>
+  void for_groups(Do&& act) {
+    for (auto& port : ports_) {
+      if (port) {
+        act(port->group());
+      }
     }
-    Worker& worker;
-    std::uint32_t index;
-    std::string source;
-    net::Connection* connection = nullptr;
-    std::uint32_t expected = 0; ///< Commands under way to this device.
-  };
+  }
+
+  void publish() {
+    for (std::size_t cohort = 0; cohort < ports_.size(); ++cohort) {
+      if (ports_[cohort]) {
+        ports_[cohort]->group().publish(boards_.cohort(cohort));
+      }
+    }
+  }
 
   void carried_out(int step) {
     tell();
@@ -111,22 +150,16 @@ private:
   }
 
   void tick() {
-    group_.tick(steady_ns(), loop_.wall_now_ms());
+    for_groups([this](DeviceGroup& group) { group.tick(steady_ns(), loop_.wall_now_ms()); });
     tell();
   }
 
   void tell() {
-    state.online.store(group_.online(), std::memory_order_relaxed);
-    state.subscribed.store(group_.subscribed(), std::memory_order_relaxed);
-    state.settled.store(group_.settled(), std::memory_order_relaxed);
-    state.seen.store(group_.seen(), std::memory_order_relaxed);
-    state.gone.store(group_.gone(), std::memory_order_relaxed);
-    state.in_flight.store(group_.in_flight(), std::memory_order_relaxed);
-    state.waiting.store(group_.waiting(), std::memory_order_relaxed);
-    state.moves.store(group_.moves(), std::memory_order_relaxed);
-    state.open.store(group_.open_connections(), std::memory_order_relaxed);
-    state.all_sent.store(group_.all_sent(), std::memory_order_relaxed);
-    state.drained.store(group_.drained(), std::memory_order_relaxed);
+    for (auto& port : ports_) {
+      if (port) {
+        port->tell();
+      }
+    }
   }
 
   /// No wake-up: a loop that waits for its sockets is quick anyway.
@@ -139,12 +172,8 @@ private:
       hints_.swap(taken_hints_);
       hinted_.store(false, std::memory_order_relaxed);
     }
-    for (const auto& [device, under_way] : taken_hints_) {
-      Link& link = links_[device];
-      link.expected += under_way ? 1 : link.expected == 0 ? 0 : ~std::uint32_t{0};
-      if (link.connection != nullptr) {
-        link.connection->set_hot(link.expected != 0);
-      }
+    for (const auto& [connection, under_way] : taken_hints_) {
+      ports_[commanded_]->expect(connection, under_way);
     }
     taken_hints_.clear();
   }
@@ -152,23 +181,33 @@ private:
   bool before_poll() override {
     end_sweep();
     take_hints();
+    bool more = false;
+    for (auto& port : ports_) {
+      more |= port && serve(*port);
+    }
+    return more;
+  }
+
+  /// True if there is more to do at once.
+  bool serve(GroupPort& port) {
+    DeviceGroup& group = port.group();
     const std::int64_t now_ns = steady_ns();
-    if (group_.between(now_ns, loop_.wall_now_ms())) {
+    if (group.between(now_ns, loop_.wall_now_ms())) {
       return true;
     }
     if (!precise_) {
       return false;
     }
-    group_.answer_due(now_ns);
-    const bool answering = group_.next_answer_ns() < now_ns + kPreciseNs;
-    const std::int64_t due_ns = load_ == nullptr ? Load::kNever : load_->next_ns();
+    group.answer_due(now_ns);
+    const bool answering = group.next_answer_ns() < now_ns + kPreciseNs;
+    const std::int64_t due_ns = port.load() == nullptr ? Load::kNever : port.load()->next_ns();
     if (due_ns == Load::kAtOnce || due_ns == Load::kNever) {
       return answering; // No schedule to be precise about.
     }
     if (due_ns <= now_ns) {
-      group_.tick(now_ns, loop_.wall_now_ms());
+      group.tick(now_ns, loop_.wall_now_ms());
     }
-    return answering || load_->next_ns() < now_ns + kPreciseNs;
+    return answering || port.load()->next_ns() < now_ns + kPreciseNs;
   }
 
   // The part of a loop's turn that a device may wait for its own.
@@ -185,35 +224,11 @@ private:
     sweep_start_ns_ = 0;
   }
 
-  Result<void> connect(std::uint32_t device) override {
-    Link& link = links_[device];
-    auto made = loop_.connect(target_.host, target_.port, link.source, link);
-    if (!made) {
-      return fail(std::move(made.error()));
-    }
-    link.connection = *made;
-    if (link.expected != 0) {
-      link.connection->set_hot(true);
-    }
-    return {};
-  }
-  std::string& output(std::uint32_t device) override { return links_[device].connection->output(); }
-  void sent(std::uint32_t device) override { links_[device].connection->sent(); }
-  void flush(std::uint32_t device) override { links_[device].connection->flush(); }
-  std::size_t unsent_bytes(std::uint32_t device) const override {
-    const net::Connection* connection = links_[device].connection;
-    return connection == nullptr ? 0 : connection->unsent_bytes();
-  }
-  void close(std::uint32_t device) override { links_[device].connection->close(); }
-  void abort(std::uint32_t device) override { links_[device].connection->abort(); }
-
-  const net::Address target_;
   const bool precise_;
-  const std::unique_ptr<Load> load_;
-  StatsBoard& board_;
+  const std::size_t commanded_;
+  StatsBoards& boards_;
   net::Loop loop_;
-  std::vector<Link> links_;
-  DeviceGroup group_;
+  std::vector<std::unique_ptr<GroupPort>> ports_; ///< By cohort.
   std::mutex hints_mutex_;
   std::vector<std::pair<std::uint32_t, bool>> hints_; ///< At most the commands under way, twice.
   std::vector<std::pair<std::uint32_t, bool>> taken_hints_;

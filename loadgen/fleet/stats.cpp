@@ -74,4 +74,20 @@ Stats StatsBoard::take_recent() {
   return taken;
 }
 
+Stats StatsBoards::totals() const {
+  Stats sum;
+  for (const StatsBoard& board : boards_) {
+    sum.merge(board.totals());
+  }
+  return sum;
+}
+
+Stats StatsBoards::take_recent() {
+  Stats sum;
+  for (StatsBoard& board : boards_) {
+    sum.merge(board.take_recent());
+  }
+  return sum;
+}
+
 } // namespace spate::loadgen

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <string>
@@ -61,7 +62,8 @@ struct Second {
   std::uint64_t second =
       0; ///< Since the load began; the connecting before it is not in the timeline.
   std::uint64_t sent = 0, acked = 0, errors = 0, in_flight = 0, connected = 0;
-  std::uint64_t p50_ns = 0, p99_ns = 0, max_ns = 0;
+  std::uint64_t p50_ns = 0, p90_ns = 0, p99_ns = 0, max_ns = 0;
+  std::string latency_hdr; ///< hdr_base64() of the latencies of its answers; empty without any.
 };
 
 /// Where threads hand over what they counted, a few times a second. Thread-safe.
@@ -77,6 +79,24 @@ private:
   mutable std::mutex mutex_;
   Stats totals_;
   Stats recent_;
+};
+
+/// A board for each cohort. Thread-safe.
+class StatsBoards {
+public:
+  explicit StatsBoards(std::size_t cohorts) : boards_(cohorts) {}
+
+  [[nodiscard]] StatsBoard& cohort(std::size_t index) noexcept { return boards_[index]; }
+  [[nodiscard]] const StatsBoard& cohort(std::size_t index) const noexcept {
+    return boards_[index];
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return boards_.size(); }
+  /// Of all cohorts together.
+  [[nodiscard]] Stats totals() const;
+  [[nodiscard]] Stats take_recent();
+
+private:
+  std::deque<StatsBoard> boards_; ///< They do not move.
 };
 
 } // namespace spate::loadgen

@@ -37,9 +37,10 @@ private:
 /// the group is number `first + i * stride` of the cohort, and carries `members` devices, whose
 /// numbers follow each other.
 struct DeviceShare {
-  const DeviceNames* names = nullptr; ///< Borrowed.
-  std::uint32_t connections = 0;      ///< Of the group.
-  std::uint32_t members = 1;          ///< Above 1: each connection is a gateway's.
+  const DeviceNames* names = nullptr;   ///< Borrowed.
+  const DeviceNames* clients = nullptr; ///< Client identifiers, by connection number. Borrowed.
+  std::uint32_t connections = 0;        ///< Of the group.
+  std::uint32_t members = 1;            ///< Above 1: each connection is a gateway's.
   std::uint32_t first = 0;
   std::uint32_t stride = 1;
 
@@ -50,6 +51,10 @@ struct DeviceShare {
   [[nodiscard]] std::uint32_t number(std::uint32_t connection,
                                      std::uint32_t member = 0) const noexcept {
     return connection_number(connection) * members + member;
+  }
+  [[nodiscard]] std::string_view client(std::uint32_t connection,
+                                        char (&buffer)[DeviceNames::kNameBytesMax]) const noexcept {
+    return clients->name(connection_number(connection), buffer);
   }
   /// Devices behind a connection.
   [[nodiscard]] std::uint32_t members_of(std::uint32_t connection) const noexcept {

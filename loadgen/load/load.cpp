@@ -5,11 +5,13 @@
 
 namespace spate::loadgen {
 
-GeneratedLoad::GeneratedLoad(GeneratedPlan plan, std::uint32_t devices,
+GeneratedLoad::GeneratedLoad(GeneratedPlan plan, const DeviceShare& share,
                              const std::vector<Template>& templates)
-    : plan_(plan), payloads_(templates), last_ts_(devices),
+    : plan_(plan), share_(share), payloads_(templates),
+      last_ts_(std::size_t{share.connections} * share.members),
+      next_member_(share.members > 1 ? share.connections : 0),
       schedule_(plan.arrival, std::max(plan.rate, 1e-9), 0, 0, plan.seed) {
-  assert(devices > 0 && !templates.empty());
+  assert(share.connections > 0 && !templates.empty());
 }
 
 void GeneratedLoad::begin(std::int64_t start_ns) {
@@ -46,27 +48,33 @@ std::uint64_t GeneratedLoad::left() const {
   return end_ns_ == kNever ? 0 : std::min(schedule_.due_before(end_ns_), quota) - taken_;
 }
 
-Message GeneratedLoad::make(std::uint32_t device, std::int64_t intended_ns, std::int64_t wall_ms) {
-  std::int64_t& last = last_ts_[device];
+Message GeneratedLoad::make(std::uint32_t connection, std::int64_t intended_ns,
+                            std::int64_t wall_ms) {
+  std::uint32_t member = 0;
+  if (!next_member_.empty()) {
+    member = next_member_[connection];
+    next_member_[connection] = member + 1 == share_.members_of(connection) ? 0 : member + 1;
+  }
+  std::int64_t& last = last_ts_[std::size_t{connection} * share_.members + member];
   last = std::max(wall_ms, last + 1);
   ++taken_;
-  return {intended_ns, 0, last, payloads_.next()};
+  return {intended_ns, 0, last, payloads_.next(), member};
 }
 
 Due GeneratedLoad::take(std::int64_t, std::int64_t wall_ms) {
-  const std::uint32_t device = next_device_;
-  next_device_ = device + 1 == last_ts_.size() ? 0 : device + 1;
+  const std::uint32_t connection = next_connection_;
+  next_connection_ = connection + 1 == share_.connections ? 0 : connection + 1;
   const std::int64_t intended_ns = schedule_.next_ns();
   schedule_.pop();
-  return {device, make(device, intended_ns, wall_ms)};
+  return {connection, make(connection, intended_ns, wall_ms)};
 }
 
-bool GeneratedLoad::take_for(std::uint32_t device, std::int64_t now_ns, std::int64_t wall_ms,
+bool GeneratedLoad::take_for(std::uint32_t connection, std::int64_t now_ns, std::int64_t wall_ms,
                              Message& message) {
   if (!plan_.closed_loop || !begun_ || ended()) {
     return false;
   }
-  message = make(device, now_ns, wall_ms);
+  message = make(connection, now_ns, wall_ms);
   return true;
 }
 

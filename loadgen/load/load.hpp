@@ -5,15 +5,16 @@
 #include <limits>
 #include <vector>
 
+#include "loadgen/load/device_names.hpp"
 #include "loadgen/load/message.hpp"
 #include "loadgen/load/payload.hpp"
 #include "loadgen/load/schedule.hpp"
 
 namespace spate::loadgen {
 
-/// A message and the device (index within its group) that sends it.
+/// A message and the connection (index within its group) that it goes out on.
 struct Due {
-  std::uint32_t device = 0;
+  std::uint32_t connection = 0;
   Message message;
 };
 
@@ -35,7 +36,7 @@ public:
   [[nodiscard]] virtual std::int64_t next_ns() = 0;
   /// Takes the message that next_ns() spoke of.
   virtual Due take(std::int64_t now_ns, std::int64_t wall_ms) = 0;
-  /// A closed loop's next message of `device`, if it still sends.
+  /// A closed loop's next message on a connection, if it still sends.
   virtual bool take_for(std::uint32_t, std::int64_t, std::int64_t, Message&) { return false; }
   /// No message will come any more.
   [[nodiscard]] virtual bool ended() const = 0;
@@ -54,32 +55,35 @@ struct GeneratedPlan {
   std::uint64_t seed = 1;
 };
 
-/// Payloads from templates, devices in turn. Device times are the wall clock's, but always increase
-/// within a device: a record is known by (device, ts).
+/// Payloads from templates, connections in turn, and the devices behind each in turn. Device times
+/// are the wall clock's, but always increase within a device: a record is known by (device, ts).
 class GeneratedLoad final : public Load {
 public:
-  GeneratedLoad(GeneratedPlan plan, std::uint32_t devices, const std::vector<Template>& templates);
+  GeneratedLoad(GeneratedPlan plan, const DeviceShare& share,
+                const std::vector<Template>& templates);
 
   [[nodiscard]] Payloads& payloads() noexcept override { return payloads_; }
   void begin(std::int64_t start_ns) override;
   void stop_at(std::int64_t end_ns) override;
   [[nodiscard]] std::int64_t next_ns() override;
   Due take(std::int64_t now_ns, std::int64_t wall_ms) override;
-  bool take_for(std::uint32_t device, std::int64_t now_ns, std::int64_t wall_ms,
+  bool take_for(std::uint32_t connection, std::int64_t now_ns, std::int64_t wall_ms,
                 Message& message) override;
   [[nodiscard]] bool ended() const override;
   [[nodiscard]] std::uint64_t left() const override;
 
 private:
-  Message make(std::uint32_t device, std::int64_t intended_ns, std::int64_t wall_ms);
+  Message make(std::uint32_t connection, std::int64_t intended_ns, std::int64_t wall_ms);
 
   GeneratedPlan plan_;
+  const DeviceShare share_;
   TemplatePayloads payloads_;
-  std::vector<std::int64_t> last_ts_;
+  std::vector<std::int64_t> last_ts_;      ///< By connection, then member.
+  std::vector<std::uint32_t> next_member_; ///< By connection; empty without gateways.
   Schedule schedule_;
   std::uint64_t taken_ = 0;
   std::int64_t end_ns_ = kNever;
-  std::uint32_t next_device_ = 0;
+  std::uint32_t next_connection_ = 0;
   bool begun_ = false;
   bool stopped_ = false;
 };

@@ -7,24 +7,22 @@
 #include <vector>
 
 #include "engine/base/result.hpp"
+#include "loadgen/load/message.hpp"
 
 namespace spate::loadgen {
 
-/// Where the texts of a thread's messages come from. A text is named by a number so that a message
+/// Where the texts of a thread's messages come from. A text follows from its message, so that one
 /// that waits for its acknowledgement needs a few bytes, and can be sent again exactly as it was.
 /// Thread: one.
 class Payloads {
 public:
   virtual ~Payloads() = default;
-  /// Bytes of the payload.
-  [[nodiscard]] virtual std::size_t size(std::uint32_t text) const noexcept = 0;
-  /// Writes size(text) bytes at `to`, with the device time `ts` (epoch ms) where the text has one
-  /// to patch.
-  virtual void write(char* to, std::uint32_t text, std::int64_t ts) const noexcept = 0;
+  /// The payload; the view lives until the next call.
+  [[nodiscard]] virtual std::string_view text(const Message& message) = 0;
   /// values_hash() of the payload without its time.
-  [[nodiscard]] virtual std::uint64_t hash(std::uint32_t text) const noexcept = 0;
-  /// The message is answered or given up: its text is not asked for again.
-  virtual void release(std::uint32_t) {}
+  [[nodiscard]] virtual std::uint64_t hash(const Message& message) = 0;
+  /// The message is answered or given up: it is not asked for again.
+  virtual void release(const Message&) {}
 };
 
 /// One payload with room for a time of 13 digits (epoch ms from 2001 to 2286).
@@ -65,21 +63,20 @@ public:
     return text;
   }
 
-  [[nodiscard]] std::size_t size(std::uint32_t text) const noexcept override {
-    return templates_[text].text.size();
+  [[nodiscard]] std::string_view text(const Message& message) override {
+    const Template& from = templates_[message.text];
+    text_ = from.text;
+    write_ts(text_.data() + from.ts_offset, message.ts);
+    return text_;
   }
-  void write(char* to, std::uint32_t text, std::int64_t ts) const noexcept override {
-    const Template& from = templates_[text];
-    from.text.copy(to, from.text.size());
-    write_ts(to + from.ts_offset, ts);
-  }
-  [[nodiscard]] std::uint64_t hash(std::uint32_t text) const noexcept override {
-    return templates_[text].hash;
+  [[nodiscard]] std::uint64_t hash(const Message& message) override {
+    return templates_[message.text].hash;
   }
 
 private:
   const std::vector<Template>& templates_;
   std::uint32_t next_ = 0;
+  std::string text_;
 };
 
 } // namespace spate::loadgen

@@ -109,21 +109,17 @@ std::uint64_t ReplayLoad::left() const {
   return count;
 }
 
-std::size_t ReplayLoad::size(std::uint32_t text) const noexcept {
-  return texts_[text].text.size();
+std::string_view ReplayLoad::text(const Message& message) {
+  return texts_[message.text].text;
 }
 
-void ReplayLoad::write(char* to, std::uint32_t text, std::int64_t) const noexcept {
-  texts_[text].text.copy(to, texts_[text].text.size());
+std::uint64_t ReplayLoad::hash(const Message& message) {
+  return texts_[message.text].hash;
 }
 
-std::uint64_t ReplayLoad::hash(std::uint32_t text) const noexcept {
-  return texts_[text].hash;
-}
-
-void ReplayLoad::release(std::uint32_t text) {
-  texts_[text] = {};
-  free_.push_back(text);
+void ReplayLoad::release(const Message& message) {
+  texts_[message.text] = {};
+  free_.push_back(message.text);
 }
 
 ReplayReader::ReplayReader(ReplayPlan plan, const ReplayIndex& index,

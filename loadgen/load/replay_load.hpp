@@ -67,10 +67,9 @@ private:
   [[nodiscard]] std::int64_t due_ns(const ReplayItem& item) const noexcept {
     return paced_ ? start_ns_ + item.offset_ns : kAtOnce;
   }
-  [[nodiscard]] std::size_t size(std::uint32_t text) const noexcept override;
-  void write(char* to, std::uint32_t text, std::int64_t ts) const noexcept override;
-  [[nodiscard]] std::uint64_t hash(std::uint32_t text) const noexcept override;
-  void release(std::uint32_t text) override;
+  [[nodiscard]] std::string_view text(const Message& message) override;
+  [[nodiscard]] std::uint64_t hash(const Message& message) override;
+  void release(const Message& message) override;
 
   ReplayQueue& queue_;
   const bool paced_;

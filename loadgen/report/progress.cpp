@@ -106,7 +106,7 @@ std::string FleetStatus::line(const FleetProgress& progress, const Stats& totals
   }
   text += ", " + grouped(progress.online);
   if (progress.phase == Phase::connecting) {
-    text += " of " + grouped(progress.devices) + " connected";
+    text += " of " + grouped(progress.connections) + " connected";
   } else {
     text += " connected, " + short_number(rate(totals.sent, last_sent_)) + "/s sent, " +
             short_number(rate(totals.acked, last_acked_)) + "/s acked, " +

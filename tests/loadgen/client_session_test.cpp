@@ -66,7 +66,9 @@ struct Client {
   SessionOptions options;
   std::vector<Template> templates;
   TemplatePayloads payloads{templates};
-  ClientSession session{options, "dev-1"};
+  DeviceNames names{"dev-", 1, 1};
+  DeviceShare share{&names, &names, 1};
+  ClientSession session{options, share, 0};
   Events events;
   std::string out;
 };
@@ -214,8 +216,7 @@ TEST_CASE("what is published is byte for byte what the codec would write") {
         client.go_online();
         client.publish(1594598424502);
         wire::Publish wanted;
-        std::string payload(client.payloads.size(0), '\0');
-        client.payloads.write(payload.data(), 0, 1594598424502);
+        const std::string payload(client.payloads.text({0, 0, 1594598424502, 0}));
         wanted.topic = "devices/dev-1/telemetry";
         wanted.payload = payload;
         wanted.qos = qos;

@@ -19,18 +19,12 @@ inline constexpr std::int64_t kSecond = 1'000 * kMs;
 /// A group, its load, a pretended server and a pretended clock.
 struct Run {
   Run(GeneratedPlan load_plan, GroupPlan group_plan, std::uint32_t devices = 1,
-      wire::Version version = wire::Version::v311)
-      : server(version), load(load_plan, devices, templates),
-        group(with_acks(std::move(group_plan), version), names(devices), &load, server),
-        count(devices) {}
-
-  static std::vector<std::string> names(std::uint32_t devices) {
-    std::vector<std::string> made;
-    for (std::uint32_t i = 0; i < devices; ++i) {
-      made.push_back("dev-" + std::to_string(i));
-    }
-    return made;
-  }
+      wire::Version version = wire::Version::v311, std::uint32_t members = 1)
+      : server(version), names("dev-", 0, devices),
+        clients(members == 1 ? names : DeviceNames("gw-", 0, (devices + members - 1) / members)),
+        share{&names, &clients, clients.size(), members}, load(load_plan, share, templates),
+        group(with_acks(std::move(group_plan), version), share, &load, server),
+        count(clients.size()) {}
   GroupPlan with_acks(GroupPlan plan, wire::Version version) {
     plan.session.version = version;
     plan.write_acks = [this](std::string lines) { acks += lines; };
@@ -65,6 +59,8 @@ struct Run {
   std::string acks;
   std::vector<Template> templates = load_templates("small", 1).value();
   FakeServer server;
+  DeviceNames names, clients;
+  DeviceShare share;
   GeneratedLoad load;
   StatsBoard board;
   DeviceGroup group;

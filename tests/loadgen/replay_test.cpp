@@ -189,20 +189,16 @@ TEST_CASE("a replay load is due at its times, keeps texts while they are needed,
   const Due one = load.take(5000, 0);
   const Due two = load.take(5000, 0);
   CHECK(one.message.intended_ns == 1010);
-  CHECK(two.device == 1);
+  CHECK(two.connection == 1);
   CHECK(load.next_ns() == Load::kNever);
   CHECK_FALSE(load.ended()); // More may come.
   queue.end();
   CHECK(load.ended());
   Payloads& payloads = load.payloads();
-  const auto text = [&payloads](const Due& due) {
-    std::string out(payloads.size(due.message.text), '?');
-    payloads.write(out.data(), due.message.text, 0);
-    return out;
-  };
+  const auto text = [&payloads](const Due& due) { return payloads.text(due.message); };
   CHECK(text(one) == "one");
   CHECK(text(two) == "two");
-  CHECK(payloads.hash(two.message.text) == 22);
-  payloads.release(one.message.text);
+  CHECK(payloads.hash(two.message) == 22);
+  payloads.release(one.message);
   CHECK(text(two) == "two");
 }

@@ -4,13 +4,14 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 
 #include <nlohmann/json.hpp>
 
 #include "engine/base/clock.hpp"
 #include "engine/model/device_id.hpp"
+#include "loadgen/report/document.hpp"
 #include "loadgen/report/progress.hpp"
+#include "loadgen/report/report_files.hpp"
 
 namespace spate::loadgen {
 
@@ -107,23 +108,6 @@ int complain(const Error& error) {
                                                                           : kExitFailed;
 }
 
-bool write_json(const std::string& path, const nlohmann::json& document) {
-  const std::string text =
-      document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  if (path == "-") {
-    return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-           std::fflush(stdout) == 0;
-  }
-  std::ofstream file(path, std::ios::trunc);
-  file << text;
-  file.close();
-  if (!file) {
-    (void)complain({Errc::file_unreadable, path + " can not be written"});
-    return false;
-  }
-  return true;
-}
-
 void stop_on_signals(std::atomic<bool>& stop) {
   g_stop = &stop;
   struct sigaction action {};
@@ -202,7 +186,10 @@ int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task)
     if (task.beside != nullptr) {
       document["commands"] = task.beside->report();
     }
-    ok = write_json(fleet.report, document) && ok;
+    if (auto written = write_reports(fleet.report, document); !written) {
+      (void)complain(written.error());
+      ok = false;
+    }
   }
   return ok ? kExitOk : kExitFailed;
 }

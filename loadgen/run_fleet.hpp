@@ -52,9 +52,6 @@ Result<std::vector<Template>> templates_of(const RunOptions& run);
 /// Prints "spate-loadgen: <what>" and returns the exit code for the error.
 int complain(const Error& error);
 
-/// Writes a document to a file, or to standard output for "-". False after complaining.
-bool write_json(const std::string& path, const nlohmann::json& document);
-
 /// Installs SIGINT and SIGTERM: the first ends the work in good order, the second at once.
 /// `stop` is set by the first and must live until the process ends.
 void stop_on_signals(std::atomic<bool>& stop);

@@ -128,11 +128,10 @@ void Fleet::take_second() {
   }
   const FleetProgress now = progress(Phase::sending, load_start_ns_);
   const Histogram& latency = recent.latency;
-  result_.timeline.push_back({result_.timeline.size(), recent.sent, recent.acked,
-                              recent.error_count(), now.in_flight, now.online,
-                              latency.quantile(0.5), latency.quantile(0.9), latency.quantile(0.99),
-                              latency.max(),
-                              latency.count() == 0 ? std::string() : hdr_base64(latency)});
+  result_.timeline.push_back(
+      {result_.timeline.size(), recent.sent, recent.acked, recent.error_count(), now.in_flight,
+       now.online, latency.quantile(0.5), latency.quantile(0.9), latency.quantile(0.99),
+       latency.max(), latency.count() == 0 ? std::string() : hdr_base64(latency)});
 }
 
 /// Waits until `done`, the time is up, or somebody stops the run while it may be stopped. True if

@@ -15,7 +15,7 @@
     const [v, unit] = ms < 1 ? [ms * 1e3, ' \u00b5s'] : ms < 1000 ? [ms, ' ms'] : [ms / 1e3, ' s'];
     return +v.toPrecision(3) + unit;
   };
-  const share = (v) => +(100 * v).toFixed(1) + ' %';
+  const share = (v) => +(100 * v).toFixed(v > 0.99 && v < 1 ? 3 : 1) + ' %';
   const bytes = (v) => (v < 1e6 ? +(v / 1e3).toPrecision(3) + ' kB' : v < 1e9 ? +(v / 1e6).toPrecision(3) + ' MB' : +(v / 1e9).toPrecision(3) + ' GB');
   const clock = (s) => {
     const two = (n) => String(n).padStart(2, '0');
@@ -86,18 +86,21 @@
     const log = chart.log;
     const shown = plot.series.map((s) => (log ? plot.columns[s.key].map((v) => (v > 0 ? v : null)) : plot.columns[s.key]));
     const keys = [...box.parentElement.querySelectorAll('.key b')];
-    const say = (u) => plot.series.forEach((s, i) => {
-      const column = plot.columns[s.key];
-      const at = u.cursor.idx;
-      const v = at == null ? s.summary : column[at];
-      keys[i].textContent = v == null ? kGap : plot.format(v);
-    });
-    const axis = { stroke: css('text-3'), font: '11px ' + css('font'), ticks: { show: false }, grid: { stroke: css('grid'), width: 1 } };
+    const where = box.parentElement.querySelector('.where');
+    const say = (u) => {
+      const at = u.cursor.left >= 0 && u.cursor.idx != null ? u.cursor.idx : plot.rest;
+      where.textContent = at == null ? plot.summary : 'at ' + (plot.over ? share(1 - 1 / plot.x[at]) : clock(plot.x[at]));
+      plot.series.forEach((s, i) => {
+        const v = at == null ? s.summary : plot.columns[s.key][at];
+        keys[i].textContent = v == null ? kGap : plot.format(v);
+      });
+    };
+    const axis = { size: 26, stroke: css('text-3'), font: '11px ' + css('font'), ticks: { show: false }, grid: { stroke: css('grid'), width: 1 } };
     const opts = {
-      width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [8, 12, 0, 0],
+      width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [8, plot.over ? 28 : 16, 0, 0],
       cursor: { points: { size: 6 }, drag: { x: true, y: false, setScale: true }, ...(plot.over ? {} : { sync: { key: 'time' } }) },
       scales: { x: plot.over ? { time: false, distr: 3, range: [1, Math.max(...plot.x, 10)] } : { time: false, range: (u, min, max) => [min, max > min ? max : min + 1] },
-                y: { distr: log ? 3 : 1, range: log ? undefined : (u, min, max) => [0, max > 0 ? max * 1.08 : 1] } },
+                y: { distr: log ? 3 : 1, range: log ? (u, min, max) => [10 ** Math.floor(Math.log10(min)), 10 ** Math.ceil(Math.log10(max) + 1e-9)] : (u, min, max) => [0, max > 0 ? max * 1.08 : 1] } },
       series: [{}, ...plot.series.map((s) => ({
         stroke: css(s.colour), width: s.width || 1.5, dash: s.dash, spanGaps: false, points: { show: plot.x.length < 2 },
         fill: s.fill ? css(s.colour) + '1a' : undefined }))],
@@ -116,6 +119,9 @@
     if (!box || plot.x.length === 0) return;
     const chart = { box, plot, log: false };
     const caption = box.parentElement.querySelector('figcaption');
+    const where = document.createElement('span');
+    where.className = 'small where num';
+    caption.append(where);
     for (const s of plot.series) {
       const key = document.createElement('span');
       key.className = s.dash ? 'key dash' : 'key';
@@ -139,28 +145,28 @@
   const t = data.timeline;
   const peak = (key) => t[key].reduce((a, b) => (b != null && b > a ? b : a), 0);
   const last = (key) => t[key][t[key].length - 1];
-  add('rate', { x: t.second, columns: t, format: count, series: [
+  add('rate', { x: t.second, columns: t, format: count, summary: 'mean', series: [
     { key: 'sent', name: 'sent/s', colour: 'c5', dash: [4, 3], summary: data.summary.sent },
     { key: 'acked', name: 'acknowledged/s', colour: 'c1', fill: true, summary: data.summary.acked }] });
   const times = data.summary.latency;
-  add('latency', { x: t.second, columns: t, format: time, switchable: true, log: times.max > 50 * times.p50, series: [
+  add('latency', { x: t.second, columns: t, format: time, summary: 'whole run', switchable: true, log: times.max > 50 * times.p50, series: [
     { key: 'max', name: 'max', colour: 'c5', width: 1, summary: times.max },
     { key: 'p99', name: 'p99', colour: 'c2', summary: times.p99 },
     { key: 'p90', name: 'p90', colour: 'c3', summary: times.p90 },
     { key: 'p50', name: 'p50', colour: 'c1', summary: times.p50 }] });
-  add('connections', { x: t.second, columns: t, format: count, series: [
+  add('connections', { x: t.second, columns: t, format: count, summary: 'at the end', series: [
     { key: 'connected', name: 'online', colour: 'c3', fill: true, summary: last('connected') },
     { key: 'in_flight', name: 'messages in flight', colour: 'c4', summary: last('in_flight') }] });
-  add('errors', { x: t.second, columns: t, format: count, series: [
-    { key: 'errors', name: 'errors/s, most', colour: 'c2', fill: true, summary: peak('errors') }] });
+  add('errors', { x: t.second, columns: t, format: count, summary: 'most', series: [
+    { key: 'errors', name: 'errors/s', colour: 'c2', fill: true, summary: peak('errors') }] });
   if (data.server) {
-    add('server-cpu', { x: data.server.second, columns: data.server, format: share, series: [
-      { key: 'cpu', name: 'of one core, mean', colour: 'c1', fill: true, summary: data.server.cpu_mean }] });
-    add('server-rss', { x: data.server.second, columns: data.server, format: bytes, series: [
-      { key: 'rss', name: 'resident memory, most', colour: 'c4', fill: true, summary: data.server.rss_max }] });
+    add('server-cpu', { x: data.server.second, columns: data.server, format: share, summary: 'mean', series: [
+      { key: 'cpu', name: 'of one core', colour: 'c1', fill: true, summary: data.server.cpu_mean }] });
+    add('server-rss', { x: data.server.second, columns: data.server, format: bytes, summary: 'most', series: [
+      { key: 'rss', name: 'resident memory', colour: 'c4', fill: true, summary: data.server.rss_max }] });
   }
   const colours = ['c1', 'c5', 'c2', 'c3', 'c4'];
-  add('percentiles', { x: data.curve.x, columns: data.curve.values, format: time, switchable: true, over: true, log: times.max > 50 * times.p50,
+  add('percentiles', { x: data.curve.x, columns: data.curve.values, format: time, switchable: true, over: true, rest: Math.max(data.curve.x.findIndex((x) => x >= 99.9), 0), log: times.max > 50 * times.p50,
     series: data.curve.names.map((name, i) => ({ key: i, name, colour: colours[i % 5], width: i === 0 ? 2 : 1.25, dash: i > 4 ? [2, 2] : i === 1 ? [4, 3] : undefined })) });
 
   const again = () => charts.forEach(draw);

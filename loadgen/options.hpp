@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "loadgen/exit_codes.hpp"
 #include "loadgen/load/replay_file.hpp"
 #include "loadgen/load/schedule.hpp"
 
@@ -16,7 +17,10 @@ inline constexpr int kCommandWaitSMax = 60; ///< The node takes no longer Prefer
 
 /// What run, replay and commands have in common.
 struct FleetOptions {
-  std::string target;
+  std::string target = "mqtt://127.0.0.1:1883";
+  std::string user, password; ///< {device} stands for the device.
+  std::string ca, certificate, key;
+  bool insecure = false; ///< Take any certificate of the server.
   std::string topic = "devices/{device}/telemetry";
   int qos = 1;
   int mqtt = 3;
@@ -34,6 +38,10 @@ struct FleetOptions {
   std::int64_t drain_ns = 10'000'000'000;
   std::uint64_t seed = 1;
   std::string report;
+  std::vector<std::string> objectives;
+  std::vector<int> server_pids;
+  std::string server_metrics;
+  std::vector<std::string> server_counters;
   std::string acks;
   bool quiet = false;
 };
@@ -100,19 +108,6 @@ struct Options {
   CommandsOptions commands;
   VerifyOptions verify;
 };
-
-inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailed =
-    1; ///< Something was lost, refused, missing; or an error of the machine.
-inline constexpr int kExitUsage = 2;
-inline constexpr std::uint32_t kFloodWindow = 20;
-inline constexpr std::uint32_t kOpenLoopWindow = 1000;
-
-/// The window where the user names none. MQTT 3.1.1 has no word for how many messages of QoS 2 a
-/// server takes at a time, and mosquitto closes the connection above 20.
-[[nodiscard]] inline std::uint32_t default_window(const FleetOptions& fleet, bool flood) noexcept {
-  return flood || (fleet.qos == 2 && fleet.mqtt == 3) ? kFloodWindow : kOpenLoopWindow;
-}
 
 /// Reads the command line. If there is nothing to run (--help, a wrong option), it has printed why
 /// and `exit_code` says how to end.

@@ -38,7 +38,7 @@ LAYERS = {  # folder: our folders that it may include
 }
 LIBRARIES = {  # header prefix: our folders where it may appear
     "uv.h": ["engine/net"],
-    "openssl/": ["engine/net", "engine/base"],
+    "openssl/": ["engine/net", "engine/base", "loadgen/fleet"],
     "simdjson": ["engine/json"],
     "rapidjson/": ["engine/json"],
     "nlohmann/": ["tests", "bench", "loadgen"],

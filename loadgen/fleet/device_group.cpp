@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace spate::loadgen {
 
@@ -24,7 +25,8 @@ std::string_view missing_answer(const ClientSession& session) noexcept {
 } // namespace
 
 DeviceGroup::DeviceGroup(GroupPlan plan, const DeviceShare& share, Load* load, Port& port)
-    : plan_(std::move(plan)), share_(share), load_(load), port_(port), random_(plan_.seed) {
+    : plan_(std::move(plan)), share_(share), load_(load), port_(port), random_(plan_.seed),
+      fault_states_(plan_.faults.size()) {
   devices_.reserve(share.connections);
   for (std::uint32_t i = 0; i < share.connections; ++i) {
     devices_.emplace_back(plan_.session, share_, i);
@@ -82,7 +84,11 @@ void DeviceGroup::failed(std::uint32_t index, std::int64_t now_ns) {
   device.unconfirmed = device.before_ping = 0;
   device.ping_sent_ns = 0;
   if (plan_.reconnect && !finished_) {
-    retries_.push({now_ns + backoff_ns(device.attempts++, random_), index});
+    // A cut device knows when it comes back.
+    const std::int64_t back_ns = std::exchange(device.cut, false)
+                                     ? device.back_ns
+                                     : now_ns + backoff_ns(device.attempts++, random_);
+    retries_.push({back_ns, index});
   } else {
     give_up(device);
   }
@@ -196,7 +202,8 @@ void DeviceGroup::finish(std::int64_t) {
 }
 
 void DeviceGroup::on_open(std::uint32_t index) {
-  devices_[index].session.connect(port_.output(index));
+  Device& device = devices_[index];
+  device.session.connect(port_.output(index), device.expired);
   port_.sent(index);
 }
 
@@ -206,7 +213,7 @@ void DeviceGroup::on_online(bool session_present) {
   ++online_;
   ++recent_.connects;
   recent_.connect.record(static_cast<std::uint64_t>(now_ns_ - device.connecting_since_ns));
-  if (!plan_.session.commands) {
+  if (!plan_.session.subscribes()) {
     settle(device);
   }
   seen_ += device.seen ? 0 : 1;
@@ -238,7 +245,9 @@ void DeviceGroup::on_closed(std::uint32_t index, std::string_view reason, std::i
     device.session.lost();
     return;
   }
-  ++(was_online ? recent_.connections_lost : recent_.connect_failures);
+  ++(device.cut   ? recent_.connections_cut
+     : was_online ? recent_.connections_lost
+                  : recent_.connect_failures);
   if (!device.faulted) {
     recent_.error((was_online ? "connection lost: " : "connect: ") + std::string(reason));
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "loadgen/fleet/client_session.hpp"
+#include "loadgen/fleet/connection_fault.hpp"
 #include "loadgen/fleet/device_commands.hpp"
 #include "loadgen/fleet/stats.hpp"
 #include "loadgen/load/load.hpp"
@@ -34,6 +35,16 @@ public:
   /// Sends what is left and closes.
   virtual void close(std::uint32_t device) = 0;
   virtual void abort(std::uint32_t device) = 0;
+
+  // For faults.
+  virtual void pause_reading(std::uint32_t, bool) {}
+  /// Leaves the connection open, unread and unused until the server closes it or the group ends; it
+  /// is the group's no more, and another may be connected.
+  virtual void park(std::uint32_t) {}
+  /// One more connection that never says anything; close_silent() closes them all. Errors:
+  /// connect_failed.
+  virtual Result<void> open_silent() { return {}; }
+  virtual void close_silent() {}
 };
 
 struct GroupPlan {
@@ -45,6 +56,7 @@ struct GroupPlan {
   std::uint32_t connecting_max = 64; ///< Between connect() and CONNACK; many servers queue 100.
   std::int64_t connect_timeout_ns = 30'000'000'000;
   std::uint64_t seed = 1;
+  std::vector<ConnectionFault> faults;
   std::function<void(std::string lines)>
       write_acks; ///< Lines for the acks file; empty = none are kept.
 };
@@ -60,7 +72,7 @@ struct GroupPlan {
 ///          same.
 class DeviceGroup final : private SessionEvents {
 public:
-  static constexpr std::size_t kBacklogMax = 20'000; ///< Messages that wait, all devices together.
+  static constexpr std::size_t kBacklogMax = 500'000; ///< Messages that wait, of all together.
   static constexpr std::size_t kUnsentBytesMax = std::size_t{1}
                                                  << 20; ///< A connection above it gets no more.
 
@@ -93,6 +105,8 @@ public:
   std::size_t on_bytes(std::uint32_t device, std::string_view bytes, std::int64_t now_ns,
                        std::int64_t wall_ms);
   void on_closed(std::uint32_t device, std::string_view reason, std::int64_t now_ns);
+  /// The server closed a connection of open_silent().
+  void on_silent_closed() { ++recent_.half_open_closed; }
 
   [[nodiscard]] std::size_t size() const noexcept { return devices_.size(); }
   [[nodiscard]] std::size_t online() const noexcept { return online_; }
@@ -131,6 +145,7 @@ private:
     std::int64_t connecting_since_ns = 0;
     std::int64_t last_sent_ns = 0;
     std::int64_t ping_sent_ns = 0; ///< 0: no PINGRESP is awaited.
+    std::int64_t back_ns = 0;      ///< When it connects again, if it was cut.
     std::uint64_t unconfirmed = 0; ///< QoS 0: sent and not known to have arrived.
     std::uint64_t before_ping = 0; ///< QoS 0: of them, sent before the PINGREQ that is under way.
     std::uint32_t attempts = 0;
@@ -140,6 +155,19 @@ private:
     bool listed = false;  ///< In backlogged_.
     bool faulted = false; ///< Why it closes is already counted.
     bool gone = false;    ///< Will not connect again.
+    bool cut = false;     ///< By a fault: it comes back when the fault says.
+    bool expired = false; ///< Its credentials are wrong.
+    bool slow = false;    ///< Read no faster than a fault lets it.
+  };
+  struct SlowRead {
+    std::uint32_t device;
+    std::uint64_t bytes_per_s;
+    std::int64_t until_ns;
+    double allowance; ///< Bytes that may be read now; below 0 it waits.
+    bool paused;
+  };
+  struct FaultState {
+    bool begun = false, ended = false;
   };
   struct Retry {
     std::int64_t due_ns;
@@ -157,6 +185,7 @@ private:
 
   void on_online(bool session_present) override;
   void on_subscribed() override;
+  void on_message(const wire::Publish& publish) override;
   void on_command(const wire::Publish& publish) override;
   bool on_answer_acked(std::uint16_t id, wire::Reason reason) override;
   void on_answered(const Message& message, wire::Reason reason) override;
@@ -181,8 +210,14 @@ private:
   void abandon_answers(Device& device);
   [[nodiscard]] bool is_ready(const Device& device) const noexcept {
     return device.session.state() == ClientSession::State::online &&
-           (!plan_.session.commands || device.session.subscribed());
+           (!plan_.session.subscribes() || device.session.subscribed());
   }
+  /// Begins and ends faults that are due, and lets slow readers read.
+  void run_faults(std::int64_t now_ns);
+  void begin_fault(const ConnectionFault& fault, std::int64_t now_ns);
+  void end_fault(const ConnectionFault& fault, std::int64_t now_ns);
+  void fall_silent(std::uint32_t index, std::int64_t back_ns);
+  void read_slowly(std::int64_t now_ns);
   void keep_alive(std::int64_t now_ns);
   void ping(std::uint32_t index, std::int64_t now_ns);
   [[nodiscard]] bool measured(std::int64_t ns) const noexcept {
@@ -203,6 +238,10 @@ private:
   std::priority_queue<AnswerDue, std::vector<AnswerDue>, std::greater<>> answers_due_;
   std::uint64_t answers_open_ = 0;
   std::size_t subscribed_ = 0;
+  std::vector<FaultState> fault_states_; ///< By GroupPlan::faults.
+  std::vector<SlowRead> slow_;
+  std::int64_t slow_ns_ = 0; ///< When read_slowly() was last called.
+  std::int64_t load_start_ns_ = 0;
   std::vector<std::uint32_t> backlogged_;
   std::size_t backlog_ = 0;
   std::size_t next_connect_ = 0, connecting_ = 0, online_ = 0, settled_ = 0, open_ = 0;
@@ -220,7 +259,7 @@ private:
 
   // The event that is being handled.
   std::uint32_t current_ = 0;
-  std::int64_t now_ns_ = 0;
+  std::int64_t now_ns_ = 0, wall_ms_ = 0;
 };
 
 } // namespace spate::loadgen

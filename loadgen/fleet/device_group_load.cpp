@@ -20,6 +20,7 @@ constexpr std::size_t kAckLinesBytes = 64u << 10;
 void DeviceGroup::begin(std::int64_t start_ns, std::int64_t measure_from_ns, std::int64_t now_ns,
                         std::int64_t wall_ms, std::int64_t end_ns) {
   begun_ = true;
+  load_start_ns_ = start_ns;
   end_ns_ = end_ns;
   measure_from_ns_ = measure_from_ns;
   if (!plan_.reconnect) {
@@ -45,6 +46,7 @@ void DeviceGroup::tick(std::int64_t now_ns, std::int64_t wall_ms) {
   if (finished_ || connect_start_ns_ == 0) {
     return;
   }
+  run_faults(now_ns);
   start_connects(now_ns);
   answer_due(now_ns);
   if (begun_ && load_ != nullptr) {
@@ -216,6 +218,12 @@ std::size_t DeviceGroup::on_bytes(std::uint32_t index, std::string_view bytes, s
   }
   current_ = index;
   now_ns_ = now_ns;
+  wall_ms_ = wall_ms;
+  if (device.slow) {
+    const auto slow = std::find_if(slow_.begin(), slow_.end(),
+                                   [index](const SlowRead& s) { return s.device == index; });
+    slow->allowance -= static_cast<double>(bytes.size());
+  }
   std::string& out = port_.output(index);
   const std::size_t before = out.size();
   const bool connecting = device.session.state() == ClientSession::State::connecting;
@@ -240,6 +248,11 @@ std::size_t DeviceGroup::on_bytes(std::uint32_t index, std::string_view bytes, s
 void DeviceGroup::on_answered(const Message& message, wire::Reason reason) {
   --in_flight_;
   ++moves_;
+  if (message.fault != MessageFault::none) { // However it was answered, it proves nothing.
+    ++recent_.faulty_answered;
+    load_->payloads().release(message);
+    return;
+  }
   if (plan_.session.version == wire::Version::v5) {
     ++recent_.reasons[static_cast<std::uint8_t>(reason)];
   }

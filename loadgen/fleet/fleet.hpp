@@ -13,6 +13,7 @@
 #include "loadgen/fleet/device_group.hpp"
 #include "loadgen/fleet/sources.hpp"
 #include "loadgen/fleet/stats.hpp"
+#include "loadgen/fleet/tls_client.hpp"
 #include "loadgen/proof/acks_file.hpp"
 
 namespace spate::loadgen {
@@ -70,10 +71,11 @@ public:
 /// Devices that are alike, on all threads together.
 struct CohortPlan {
   std::string name;
-  DeviceNames names;         ///< Of its devices.
-  DeviceNames clients;       ///< Client identifiers: one a connection.
-  std::uint32_t members = 1; ///< Devices behind a connection; the last may have fewer.
-  GroupPlan group;           ///< Rates of the whole cohort; each thread gets its share.
+  DeviceNames names;                     ///< Of its devices.
+  DeviceNames clients;                   ///< Client identifiers: one a connection.
+  std::uint32_t members = 1;             ///< Devices behind a connection; the last may have fewer.
+  GroupPlan group;                       ///< Rates of the whole cohort; each thread gets its share.
+  std::shared_ptr<const TlsContext> tls; ///< Null: plain TCP.
   /// The load of one thread's share; null for none. Called before the threads start.
   std::function<std::unique_ptr<Load>(const DeviceShare& share)> make_load;
 };

@@ -123,7 +123,7 @@ private:
     group.seed += thread;
     const std::uint32_t number =
         before + connections / plan.threads * thread + std::min(thread, connections % plan.threads);
-    return std::make_unique<GroupPort>(plan.target, plan.sources, number, std::move(group), share,
+    return std::make_unique<GroupPort>(plan, cohort, std::move(group), share, number,
                                        cohort.make_load ? cohort.make_load(share) : nullptr, loop_);
   }
 

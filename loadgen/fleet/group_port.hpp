@@ -7,9 +7,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <vector>
 
-#include "engine/base/clock.hpp"
 #include "engine/net/connection.hpp"
 #include "engine/net/loop.hpp"
 #include "loadgen/fleet/fleet.hpp"
@@ -21,88 +20,79 @@ class GroupPort final : private Port {
 public:
   /// Borrows everything but the load. `number` is that of the group's first connection in the
   /// fleet: source addresses go by it.
-  GroupPort(const net::Address& target, const SourcePool& sources, std::uint32_t number,
-            GroupPlan plan, const DeviceShare& share, std::unique_ptr<Load> load, net::Loop& loop)
-      : target_(target), loop_(loop), load_(std::move(load)),
-        group_(std::move(plan), share, load_.get(), *this) {
-    for (std::uint32_t i = 0; i < share.connections; ++i) {
-      links_.emplace_back(*this, i, sources.source(number + i));
-    }
-  }
+  GroupPort(const FleetPlan& plan, const CohortPlan& cohort, GroupPlan group,
+            const DeviceShare& share, std::uint32_t number, std::unique_ptr<Load> load,
+            net::Loop& loop);
 
   [[nodiscard]] DeviceGroup& group() noexcept { return group_; }
   [[nodiscard]] Load* load() noexcept { return load_.get(); }
 
   /// Readable by any thread.
   GroupState state;
-  void tell() {
-    state.online.store(group_.online(), std::memory_order_relaxed);
-    state.subscribed.store(group_.subscribed(), std::memory_order_relaxed);
-    state.settled.store(group_.settled(), std::memory_order_relaxed);
-    state.seen.store(group_.seen(), std::memory_order_relaxed);
-    state.gone.store(group_.gone(), std::memory_order_relaxed);
-    state.in_flight.store(group_.in_flight(), std::memory_order_relaxed);
-    state.waiting.store(group_.waiting(), std::memory_order_relaxed);
-    state.moves.store(group_.moves(), std::memory_order_relaxed);
-    state.open.store(group_.open_connections(), std::memory_order_relaxed);
-    state.all_sent.store(group_.all_sent(), std::memory_order_relaxed);
-    state.drained.store(group_.drained(), std::memory_order_relaxed);
-  }
+  void tell();
 
   /// One command more, or one less, is under way on a connection: its socket is read first.
-  void expect(std::uint32_t connection, bool under_way) {
-    Link& link = links_[connection];
-    link.expected += under_way ? 1 : link.expected == 0 ? 0 : ~std::uint32_t{0};
-    if (link.connection != nullptr) {
-      link.connection->set_hot(link.expected != 0);
-    }
-  }
+  void expect(std::uint32_t connection, bool under_way);
 
 private:
+  /// TLS and what it has not passed on. Made for each connection anew.
+  struct Secured {
+    std::unique_ptr<TlsStream> stream;
+    std::string output; ///< Plain.
+    std::string input;  ///< Plain, what the group has left.
+    std::string fault;
+  };
   struct Link final : net::ConnectionHandler {
-    Link(GroupPort& owner, std::uint32_t number, std::string from)
-        : port(owner), index(number), source(std::move(from)) {}
-    void on_open(net::Connection&) override { port.group_.on_open(index); }
-    std::size_t on_bytes(net::Connection&, std::string_view bytes) override {
-      return port.group_.on_bytes(index, bytes, steady_ns(), port.loop_.wall_now_ms());
+    Link(GroupPort& owner, std::uint32_t number) : port(owner), index(number) {}
+    void on_open(net::Connection& opened) override { port.opened(*this, opened); }
+    std::size_t on_bytes(net::Connection& from, std::string_view bytes) override {
+      return port.read(*this, from, bytes);
     }
-    void on_close(net::Connection&, net::CloseReason reason) override {
-      connection = nullptr;
-      port.group_.on_closed(index, net::name_of(reason), steady_ns());
+    void on_close(net::Connection& closed, net::CloseReason reason) override {
+      port.closed(*this, closed, reason);
     }
     GroupPort& port;
-    std::uint32_t index;
-    std::string source;
+    const std::uint32_t index;
+    std::uint32_t expected = 0;            ///< Commands under way to this device.
+    net::Connection* connection = nullptr; ///< Another one that calls was parked.
+    std::unique_ptr<Secured> secured;
+  };
+  struct Silent final : net::ConnectionHandler {
+    explicit Silent(GroupPort& owner) : port(owner) {}
+    std::size_t on_bytes(net::Connection&, std::string_view bytes) override { return bytes.size(); }
+    void on_close(net::Connection&, net::CloseReason) override;
+    GroupPort& port;
     net::Connection* connection = nullptr;
-    std::uint32_t expected = 0; ///< Commands under way to this device.
   };
 
-  Result<void> connect(std::uint32_t device) override {
-    Link& link = links_[device];
-    auto made = loop_.connect(target_.host, target_.port, link.source, link);
-    if (!made) {
-      return fail(std::move(made.error()));
-    }
-    link.connection = *made;
-    if (link.expected != 0) {
-      link.connection->set_hot(true);
-    }
-    return {};
-  }
-  std::string& output(std::uint32_t device) override { return links_[device].connection->output(); }
-  void sent(std::uint32_t device) override { links_[device].connection->sent(); }
+  void opened(Link& link, net::Connection& connection);
+  std::size_t read(Link& link, net::Connection& from, std::string_view bytes);
+  void read_secured(Link& link, std::string_view bytes);
+  void handshake(Link& link);
+  void closed(Link& link, net::Connection& connection, net::CloseReason reason);
+
+  Result<void> connect(std::uint32_t device) override;
+  std::string& output(std::uint32_t device) override;
+  void sent(std::uint32_t device) override;
   void flush(std::uint32_t device) override { links_[device].connection->flush(); }
-  std::size_t unsent_bytes(std::uint32_t device) const override {
-    const net::Connection* connection = links_[device].connection;
-    return connection == nullptr ? 0 : connection->unsent_bytes();
-  }
+  [[nodiscard]] std::size_t unsent_bytes(std::uint32_t device) const override;
   void close(std::uint32_t device) override { links_[device].connection->close(); }
   void abort(std::uint32_t device) override { links_[device].connection->abort(); }
+  void pause_reading(std::uint32_t device, bool paused) override {
+    links_[device].connection->pause_reading(paused);
+  }
+  void park(std::uint32_t device) override;
+  Result<void> open_silent() override;
+  void close_silent() override;
 
-  const net::Address& target_;
+  const FleetPlan& plan_;
+  const CohortPlan& cohort_;
+  const DeviceShare share_;
+  const std::uint32_t number_;
   net::Loop& loop_;
   const std::unique_ptr<Load> load_;
-  std::deque<Link> links_;
+  std::deque<Link> links_; ///< They do not move: connections know them.
+  std::deque<Silent> silent_;
   DeviceGroup group_;
 };
 

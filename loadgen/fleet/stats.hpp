@@ -19,6 +19,9 @@ struct Stats {
   std::uint64_t connects = 0; ///< CONNACKs with success, those after a lost connection included.
   std::uint64_t connect_failures = 0; ///< Attempts that got none.
   std::uint64_t connections_lost = 0; ///< Closed by the server or the network while in use.
+  std::uint64_t connections_cut = 0;  ///< By a fault of the scenario.
+  std::uint64_t half_open = 0;        ///< Connections that said nothing, by a fault,
+  std::uint64_t half_open_closed = 0; ///< and those of them that the server closed.
   std::uint64_t sent = 0;             ///< Messages sent for the first time.
   std::uint64_t sent_bytes = 0;       ///< Their payloads.
   std::uint64_t resent = 0;           ///< Sent again after a lost connection.
@@ -26,8 +29,12 @@ struct Stats {
   std::uint64_t refused = 0; ///< Answered with a reason of 0x80 or above.
   std::uint64_t lost = 0;    ///< Sent and never answered.
   std::uint64_t unsent = 0;  ///< Due and never sent.
-  std::uint64_t measured_sent = 0;  ///< Sent and
-  std::uint64_t measured_acked = 0; ///< acked between warm-up and end of sending.
+  std::uint64_t faulty_answered = 0; ///< Wrong on purpose, and acknowledged or refused.
+  std::uint64_t measured_sent = 0;   ///< Sent and
+  std::uint64_t measured_acked = 0;  ///< acked between warm-up and end of sending.
+
+  std::uint64_t received = 0;       ///< Messages that came by subscriptions,
+  std::uint64_t received_bytes = 0; ///< and their payloads.
 
   // Devices that answer commands.
   std::uint64_t commands = 0;              ///< Came for the first time,
@@ -42,6 +49,7 @@ struct Stats {
   Histogram answer_lag; ///< How late the generator sent answers.
   Histogram latency;    ///< Intended send time to answer.
   Histogram service;    ///< Actual send time to answer.
+  Histogram delivery;   ///< Device time to subscriber, in whole milliseconds.
   Histogram connect;    ///< connect() to CONNACK.
   Histogram lag;        ///< How late the generator itself was.
 

@@ -88,6 +88,11 @@ void put_stats(json& to, const Stats& stats) {
   to["refused"] = stats.refused;
   to["unsent"] = stats.unsent;
   to["resent"] = stats.resent;
+  to["received"] = stats.received;
+  to["connections_cut"] = stats.connections_cut;
+  to["half_open"] = stats.half_open;
+  to["half_open_closed"] = stats.half_open_closed;
+  to["faulty_answered"] = stats.faulty_answered;
   to["errors"] = errors_json(stats);
   to["reasons"] = reasons_json(stats);
   const auto messages = static_cast<double>(std::max<std::uint64_t>(stats.sent, 1));
@@ -95,9 +100,11 @@ void put_stats(json& to, const Stats& stats) {
   to["latency_ms"] = times_json(stats.latency);
   to["service_ms"] = times_json(stats.service);
   to["connect_ms"] = times_json(stats.connect);
+  to["delivery_ms"] = times_json(stats.delivery);
   to["latency_hdr"] = hdr_json(stats.latency);
   to["service_hdr"] = hdr_json(stats.service);
   to["connect_hdr"] = hdr_json(stats.connect);
+  to["delivery_hdr"] = hdr_json(stats.delivery);
 }
 
 json cohorts_json(const ReportHead& head, const FleetResult& result) {

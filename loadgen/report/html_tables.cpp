@@ -208,6 +208,8 @@ std::string messages(const json& document) {
       {"refused", bad("refused")},
       {"unsent <small>due and not sent</small>", bad("unsent")},
       {"sent again", count_of(document, "resent")},
+      {"received by subscriptions", count_of(document, "received")},
+      {"connections cut by faults", count_of(document, "connections_cut")},
       {"connections lost", count_of(document, "connections_lost")},
       {"failed attempts to connect", count_of(document, "connect_failures")}};
   return panel("Account", table("What became of messages and connections", {"", "count"}, rows, 1));

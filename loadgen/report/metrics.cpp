@@ -21,6 +21,7 @@ constexpr TimeMetric kTimes[] = {
     {"service", "from the actual send time to the acknowledgement", &Stats::service},
     {"connect", "from connect() to CONNACK", &Stats::connect},
     {"command", "from the time a command was due to the device's answer", nullptr},
+    {"delivery", "from the device's time to a subscriber", &Stats::delivery},
     {"generator_lag", "how late the generator itself was", &Stats::lag},
 };
 
@@ -36,6 +37,7 @@ constexpr CountMetric kCounts[] = {
     {"refused", "messages answered with an error", &Stats::refused},
     {"unsent", "messages due and never sent", &Stats::unsent},
     {"resent", "messages sent again after a lost connection", &Stats::resent},
+    {"received", "messages that came by subscriptions", &Stats::received},
     {"connections_lost", "connections closed while in use", &Stats::connections_lost},
     {"connect_failures", "attempts to connect that failed", &Stats::connect_failures},
 };

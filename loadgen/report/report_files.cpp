@@ -82,6 +82,7 @@ std::string report_hlog(const json& document) {
     put_total(out, prefix + "latency", object, "latency_hdr", "latency_ms", length_s);
     put_total(out, prefix + "service", object, "service_hdr", "service_ms", length_s);
     put_total(out, prefix + "connect", object, "connect_hdr", "connect_ms", length_s);
+    put_total(out, prefix + "delivery", object, "delivery_hdr", "delivery_ms", length_s);
   };
   put_totals("total.", document);
   for (const json& cohort : document.at("cohorts")) {

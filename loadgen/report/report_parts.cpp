@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "loadgen/report/metrics.hpp"
 #include "loadgen/report/report.hpp"
 
 namespace spate::loadgen {
@@ -66,6 +67,33 @@ Course course_of(const Scenario& scenario, std::string text) {
     course.faults.push_back(std::move(mark));
   }
   return course;
+}
+
+std::string parts_table(const ReportParts& parts, const FleetResult& result) {
+  std::string out;
+  if (parts.server != nullptr) {
+    const ServerFigures& server = *parts.server;
+    const auto cpu_s = server.cpu_s();
+    const auto rss = server.rss_bytes_max();
+    std::string text = cpu_s && result.stats.sent != 0
+                           ? formatted("%.3f CPU-us a message",
+                                       1e6 * *cpu_s / static_cast<double>(result.stats.sent))
+                       : cpu_s ? formatted("%.3f CPU-s", *cpu_s)
+                               : "CPU unknown";
+    text +=
+        rss ? ", at most " + metric_text(static_cast<double>(*rss), MetricUnit::bytes) + " resident"
+            : "";
+    text += " (" + server.source + ")";
+    table_row(out, "server", text);
+    if (server.failed != 0) {
+      table_row(out, "", grouped(server.failed) + " looks failed: " + server.fault);
+    }
+  }
+  for (const ObjectiveResult& objective : parts.objectives) {
+    table_row(out, objective.ok ? "met" : "MISSED",
+              objective.text + "  (" + objective.value_text + ")");
+  }
+  return out;
 }
 
 } // namespace spate::loadgen

@@ -40,4 +40,7 @@ struct ReportParts {
   std::vector<ObjectiveResult> objectives;
 };
 
+/// Rows of the table that ends a run: what the load cost the server, and what was missed.
+[[nodiscard]] std::string parts_table(const ReportParts& parts, const FleetResult& result);
+
 } // namespace spate::loadgen

@@ -67,18 +67,19 @@ TEST_CASE("a generator that is late itself says so") {
 }
 
 TEST_CASE("a server that never answers costs bounded memory and loses what was sent") {
-  Run run(open_loop(100'000), window(10));
+  Run run(open_loop(1'000'000), window(10));
   run.go_online();
-  run.begin();
+  run.begin(run.now_ns + kSecond);
   run.pass(kSecond, false);
   CHECK(run.group.in_flight() == 10);
+  CHECK(run.group.waiting() == 10 + DeviceGroup::kBacklogMax);
   run.group.stop(run.now_ns);
   CHECK_FALSE(run.group.all_sent());
   run.group.finish(run.now_ns);
   const Stats stats = run.stats();
   CHECK(stats.sent == 10);
   CHECK(stats.lost == 10);
-  CHECK(stats.unsent == 100'000 - 10);
+  CHECK(stats.unsent == 1'000'000 - 10);
   CHECK(stats.acked == 0);
   CHECK(run.acks.empty());
   CHECK(run.server.disconnects == 0); // Read below.
@@ -197,4 +198,28 @@ TEST_CASE("what was sent during the warm-up is not measured") {
   CHECK(stats.latency.count() == 1'001);
   CHECK(ms(stats.latency.max()) < 2);
   CHECK(stats.measured_sent == 1'001);
+}
+
+TEST_CASE("what a subscription brings is counted, with its time on the way") {
+  GroupPlan plan = window(10);
+  plan.session.subscribe = TopicTemplate("devices/+/telemetry");
+  Run run(open_loop(1), plan);
+  run.go_online();
+  CHECK(run.server.filters == std::vector<std::string>{"devices/+/telemetry"});
+  run.begin();
+  wire::Publish packet;
+  const std::string payload = R"({"ts":)" + std::to_string(run.now_ns / kMs - 7) + R"(,"a":1})";
+  packet.topic = "devices/x/telemetry";
+  packet.payload = payload;
+  packet.qos = 1;
+  packet.packet_id = 9;
+  std::string bytes;
+  wire::append_publish(bytes, packet, wire::Version::v311);
+  run.server.give(run.group, 0, bytes, run.now_ns);
+  run.server.read_all();
+  CHECK(run.server.pubacks == std::vector<std::uint16_t>{9});
+  const Stats stats = run.stats();
+  CHECK(stats.received == 1);
+  CHECK(stats.received_bytes == payload.size());
+  CHECK(ms(stats.delivery.max()) == doctest::Approx(7).epsilon(0.02));
 }

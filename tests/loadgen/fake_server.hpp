@@ -44,6 +44,26 @@ public:
   }
   void close(std::uint32_t device) override { closed.insert(device); }
   void abort(std::uint32_t device) override { aborted.insert(device); }
+  void pause_reading(std::uint32_t device, bool pause) override {
+    pause ? (void)paused.insert(device) : (void)paused.erase(device);
+  }
+  void park(std::uint32_t device) override {
+    parked.insert(device);
+    outputs[device].clear();
+  }
+  Result<void> open_silent() override {
+    ++silent;
+    return {};
+  }
+  void close_silent() override { silent = 0; }
+
+  /// What was aborted is closed.
+  void lapse(DeviceGroup& group, std::int64_t now_ns) {
+    for (const std::uint32_t device : std::exchange(aborted, {})) {
+      outputs[device].clear();
+      group.on_closed(device, "closed by us", now_ns);
+    }
+  }
 
   /// Opens what connects and answers every CONNECT.
   void accept(DeviceGroup& group, std::int64_t now_ns, wire::Connack connack = {}) {
@@ -52,6 +72,9 @@ public:
       read(device);
       connack.version = version;
       connack.session_present = session_present;
+      refused += last_password == wrong_password ? 1 : 0;
+      connack.reason =
+          last_password == wrong_password ? wire::Reason::not_authorized : wire::Reason::success;
       std::string bytes;
       wire::append_connack(bytes, connack);
       give(group, device, bytes, now_ns);
@@ -145,7 +168,10 @@ public:
   bool session_present = false;
   std::map<std::uint32_t, std::string> outputs;
   std::vector<std::uint32_t> connecting, pings;
-  std::set<std::uint32_t> closed, aborted;
+  std::set<std::uint32_t> closed, aborted, paused, parked;
+  int silent = 0;
+  int refused = 0;
+  std::string wrong_password = "expired", last_password;
   std::vector<Received> received, unanswered;
   int disconnects = 0;
   wire::Connect last_connect;
@@ -162,6 +188,8 @@ private:
       case wire::PacketType::connect:
         last_connect = wire::decode_connect(next.frame).value();
         last_connect.client_id = {};
+        last_password = last_connect.password.value_or("");
+        last_connect.password.reset();
         break;
       case wire::PacketType::publish: {
         const auto packet = wire::decode_publish(next.frame, version).value();

@@ -52,6 +52,9 @@ void read_packets(std::string_view bytes) {
   options.qos = static_cast<std::uint8_t>(1 + (bytes[0] & 1));
   options.version = (bytes[0] & 2) != 0 ? wire::Version::v5 : wire::Version::v311;
   options.commands = (bytes[0] & 4) != 0;
+  if ((bytes[0] & 12) != 0) {
+    options.subscribe = TopicTemplate(kCommandFilter);
+  }
   const DeviceNames names("dev-", 1, 1);
   const DeviceShare share{&names, &names, 1};
   ClientSession session(options, share, 0);

@@ -1,0 +1,187 @@
+#include "loadgen/fleet/group_port.hpp"
+
+#include <utility>
+
+#include "engine/base/clock.hpp"
+
+namespace spate::loadgen {
+
+GroupPort::GroupPort(const FleetPlan& plan, const CohortPlan& cohort, GroupPlan group,
+                     const DeviceShare& share, std::uint32_t number, std::unique_ptr<Load> load,
+                     net::Loop& loop)
+    : plan_(plan), cohort_(cohort), share_(share), number_(number), loop_(loop),
+      load_(std::move(load)), group_(std::move(group), share, load_.get(), *this) {
+  for (std::uint32_t i = 0; i < share.connections; ++i) {
+    links_.emplace_back(*this, i);
+  }
+}
+
+void GroupPort::tell() {
+  state.online.store(group_.online(), std::memory_order_relaxed);
+  state.subscribed.store(group_.subscribed(), std::memory_order_relaxed);
+  state.settled.store(group_.settled(), std::memory_order_relaxed);
+  state.seen.store(group_.seen(), std::memory_order_relaxed);
+  state.gone.store(group_.gone(), std::memory_order_relaxed);
+  state.in_flight.store(group_.in_flight(), std::memory_order_relaxed);
+  state.waiting.store(group_.waiting(), std::memory_order_relaxed);
+  state.moves.store(group_.moves(), std::memory_order_relaxed);
+  state.open.store(group_.open_connections(), std::memory_order_relaxed);
+  state.all_sent.store(group_.all_sent(), std::memory_order_relaxed);
+  state.drained.store(group_.drained(), std::memory_order_relaxed);
+}
+
+void GroupPort::expect(std::uint32_t connection, bool under_way) {
+  Link& link = links_[connection];
+  link.expected += under_way ? 1 : link.expected == 0 ? 0 : ~std::uint32_t{0};
+  if (link.connection != nullptr) {
+    link.connection->set_hot(link.expected != 0);
+  }
+}
+
+Result<void> GroupPort::connect(std::uint32_t device) {
+  Link& link = links_[device];
+  if (cohort_.tls) {
+    char buffer[DeviceNames::kNameBytesMax];
+    auto stream = TlsStream::make(*cohort_.tls, share_.client(device, buffer));
+    if (!stream) {
+      return fail(std::move(stream.error()));
+    }
+    link.secured = std::make_unique<Secured>();
+    link.secured->stream = std::move(*stream);
+  }
+  auto made = loop_.connect(plan_.target.host, plan_.target.port,
+                            plan_.sources.source(number_ + device), link);
+  if (!made) {
+    return fail(std::move(made.error()));
+  }
+  link.connection = *made;
+  if (link.expected != 0) {
+    link.connection->set_hot(true);
+  }
+  return {};
+}
+
+void GroupPort::opened(Link& link, net::Connection& connection) {
+  if (&connection != link.connection) {
+    return;
+  }
+  if (!link.secured) {
+    group_.on_open(link.index);
+  } else {
+    handshake(link);
+  }
+}
+
+void GroupPort::handshake(Link& link) {
+  auto moved = link.secured->stream->handshake(link.connection->output());
+  link.connection->sent();
+  if (!moved) {
+    link.secured->fault = std::move(moved.error().detail);
+    link.connection->abort();
+  } else if (link.secured->stream->open()) {
+    group_.on_open(link.index);
+  }
+}
+
+std::size_t GroupPort::read(Link& link, net::Connection& from, std::string_view bytes) {
+  if (&from != link.connection) {
+    return bytes.size(); // Came before it was parked.
+  }
+  if (!link.secured) {
+    return group_.on_bytes(link.index, bytes, steady_ns(), loop_.wall_now_ms());
+  }
+  read_secured(link, bytes);
+  return bytes.size();
+}
+
+void GroupPort::read_secured(Link& link, std::string_view bytes) {
+  Secured& secured = *link.secured;
+  secured.stream->feed(bytes);
+  if (!secured.stream->open()) {
+    handshake(link);
+    if (!secured.stream->open()) {
+      return;
+    }
+  }
+  auto more = secured.stream->read(secured.input);
+  if (!secured.input.empty()) {
+    secured.input.erase(
+        0, group_.on_bytes(link.index, secured.input, steady_ns(), loop_.wall_now_ms()));
+  }
+  if (link.connection == nullptr) {
+    return;
+  }
+  if (!more) {
+    secured.fault = std::move(more.error().detail);
+    link.connection->abort();
+  } else if (!*more) {
+    link.connection->close();
+  }
+}
+
+void GroupPort::closed(Link& link, net::Connection& connection, net::CloseReason reason) {
+  if (&connection != link.connection) {
+    return;
+  }
+  link.connection = nullptr;
+  const auto secured = std::move(link.secured);
+  const std::string_view why =
+      secured && !secured->fault.empty() ? std::string_view(secured->fault) : net::name_of(reason);
+  group_.on_closed(link.index, why, steady_ns());
+}
+
+std::string& GroupPort::output(std::uint32_t device) {
+  Link& link = links_[device];
+  return link.secured ? link.secured->output : link.connection->output();
+}
+
+void GroupPort::sent(std::uint32_t device) {
+  Link& link = links_[device];
+  if (link.secured) {
+    link.secured->stream->write(link.secured->output, link.connection->output());
+    link.secured->output.clear();
+  }
+  link.connection->sent();
+}
+
+std::size_t GroupPort::unsent_bytes(std::uint32_t device) const {
+  const net::Connection* connection = links_[device].connection;
+  return connection == nullptr ? 0 : connection->unsent_bytes();
+}
+
+void GroupPort::park(std::uint32_t device) {
+  Link& link = links_[device];
+  link.connection->pause_reading(true);
+  link.connection = nullptr;
+  link.secured.reset();
+}
+
+Result<void> GroupPort::open_silent() {
+  Silent& silent = silent_.emplace_back(*this);
+  auto made = loop_.connect(plan_.target.host, plan_.target.port,
+                            plan_.sources.source(number_ + share_.connections +
+                                                 static_cast<std::uint32_t>(silent_.size())),
+                            silent);
+  if (!made) {
+    silent_.pop_back();
+    return fail(std::move(made.error()));
+  }
+  silent.connection = *made;
+  return {};
+}
+
+void GroupPort::close_silent() {
+  for (Silent& silent : silent_) {
+    if (net::Connection* connection = std::exchange(silent.connection, nullptr)) {
+      connection->abort();
+    }
+  }
+}
+
+void GroupPort::Silent::on_close(net::Connection&, net::CloseReason) {
+  if (std::exchange(connection, nullptr) != nullptr) {
+    port.group_.on_silent_closed();
+  }
+}
+
+} // namespace spate::loadgen

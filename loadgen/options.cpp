@@ -143,6 +143,7 @@ const char* fault_of(const Options& options) {
   case Command::commands:
     return fault_of(options.commands);
   case Command::verify:
+  case Command::compare:
     return nullptr;
   }
   return nullptr;
@@ -162,10 +163,12 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   auto* commands =
       app.add_subcommand("commands", "Post commands to a fleet that answers them, and time them");
   auto* verify = app.add_subcommand("verify", "Read acknowledged records back over HTTP");
+  auto* compare = app.add_subcommand("compare", "Ratios between the reports of runs");
   add_run(*run, options.run);
   add_replay(*replay, options.replay);
   add_commands(*commands, options.commands);
   add_verify(*verify, options.verify);
+  add_compare(*compare, options.compare);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -176,6 +179,7 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   options.command = run->parsed()        ? Command::run
                     : replay->parsed()   ? Command::replay
                     : commands->parsed() ? Command::commands
+                    : compare->parsed()  ? Command::compare
                                          : Command::verify;
   RunOptions& generated = options.run;
   if (run->get_option("--duration")->count() == 0 &&

@@ -98,7 +98,14 @@ struct VerifyOptions {
   bool quiet = false;
 };
 
-enum class Command : std::uint8_t { run, replay, commands, verify };
+struct CompareOptions {
+  std::vector<std::string> sides; ///< Files, joined by commas.
+  std::vector<std::string> fail_above, fail_below;
+  std::string json;
+  std::uint64_t seed = 1;
+};
+
+enum class Command : std::uint8_t { run, replay, commands, verify, compare };
 
 struct Options {
   Command command = Command::run;
@@ -107,6 +114,7 @@ struct Options {
   ReplayOptions replay;
   CommandsOptions commands;
   VerifyOptions verify;
+  CompareOptions compare;
 };
 
 /// Reads the command line. If there is nothing to run (--help, a wrong option), it has printed why
@@ -118,5 +126,6 @@ int run_command(const Options& options);
 int replay_command(const Options& options);
 int commands_command(const Options& options);
 int verify_command(const Options& options);
+int compare_command(const Options& options);
 
 } // namespace spate::loadgen

@@ -1,5 +1,6 @@
 // The options of commands that simulate devices: run and commands, and what replay shares.
 #include "loadgen/option_words.hpp"
+#include "loadgen/report/objectives.hpp"
 
 namespace spate::loadgen {
 
@@ -21,7 +22,8 @@ const char* const kExamples =
     "  Is every acknowledged record stored, once, with its values?\n"
     "    spate-loadgen run --target mqtt://127.0.0.1:1883 --devices 50 --rate 5k --acks acks.txt\n"
     "    spate-loadgen verify --acks acks.txt --api http://127.0.0.1:8080\n\n"
-    "Exit codes: 0 ok; 1 something failed, was lost or is missing; 2 wrong usage.";
+    "Exit codes: 0 ok; 1 something failed, was lost or is missing; 2 wrong usage; "
+    "3 an objective was missed.";
 
 namespace {
 
@@ -119,7 +121,7 @@ void add_run(CLI::App& app, RunOptions& run) {
   rate->excludes(flood)->excludes(idle);
   flood->excludes(idle);
   add_parsed(app, "--stop-after", run.stop_after, parse_count, "COUNT: messages to send in all");
-  app.footer(kExamples);
+  app.footer(kExamples + ("\n\n" + metrics_text()));
 }
 
 void add_commands(CLI::App& app, CommandsOptions& commands) {

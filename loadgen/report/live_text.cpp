@@ -51,11 +51,12 @@ std::string sparkline(const std::deque<double>& values, bool utf8) {
                                                "\u2585", "\u2586", "\u2587", "\u2588"};
   static constexpr std::string_view kAscii[] = {" ", ".", ":", "-", "=", "+", "*", "%", "#"};
   const double most = values.empty() ? 0 : *std::max_element(values.begin(), values.end());
+  const std::string_view* const bars = utf8 ? kBars : kAscii;
   std::string out;
   for (const double value : values) {
     const auto height =
         most <= 0 || value <= 0 ? 0 : static_cast<std::size_t>(std::ceil(8 * value / most));
-    out += (utf8 ? kBars : kAscii)[std::min<std::size_t>(height, 8)];
+    out += bars[std::min<std::size_t>(height, 8)];
   }
   return out;
 }

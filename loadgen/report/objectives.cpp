@@ -108,7 +108,7 @@ Result<Objective> parse_one(std::string_view whole) {
     return fail(Errc::usage,
                 "\"" + std::string(metric) + "\" is no metric" +
                     (nearest.empty() ? "" : "; did you mean " + std::string(nearest) + "?") +
-                    " (--help lists them)");
+                    " (run --help lists them)");
   }
   if (!objective.cohort.empty() && !has_cohorts(metric)) {
     return fail(Errc::usage, std::string(metric) + " is of the whole run, not of a cohort");

@@ -91,20 +91,23 @@ std::string report_hlog(const json& document) {
   return out;
 }
 
+Result<void> write_json(const std::string& path, const json& document) {
+  const std::string text = json_text(document);
+  if (path != "-") {
+    return write(path, text);
+  }
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return fail(Errc::file_unreadable, "standard output can not be written");
+  }
+  return {};
+}
+
 Result<void> write_reports(const std::string& word, const json& document) {
   for (const std::string& name : report_names(word)) {
-    if (name == "-") {
-      const std::string text = json_text(document);
-      if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
-          std::fflush(stdout) != 0) {
-        return fail(Errc::file_unreadable, "standard output can not be written");
-      }
-      continue;
-    }
-    const auto written = write(name, name.ends_with(".html")   ? report_html(document)
-                                     : name.ends_with(".xml")  ? report_junit(document)
-                                     : name.ends_with(".hlog") ? report_hlog(document)
-                                                               : json_text(document));
+    const auto written = name.ends_with(".html")   ? write(name, report_html(document))
+                         : name.ends_with(".xml")  ? write(name, report_junit(document))
+                         : name.ends_with(".hlog") ? write(name, report_hlog(document))
+                                                   : write_json(name, document);
     if (!written) {
       return written;
     }

@@ -23,4 +23,7 @@ namespace spate::loadgen {
 /// reader never meets half a file. Error: file_unreadable.
 Result<void> write_reports(const std::string& word, const nlohmann::json& document);
 
+/// One JSON document, to the path as it is or to standard output for "-". Error: file_unreadable.
+Result<void> write_json(const std::string& path, const nlohmann::json& document);
+
 } // namespace spate::loadgen

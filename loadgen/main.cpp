@@ -19,6 +19,12 @@ int main(int argc, char** argv) {
     return verify_command(*options);
   case Command::compare:
     return compare_command(*options);
+  case Command::check:
+    return check_command(*options);
+  case Command::scenarios:
+    return scenarios_command(*options);
+  case Command::schema:
+    return schema_command(*options);
   }
   return kExitUsage;
 }

@@ -68,4 +68,13 @@ void add_compare(CLI::App& app, CompareOptions& compare);
 void add_run(CLI::App& app, RunOptions& run);
 void add_commands(CLI::App& app, CommandsOptions& commands);
 
+struct ScenarioApps {
+  CLI::App* check = nullptr;
+  CLI::App* list = nullptr;
+  CLI::App* schema = nullptr;
+};
+ScenarioApps add_scenario_commands(CLI::App& app, ScenarioOptions& scenarios);
+/// After add_run(): the scenario that `run` takes instead of options.
+void add_run_scenario(CLI::App& run, RunOptions& to);
+
 } // namespace spate::loadgen

@@ -137,13 +137,16 @@ const char* fault_of(const CommandsOptions& commands) {
 const char* fault_of(const Options& options) {
   switch (options.command) {
   case Command::run:
-    return fault_of(options.run);
+    return options.run.scenario.empty() ? fault_of(options.run) : nullptr;
   case Command::replay:
     return fault_of(static_cast<const FleetOptions&>(options.replay));
   case Command::commands:
     return fault_of(options.commands);
   case Command::verify:
   case Command::compare:
+  case Command::check:
+  case Command::scenarios:
+  case Command::schema:
     return nullptr;
   }
   return nullptr;
@@ -164,7 +167,9 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
       app.add_subcommand("commands", "Post commands to a fleet that answers them, and time them");
   auto* verify = app.add_subcommand("verify", "Read acknowledged records back over HTTP");
   auto* compare = app.add_subcommand("compare", "Ratios between the reports of runs");
+  const ScenarioApps scenarios = add_scenario_commands(app, options.scenarios);
   add_run(*run, options.run);
+  add_run_scenario(*run, options.run);
   add_replay(*replay, options.replay);
   add_commands(*commands, options.commands);
   add_verify(*verify, options.verify);
@@ -176,12 +181,17 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
     exit_code = code == 0 ? kExitOk : kExitUsage;
     return std::nullopt;
   }
-  options.command = run->parsed()        ? Command::run
-                    : replay->parsed()   ? Command::replay
-                    : commands->parsed() ? Command::commands
-                    : compare->parsed()  ? Command::compare
-                                         : Command::verify;
+  options.command = run->parsed()                ? Command::run
+                    : replay->parsed()           ? Command::replay
+                    : commands->parsed()         ? Command::commands
+                    : verify->parsed()           ? Command::verify
+                    : compare->parsed()          ? Command::compare
+                    : scenarios.check->parsed()  ? Command::check
+                    : scenarios.schema->parsed() ? Command::schema
+                                                 : Command::scenarios;
   RunOptions& generated = options.run;
+  generated.target_named = run->get_option("--target")->count() != 0;
+  generated.seed_named = run->get_option("--seed")->count() != 0;
   if (run->get_option("--duration")->count() == 0 &&
       (generated.stop_after == 0 || generated.idle)) {
     generated.duration_ns = 30'000'000'000;

@@ -47,6 +47,8 @@ struct FleetOptions {
 };
 
 struct RunOptions : FleetOptions {
+  std::string scenario; ///< Then target and seed only count if they are named.
+  bool target_named = false, seed_named = false;
   std::uint32_t devices = 0;
   std::string device_prefix = "dev-";
   double rate = 0;
@@ -105,7 +107,23 @@ struct CompareOptions {
   std::uint64_t seed = 1;
 };
 
-enum class Command : std::uint8_t { run, replay, commands, verify, compare };
+/// Of the commands about scenarios.
+struct ScenarioOptions {
+  std::string scenario;   ///< A path or a name.
+  bool print = false;     ///< check: as it was understood.
+  bool reference = false; ///< schema: for people.
+};
+
+enum class Command : std::uint8_t {
+  run,
+  replay,
+  commands,
+  verify,
+  compare,
+  check,
+  scenarios,
+  schema
+};
 
 struct Options {
   Command command = Command::run;
@@ -115,6 +133,7 @@ struct Options {
   CommandsOptions commands;
   VerifyOptions verify;
   CompareOptions compare;
+  ScenarioOptions scenarios;
 };
 
 /// Reads the command line. If there is nothing to run (--help, a wrong option), it has printed why
@@ -127,5 +146,8 @@ int replay_command(const Options& options);
 int commands_command(const Options& options);
 int verify_command(const Options& options);
 int compare_command(const Options& options);
+int check_command(const Options& options);
+int scenarios_command(const Options& options);
+int schema_command(const Options& options);
 
 } // namespace spate::loadgen

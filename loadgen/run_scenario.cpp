@@ -14,6 +14,7 @@
 #include "loadgen/report/document.hpp"
 #include "loadgen/report/report_files.hpp"
 #include "loadgen/run_view.hpp"
+#include "loadgen/scenario/read_scenario.hpp"
 
 namespace spate::loadgen {
 
@@ -171,8 +172,9 @@ Measured measured_of(const FleetResult& result, const std::optional<ServerFigure
 
 int complain(const Error& error) {
   std::fprintf(stderr, "spate-loadgen: %s\n", error.detail.c_str());
-  return error.code == Errc::usage || error.code == Errc::address_invalid ? kExitUsage
-                                                                          : kExitFailed;
+  const bool words = error.code == Errc::usage || error.code == Errc::address_invalid ||
+                     error.code == Errc::config_invalid;
+  return words ? kExitUsage : kExitFailed;
 }
 
 void stop_on_signals(std::atomic<bool>& stop) {
@@ -235,7 +237,7 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
 
   stop_on_signals(stop);
   ReportParts parts;
-  parts.course = course_of(scenario, {});
+  parts.course = course_of(scenario, write_scenario(scenario));
   RunView view(outputs.quiet,
                {scenario.name, parts.course, run.messages(), run.duration_s(), head.qos != 0},
                watched->get());

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "loadgen/base/nearest_name.hpp"
+#include "engine/base/nearest.hpp"
 #include "loadgen/base/random.hpp"
 #include "loadgen/report/metrics.hpp"
 
@@ -293,7 +293,7 @@ Result<Gate> parse_gate(std::string_view text, bool above) {
   std::vector<std::string_view> names(kTimedNames.begin(), kTimedNames.end());
   names.insert(names.end(), kTotalNames.begin(), kTotalNames.end());
   if (std::find(names.begin(), names.end(), gate.metric) == names.end()) {
-    const std::string_view nearest = nearest_name(gate.metric, names);
+    const std::string_view nearest = nearest_word(gate.metric, names);
     return fail(Errc::usage,
                 "\"" + gate.metric + "\" is not compared" +
                     (nearest.empty() ? "" : "; did you mean " + std::string(nearest) + "?") + " (" +

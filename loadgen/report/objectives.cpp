@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "loadgen/base/nearest_name.hpp"
+#include "engine/base/nearest.hpp"
 #include "loadgen/report/metrics.hpp"
 #include "loadgen/report/report.hpp"
 
@@ -104,7 +104,7 @@ Result<Objective> parse_one(std::string_view whole) {
   const auto unit = unit_of_metric(metric);
   if (!unit) {
     const auto names = metric_names();
-    const std::string_view nearest = nearest_name(metric, names);
+    const std::string_view nearest = nearest_word(metric, names);
     return fail(Errc::usage,
                 "\"" + std::string(metric) + "\" is no metric" +
                     (nearest.empty() ? "" : "; did you mean " + std::string(nearest) + "?") +
@@ -186,7 +186,7 @@ Result<void> check_cohorts(const std::vector<Objective>& objectives,
   for (const Objective& objective : objectives) {
     if (!objective.cohort.empty() &&
         std::find(names.begin(), names.end(), objective.cohort) == names.end()) {
-      const std::string_view nearest = nearest_name(objective.cohort, names);
+      const std::string_view nearest = nearest_word(objective.cohort, names);
       return fail(Errc::usage,
                   "the objective \"" + objective.text() + "\" names no cohort of the run" +
                       (nearest.empty() ? "" : "; did you mean " + std::string(nearest) + "?"));

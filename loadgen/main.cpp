@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
     return commands_command(*options);
   case Command::verify:
     return verify_command(*options);
+  case Command::compare:
+    return compare_command(*options);
   case Command::check:
     return check_command(*options);
   case Command::scenarios:

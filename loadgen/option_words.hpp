@@ -62,6 +62,9 @@ CLI::Option* add_word(CLI::App& app, const std::string& name, T& target,
 }
 
 void add_fleet_options(CLI::App& app, FleetOptions& to);
+/// Reports, objectives and the watch on the server.
+void add_report_options(CLI::App& app, FleetOptions& to);
+void add_compare(CLI::App& app, CompareOptions& compare);
 void add_run(CLI::App& app, RunOptions& run);
 void add_commands(CLI::App& app, CommandsOptions& commands);
 

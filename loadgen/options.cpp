@@ -143,6 +143,7 @@ const char* fault_of(const Options& options) {
   case Command::commands:
     return fault_of(options.commands);
   case Command::verify:
+  case Command::compare:
   case Command::check:
   case Command::scenarios:
   case Command::schema:
@@ -165,12 +166,14 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   auto* commands =
       app.add_subcommand("commands", "Post commands to a fleet that answers them, and time them");
   auto* verify = app.add_subcommand("verify", "Read acknowledged records back over HTTP");
+  auto* compare = app.add_subcommand("compare", "Ratios between the reports of runs");
   const ScenarioApps scenarios = add_scenario_commands(app, options.scenarios);
   add_run(*run, options.run);
   add_run_scenario(*run, options.run);
   add_replay(*replay, options.replay);
   add_commands(*commands, options.commands);
   add_verify(*verify, options.verify);
+  add_compare(*compare, options.compare);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -182,6 +185,7 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
                     : replay->parsed()           ? Command::replay
                     : commands->parsed()         ? Command::commands
                     : verify->parsed()           ? Command::verify
+                    : compare->parsed()          ? Command::compare
                     : scenarios.check->parsed()  ? Command::check
                     : scenarios.schema->parsed() ? Command::schema
                                                  : Command::scenarios;

@@ -38,6 +38,10 @@ struct FleetOptions {
   std::int64_t drain_ns = 10'000'000'000;
   std::uint64_t seed = 1;
   std::string report;
+  std::vector<std::string> objectives;
+  std::vector<int> server_pids;
+  std::string server_metrics;
+  std::vector<std::string> server_counters;
   std::string acks;
   bool quiet = false;
 };
@@ -96,6 +100,13 @@ struct VerifyOptions {
   bool quiet = false;
 };
 
+struct CompareOptions {
+  std::vector<std::string> sides; ///< Files, joined by commas.
+  std::vector<std::string> fail_above, fail_below;
+  std::string json;
+  std::uint64_t seed = 1;
+};
+
 /// Of the commands about scenarios.
 struct ScenarioOptions {
   std::string scenario;   ///< A path or a name.
@@ -103,7 +114,16 @@ struct ScenarioOptions {
   bool reference = false; ///< schema: for people.
 };
 
-enum class Command : std::uint8_t { run, replay, commands, verify, check, scenarios, schema };
+enum class Command : std::uint8_t {
+  run,
+  replay,
+  commands,
+  verify,
+  compare,
+  check,
+  scenarios,
+  schema
+};
 
 struct Options {
   Command command = Command::run;
@@ -112,6 +132,7 @@ struct Options {
   ReplayOptions replay;
   CommandsOptions commands;
   VerifyOptions verify;
+  CompareOptions compare;
   ScenarioOptions scenarios;
 };
 
@@ -124,6 +145,7 @@ int run_command(const Options& options);
 int replay_command(const Options& options);
 int commands_command(const Options& options);
 int verify_command(const Options& options);
+int compare_command(const Options& options);
 int check_command(const Options& options);
 int scenarios_command(const Options& options);
 int schema_command(const Options& options);

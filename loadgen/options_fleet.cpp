@@ -1,5 +1,6 @@
 // The options of commands that simulate devices: run and commands, and what replay shares.
 #include "loadgen/option_words.hpp"
+#include "loadgen/report/objectives.hpp"
 
 namespace spate::loadgen {
 
@@ -23,7 +24,8 @@ const char* const kExamples =
     "  Is every acknowledged record stored, once, with its values?\n"
     "    spate-loadgen run --target mqtt://127.0.0.1:1883 --devices 50 --rate 5k --acks acks.txt\n"
     "    spate-loadgen verify --acks acks.txt --api http://127.0.0.1:8080\n\n"
-    "Exit codes: 0 ok; 1 something failed, was lost or is missing; 2 wrong usage.";
+    "Exit codes: 0 ok; 1 something failed, was lost or is missing; 2 wrong usage; "
+    "3 an objective was missed.";
 
 namespace {
 
@@ -105,7 +107,7 @@ void add_fleet_options(CLI::App& app, FleetOptions& to) {
              "TIME: wait for missing acknowledgements at the end (default 10s); without a duration "
              "also how long nothing may move");
   app.add_option("--seed", to.seed, "Seed of everything random")->capture_default_str();
-  app.add_option("--report", to.report, "Write a JSON report to this file (- = standard output)");
+  add_report_options(app, to);
   app.add_option("--acks", to.acks, "Write acknowledged records to this file, for verify");
   app.add_flag("--quiet,-q", to.quiet, "No progress");
 }
@@ -120,7 +122,7 @@ void add_run(CLI::App& app, RunOptions& run) {
   rate->excludes(flood)->excludes(idle);
   flood->excludes(idle);
   add_parsed(app, "--stop-after", run.stop_after, parse_count, "COUNT: messages to send in all");
-  app.footer(kExamples);
+  app.footer(kExamples + ("\n\n" + metrics_text()));
 }
 
 void add_commands(CLI::App& app, CommandsOptions& commands) {

@@ -8,12 +8,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "engine/base/clock.hpp"
 #include "loadgen/commands_beside.hpp"
 #include "loadgen/exit_codes.hpp"
 #include "loadgen/proof/acks_file.hpp"
-#include "loadgen/report/progress.hpp"
-#include "loadgen/report/report.hpp"
+#include "loadgen/report/document.hpp"
+#include "loadgen/report/report_files.hpp"
+#include "loadgen/run_view.hpp"
+#include "loadgen/scenario/read_scenario.hpp"
 
 namespace spate::loadgen {
 
@@ -24,6 +25,7 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 
 extern "C" void on_signal(int) {
   if (g_stop->exchange(true)) {
+    RunView::give_terminal_back();
     std::_Exit(130);
   }
 }
@@ -119,6 +121,53 @@ ReportHead head_of(const Scenario& scenario, const FleetPlan& plan, const RunOut
   return head;
 }
 
+Result<std::vector<Objective>> objectives_of(const Scenario& scenario, const RunOutputs& outputs) {
+  std::vector<std::string> texts = scenario.objectives;
+  texts.insert(texts.end(), outputs.objectives.begin(), outputs.objectives.end());
+  auto objectives = parse_objectives(texts);
+  if (!objectives) {
+    return objectives;
+  }
+  std::vector<std::string> cohorts;
+  for (const Cohort& cohort : scenario.cohorts) {
+    cohorts.push_back(cohort.name);
+  }
+  if (auto known = check_cohorts(*objectives, cohorts); !known) {
+    return fail(std::move(known.error()));
+  }
+  return objectives;
+}
+
+/// Null if nothing is to be watched.
+Result<std::unique_ptr<ServerWatch>> server_watch(const RunOutputs& outputs) {
+  if (outputs.server_pids.empty() && outputs.server_metrics.empty()) {
+    return std::unique_ptr<ServerWatch>();
+  }
+  auto probe = outputs.server_metrics.empty()
+                   ? probe_processes({outputs.server_pids.begin(), outputs.server_pids.end()})
+                   : probe_metrics(outputs.server_metrics, outputs.server_counters);
+  return probe ? ServerWatch::start(std::move(*probe)) : fail(std::move(probe.error()));
+}
+
+Measured measured_of(const FleetResult& result, const std::optional<ServerFigures>& server,
+                     const CommandsBeside* commands) {
+  Measured measured(result);
+  if (commands != nullptr) {
+    const CommandStats& stats = commands->result().stats;
+    measured.command_latency = &stats.latency;
+    measured.commands_failed = stats.posted - stats.succeeded + stats.unsent;
+  }
+  if (server) {
+    const auto rss = server->rss_bytes_max();
+    const auto cpu_s = server->cpu_s();
+    measured.server_rss_bytes = rss ? std::optional(static_cast<double>(*rss)) : std::nullopt;
+    if (cpu_s && result.stats.sent != 0) {
+      measured.server_cpu_us_per_message = 1e6 * *cpu_s / static_cast<double>(result.stats.sent);
+    }
+  }
+  return measured;
+}
+
 } // namespace
 
 int complain(const Error& error) {
@@ -126,23 +175,6 @@ int complain(const Error& error) {
   const bool words = error.code == Errc::usage || error.code == Errc::address_invalid ||
                      error.code == Errc::config_invalid;
   return words ? kExitUsage : kExitFailed;
-}
-
-bool write_json(const std::string& path, const nlohmann::json& document) {
-  const std::string text =
-      document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  if (path == "-") {
-    return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-           std::fflush(stdout) == 0;
-  }
-  std::ofstream file(path, std::ios::trunc);
-  file << text;
-  file.close();
-  if (!file) {
-    (void)complain({Errc::file_unreadable, path + " can not be written"});
-    return false;
-  }
-  return true;
 }
 
 void stop_on_signals(std::atomic<bool>& stop) {
@@ -160,6 +192,10 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
     if (cohort.replay && !outputs.quiet) {
       std::fprintf(stderr, "reading %s\n", cohort.replay->file.c_str());
     }
+  }
+  const auto objectives = objectives_of(scenario, outputs);
+  if (!objectives) {
+    return complain(objectives.error());
   }
   auto made = PlannedRun::make(scenario, settings);
   if (!made) {
@@ -194,22 +230,31 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
   ReportHead head = head_of(scenario, plan, outputs);
   const nlohmann::json config = config_json(plan, scenario, settings, outputs);
 
+  auto watched = server_watch(outputs);
+  if (!watched) {
+    return complain(watched.error());
+  }
+
   stop_on_signals(stop);
-  StatusLine status(outputs.quiet);
-  FleetStatus lines(run.messages(), run.duration_s());
+  ReportParts parts;
+  parts.course = course_of(scenario, write_scenario(scenario));
+  RunView view(outputs.quiet,
+               {scenario.name, parts.course, run.messages(), run.duration_s(), head.qos != 0},
+               watched->get());
   FleetResult result;
   {
     Fleet running(std::move(plan), stop);
     result = running.run([&](const FleetProgress& progress, const StatsBoards& boards) {
-      const std::int64_t now_ns = steady_ns();
-      if (status.due(now_ns)) {
-        std::string line = lines.line(progress, boards.totals(), now_ns);
-        line += commands ? commands->status() : "";
-        status.show(line, now_ns);
-      }
+      view.watch(progress, boards, commands ? commands->status() : "");
     });
   }
-  status.clear();
+  view.finish();
+  parts.started_ms = view.started_ms();
+  std::optional<ServerFigures> server;
+  if (*watched) {
+    server = (*watched)->finish();
+    parts.server = &*server;
+  }
   const std::string fault = run.fault();
   if (commands) {
     head.beside_fault = commands->finish();
@@ -226,14 +271,20 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
       ok = false;
     }
   }
+  parts.objectives = judge(*objectives, measured_of(result, server, commands.get()));
   // The table goes where the document does not.
-  std::fputs(report_table(head, result).c_str(), outputs.report == "-" ? stderr : stdout);
+  std::FILE* const people = outputs.report == "-" ? stderr : stdout;
+  std::fputs(report_table(head, result).c_str(), people);
+  std::fputs(parts_table(parts, result).c_str(), people);
   if (!outputs.report.empty()) {
-    nlohmann::json document = report_json(head, config, result);
+    nlohmann::json document = report_json(head, config, result, parts);
     if (commands) {
       document["commands"] = commands->report();
     }
-    ok = write_json(outputs.report, document) && ok;
+    if (auto written = write_reports(outputs.report, document); !written) {
+      (void)complain(written.error());
+      ok = false;
+    }
   }
   if (commands && !outputs.hdr.empty() && commands->result().stats.posted != 0) {
     std::ofstream file(outputs.hdr, std::ios::trunc);
@@ -244,7 +295,8 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
       ok = false;
     }
   }
-  return ok ? kExitOk : kExitFailed;
+  const bool missed = !missed_text(parts.objectives).empty();
+  return !ok ? kExitFailed : missed ? kExitMissed : kExitOk;
 }
 
 } // namespace spate::loadgen

@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "loadgen/plan.hpp"
 #include "loadgen/scenario/scenario.hpp"
 
@@ -15,10 +13,14 @@ namespace spate::loadgen {
 /// Where a run tells what.
 struct RunOutputs {
   std::vector<std::string> command_line;
-  std::string report; ///< JSON; "-" is standard output, empty is none.
+  std::string report; ///< As report_names() understands it; empty is none.
   std::string acks;   ///< Acknowledged records.
   std::string hdr;    ///< Latencies of commands, as percentiles.
   bool quiet = false;
+  std::vector<std::string> objectives; ///< Beside those of the scenario.
+  std::vector<int> server_pids;        ///< What is watched while the load runs;
+  std::string server_metrics;          ///< either of the two, or none.
+  std::vector<std::string> server_counters;
 };
 
 /// Runs the scenario, prints and writes what came of it, and gives the exit code.
@@ -26,9 +28,6 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
 
 /// Prints "spate-loadgen: <what>" and returns the exit code for the error.
 int complain(const Error& error);
-
-/// Writes a document to a file, or to standard output for "-". False after complaining.
-bool write_json(const std::string& path, const nlohmann::json& document);
 
 /// Installs SIGINT and SIGTERM: the first ends the work in good order, the second at once.
 /// `stop` is set by the first and must live until the process ends.

@@ -7,6 +7,7 @@
 
 #include "loadgen/base/units.hpp"
 #include "loadgen/options.hpp"
+#include "loadgen/report/objectives.hpp"
 #include "loadgen/run_scenario.hpp"
 #include "loadgen/scenario/cohort_load.hpp"
 #include "loadgen/scenario/library.hpp"
@@ -95,6 +96,9 @@ int check_command(const Options& options) {
   const auto scenario = open_scenario(options.scenarios.scenario);
   if (!scenario) {
     return refuse(scenario.error());
+  }
+  if (auto objectives = parse_objectives(scenario->objectives); !objectives) {
+    return complain(objectives.error());
   }
   print(options.scenarios.print ? write_scenario(*scenario) : summary_of(*scenario));
   return kExitOk;

@@ -91,7 +91,9 @@ RunSettings settings_of(const FleetOptions& fleet) {
 }
 
 RunOutputs outputs_of(const Options& options, const FleetOptions& fleet) {
-  return {options.command_line, fleet.report, fleet.acks, {}, fleet.quiet};
+  return {options.command_line, fleet.report,     fleet.acks,        {},
+          fleet.quiet,          fleet.objectives, fleet.server_pids, fleet.server_metrics,
+          fleet.server_counters};
 }
 
 } // namespace spate::loadgen

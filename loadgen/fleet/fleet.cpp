@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "engine/base/clock.hpp"
+#include "loadgen/base/hdr_codec.hpp"
 #include "loadgen/fleet/fleet_worker.hpp"
 
 namespace spate::loadgen {
@@ -126,10 +127,11 @@ void Fleet::take_second() {
     return;
   }
   const FleetProgress now = progress(Phase::sending, load_start_ns_);
-  result_.timeline.push_back({result_.timeline.size(), recent.sent, recent.acked,
-                              recent.error_count(), now.in_flight, now.online,
-                              recent.latency.quantile(0.5), recent.latency.quantile(0.99),
-                              recent.latency.max()});
+  const Histogram& latency = recent.latency;
+  result_.timeline.push_back(
+      {result_.timeline.size(), recent.sent, recent.acked, recent.error_count(), now.in_flight,
+       now.online, latency.quantile(0.5), latency.quantile(0.9), latency.quantile(0.99),
+       latency.max(), latency.count() == 0 ? std::string() : hdr_base64(latency)});
 }
 
 /// Waits until `done`, the time is up, or somebody stops the run while it may be stopped. True if

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/wire/packets.hpp"
-#include "loadgen/base/version.hpp"
 
 namespace spate::loadgen {
 
@@ -31,17 +30,16 @@ double busiest(const FleetResult& result) noexcept {
   return most;
 }
 
+} // namespace
+
 double per_second(std::uint64_t count, double seconds) noexcept {
   return seconds > 0 ? static_cast<double>(count) / seconds : 0;
 }
 
-/// QoS 0 has no answers to count by the second.
 double rate_of(const ReportHead& head, const FleetResult& result) noexcept {
   const Stats& stats = result.stats;
   return per_second(head.qos == 0 ? stats.measured_sent : stats.measured_acked, result.measured_s);
 }
-
-} // namespace
 
 double rounded(double value) noexcept {
   return std::round(value * 1e3) / 1e3;
@@ -174,20 +172,6 @@ Verdict judge(const ReportHead& head, const FleetResult& result) {
 
 namespace {
 
-json answering_json(const FleetResult& result) {
-  const Stats& stats = result.stats;
-  return {{"subscribed", result.subscribed},
-          {"commands", stats.commands},
-          {"repeated", stats.commands_repeated},
-          {"unanswerable", stats.commands_unanswerable},
-          {"answers", stats.answers},
-          {"answers_resent", stats.answers_resent},
-          {"answers_acked", stats.answers_acked},
-          {"answers_refused", stats.answers_refused},
-          {"answers_lost", stats.answers_lost},
-          {"answer_lag_ms", times_json(stats.answer_lag)}};
-}
-
 std::string answering_text(const FleetResult& result) {
   const Stats& stats = result.stats;
   std::string text = "received " + grouped(stats.commands) + "   repeated " +
@@ -200,83 +184,6 @@ std::string answering_text(const FleetResult& result) {
 }
 
 } // namespace
-
-json report_json(const ReportHead& head, const json& config, const FleetResult& result) {
-  const Stats& stats = result.stats;
-  const Verdict verdict = judge(head, result);
-  json errors = json::object();
-  for (const auto& [reason, count] : stats.errors) {
-    errors[reason] = count;
-  }
-  json reasons = json::object();
-  for (std::size_t code = 0; code < stats.reasons.size(); ++code) {
-    if (stats.reasons[code] != 0) {
-      char key[8];
-      std::snprintf(key, sizeof key, "0x%02x", static_cast<unsigned>(code));
-      reasons[key] = {{"name", wire::name_of(static_cast<wire::Reason>(code))},
-                      {"count", stats.reasons[code]}};
-    }
-  }
-  json timeline = json::array();
-  for (const Second& second : result.timeline) {
-    timeline.push_back({{"second", second.second},
-                        {"sent", second.sent},
-                        {"acked", second.acked},
-                        {"errors", second.errors},
-                        {"in_flight", second.in_flight},
-                        {"connected", second.connected},
-                        {"p50_ms", rounded(ms(second.p50_ns))},
-                        {"p99_ms", rounded(ms(second.p99_ns))},
-                        {"max_ms", rounded(ms(second.max_ns))}});
-  }
-  const auto messages = static_cast<double>(std::max<std::uint64_t>(stats.sent, 1));
-  return {{"generator_version", kVersion},
-          {"command_line", head.command_line},
-          {"target", head.target},
-          {"load", head.load},
-          {"closed_loop", head.closed_loop},
-          {"config", config},
-          {"result", verdict.text},
-          {"ok", verdict.ok},
-          {"interrupted", result.interrupted},
-          {"stalled", result.stalled},
-          {"devices", head.devices},
-          {"connected", result.connected},
-          {"connected_once", result.seen},
-          {"connects", stats.connects},
-          {"connect_failures", stats.connect_failures},
-          {"connections_lost", stats.connections_lost},
-          {"sent", stats.sent},
-          {"acked", stats.acked},
-          {"lost", stats.lost},
-          {"refused", stats.refused},
-          {"unsent", stats.unsent},
-          {"resent", stats.resent},
-          {"answering", head.answering ? answering_json(result) : json()},
-          {"errors", errors},
-          {"reasons", reasons},
-          {"connect_s", rounded(result.connect_s)},
-          {"sending_s", rounded(result.sending_s)},
-          {"measured_s", rounded(result.measured_s)},
-          {"drain_s", rounded(result.drain_s)},
-          {"rate_per_s", rounded(rate_of(head, result))},
-          {"sent_per_s", rounded(per_second(stats.measured_sent, result.measured_s))},
-          {"payload_bytes_mean", rounded(static_cast<double>(stats.sent_bytes) / messages)},
-          {"latency_ms", times_json(stats.latency)},
-          {"service_ms", times_json(stats.service)},
-          {"connect_ms", times_json(stats.connect)},
-          {"generator",
-           {{"threads", result.cpu_share.size()},
-            {"sweep_ms", times_json(result.sweep)},
-            {"cpu_s", rounded(result.cpu_s)},
-            {"cpu_us_per_message", rounded(1e6 * result.cpu_s / messages)},
-            {"cpu_share", result.cpu_share},
-            {"waiting_share", result.wait_share},
-            {"schedule_lag_ms", times_json(stats.lag)},
-            {"saturated", verdict.saturated},
-            {"verdict", verdict.saturation}}},
-          {"timeline", timeline}};
-}
 
 std::string report_table(const ReportHead& head, const FleetResult& result) {
   const Stats& stats = result.stats;

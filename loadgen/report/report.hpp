@@ -1,5 +1,4 @@
-// Spate - what a run says at its end: a report for programs, a table for people, a verdict for
-// both.
+// Spate - what a run says at its end: a table for people, and the verdict of every report.
 #pragma once
 
 #include <string>
@@ -44,9 +43,6 @@ inline constexpr double kBusyShareMax = 0.95;
 
 [[nodiscard]] Verdict judge(const ReportHead& head, const FleetResult& result);
 
-/// The document of --report; `config` holds the options as they were understood.
-[[nodiscard]] nlohmann::json report_json(const ReportHead& head, const nlohmann::json& config,
-                                         const FleetResult& result);
 /// The table that ends a run.
 [[nodiscard]] std::string report_table(const ReportHead& head, const FleetResult& result);
 
@@ -54,6 +50,9 @@ inline constexpr double kBusyShareMax = 0.95;
 [[nodiscard]] nlohmann::json times_json(const Histogram& times);
 [[nodiscard]] std::string times_text(const Histogram& times);
 void table_row(std::string& out, std::string_view name, const std::string& text);
+[[nodiscard]] double per_second(std::uint64_t count, double seconds) noexcept;
+/// Acknowledged a second, or sent where there are no acknowledgements (QoS 0).
+[[nodiscard]] double rate_of(const ReportHead& head, const FleetResult& result) noexcept;
 /// Microseconds are as exact as the histograms are.
 [[nodiscard]] double rounded(double value) noexcept;
 

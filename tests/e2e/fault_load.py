@@ -13,7 +13,7 @@ class Load:
 
     def __init__(self, mqtt, directory, *args, name="acks"):
         self.acks = directory / name
-        self.report_file = directory / f"{name}.report"
+        self.report_file = directory / f"{name}.report.json"
         self.process = subprocess.Popen(
             [str(BIN / "spate-loadgen"), "run", "--target", "mqtt://%s:%d" % mqtt, "--devices", str(DEVICES), "--window", "20",
              "--duration", "3600s", "--drain", "60s", "--qos", "1", "--reconnect", "--quiet", "--acks", str(self.acks),

@@ -5,6 +5,7 @@
 
 #include "loadgen/base/units.hpp"
 #include "loadgen/fleet/sources.hpp"
+#include "loadgen/report/document.hpp"
 #include "loadgen/report/progress.hpp"
 
 using namespace spate;

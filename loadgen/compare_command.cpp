@@ -1,0 +1,90 @@
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "loadgen/options.hpp"
+#include "loadgen/report/comparison.hpp"
+#include "loadgen/report/report_files.hpp"
+#include "loadgen/run_scenario.hpp"
+
+namespace spate::loadgen {
+
+namespace {
+
+/// Runs of one side: files joined by commas.
+Result<std::vector<ReadRun>> read_side(std::string_view files) {
+  std::vector<ReadRun> runs;
+  for (bool more = true; more;) {
+    const std::size_t comma = files.find(',');
+    more = comma != std::string_view::npos;
+    if (runs.size() == kRunsMax) {
+      return fail(Errc::usage, "more than " + std::to_string(kRunsMax) + " runs of a side");
+    }
+    auto run = read_report(std::string(files.substr(0, comma)));
+    if (!run) {
+      return fail(std::move(run.error()));
+    }
+    runs.push_back(std::move(*run));
+    files.remove_prefix(more ? comma + 1 : 0);
+  }
+  return runs;
+}
+
+Result<std::vector<Gate>> gates_of(const CompareOptions& options) {
+  std::vector<Gate> gates;
+  for (const bool above : {true, false}) {
+    for (const std::string& text : above ? options.fail_above : options.fail_below) {
+      auto gate = parse_gate(text, above);
+      if (!gate) {
+        return fail(std::move(gate.error()));
+      }
+      gates.push_back(std::move(*gate));
+    }
+  }
+  return gates;
+}
+
+} // namespace
+
+int compare_command(const Options& options) {
+  const CompareOptions& wanted = options.compare;
+  const auto gates = gates_of(wanted);
+  if (!gates) {
+    return complain(gates.error());
+  }
+  std::vector<std::vector<ReadRun>> sides;
+  for (const std::string& files : wanted.sides) {
+    auto side = read_side(files);
+    if (!side) {
+      return complain(side.error());
+    }
+    sides.push_back(std::move(*side));
+  }
+  std::FILE* const people = wanted.json == "-" ? stderr : stdout;
+  nlohmann::json document = nlohmann::json::array();
+  int code = kExitOk;
+  for (std::size_t i = 1; i < sides.size(); ++i) {
+    const Comparison comparison = compare(sides.front(), sides[i], wanted.seed);
+    std::fprintf(people, "%s%s", i > 1 ? "\n" : "", comparison_table(comparison).c_str());
+    document.push_back(comparison_json(comparison));
+    if (!gates->empty() && !comparison.comparable) {
+      std::fputs("spate-loadgen: gates need runs of the same scenario\n", stderr);
+      code = std::max(code, kExitFailed);
+      continue;
+    }
+    for (const Gate& gate : *gates) {
+      if (const std::string why = broken(gate, comparison); !why.empty()) {
+        std::fprintf(people, "FAILED: %s\n", why.c_str());
+        code = kExitMissed;
+      }
+    }
+  }
+  if (!wanted.json.empty()) {
+    if (auto written = write_json(wanted.json, document); !written) {
+      return complain(written.error());
+    }
+  }
+  return code;
+}
+
+} // namespace spate::loadgen

@@ -30,25 +30,11 @@ Result<std::vector<ReadRun>> read_side(std::string_view files) {
   return runs;
 }
 
-Result<std::vector<Gate>> gates_of(const CompareOptions& options) {
-  std::vector<Gate> gates;
-  for (const bool above : {true, false}) {
-    for (const std::string& text : above ? options.fail_above : options.fail_below) {
-      auto gate = parse_gate(text, above);
-      if (!gate) {
-        return fail(std::move(gate.error()));
-      }
-      gates.push_back(std::move(*gate));
-    }
-  }
-  return gates;
-}
-
 } // namespace
 
 int compare_command(const Options& options) {
   const CompareOptions& wanted = options.compare;
-  const auto gates = gates_of(wanted);
+  const auto gates = parse_gates(wanted.fail_above, wanted.fail_below);
   if (!gates) {
     return complain(gates.error());
   }

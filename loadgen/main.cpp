@@ -8,23 +8,5 @@ int main(int argc, char** argv) {
   if (!options) {
     return exit_code;
   }
-  switch (options->command) {
-  case Command::run:
-    return run_command(*options);
-  case Command::replay:
-    return replay_command(*options);
-  case Command::commands:
-    return commands_command(*options);
-  case Command::verify:
-    return verify_command(*options);
-  case Command::compare:
-    return compare_command(*options);
-  case Command::check:
-    return check_command(*options);
-  case Command::scenarios:
-    return scenarios_command(*options);
-  case Command::schema:
-    return schema_command(*options);
-  }
-  return kExitUsage;
+  return options->command(*options);
 }

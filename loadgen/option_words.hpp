@@ -65,6 +65,7 @@ void add_fleet_options(CLI::App& app, FleetOptions& to);
 /// Reports, objectives and the watch on the server.
 void add_report_options(CLI::App& app, FleetOptions& to);
 void add_compare(CLI::App& app, CompareOptions& compare);
+void add_compare_servers(CLI::App& app, CompareServersOptions& compare);
 void add_run(CLI::App& app, RunOptions& run);
 void add_commands(CLI::App& app, CommandsOptions& commands);
 

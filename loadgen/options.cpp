@@ -134,23 +134,12 @@ const char* fault_of(const CommandsOptions& commands) {
   return fault_of(static_cast<const FleetOptions&>(commands));
 }
 
-const char* fault_of(const Options& options) {
-  switch (options.command) {
-  case Command::run:
-    return options.run.scenario.empty() ? fault_of(options.run) : nullptr;
-  case Command::replay:
-    return fault_of(static_cast<const FleetOptions&>(options.replay));
-  case Command::commands:
-    return fault_of(options.commands);
-  case Command::verify:
-  case Command::compare:
-  case Command::check:
-  case Command::scenarios:
-  case Command::schema:
-    return nullptr;
-  }
-  return nullptr;
-}
+struct Verb {
+  CLI::App* app;
+  int (*command)(const Options&);
+  /// Null if options that are each right can not be wrong together.
+  const char* (*fault)(const Options&) = nullptr;
+};
 
 } // namespace
 
@@ -161,12 +150,14 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   app.set_version_flag("--version", "spate-loadgen " + std::string(kVersion));
   app.require_subcommand(1);
   app.footer(kExamples);
-  auto* run = app.add_subcommand("run", "Simulate a fleet with generated telemetry");
+  auto* run = app.add_subcommand("run", "Simulate a fleet: a scenario, or what the options say");
   auto* replay = app.add_subcommand("replay", "Send recorded telemetry at its recorded pace");
   auto* commands =
       app.add_subcommand("commands", "Post commands to a fleet that answers them, and time them");
   auto* verify = app.add_subcommand("verify", "Read acknowledged records back over HTTP");
   auto* compare = app.add_subcommand("compare", "Ratios between the reports of runs");
+  auto* servers =
+      app.add_subcommand("compare-servers", "The same scenario against several servers, in turn");
   const ScenarioApps scenarios = add_scenario_commands(app, options.scenarios);
   add_run(*run, options.run);
   add_run_scenario(*run, options.run);
@@ -174,6 +165,20 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   add_commands(*commands, options.commands);
   add_verify(*verify, options.verify);
   add_compare(*compare, options.compare);
+  add_compare_servers(*servers, options.compare_servers);
+  const Verb verbs[] = {
+      {run, &run_command,
+       [](const Options& all) { return all.run.scenario.empty() ? fault_of(all.run) : nullptr; }},
+      {replay, &replay_command,
+       [](const Options& all) { return fault_of(static_cast<const FleetOptions&>(all.replay)); }},
+      {commands, &commands_command, [](const Options& all) { return fault_of(all.commands); }},
+      {verify, &verify_command},
+      {compare, &compare_command},
+      {servers, &compare_servers_command},
+      {scenarios.check, &check_command},
+      {scenarios.list, &scenarios_command},
+      {scenarios.schema, &schema_command},
+  };
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -181,14 +186,9 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
     exit_code = code == 0 ? kExitOk : kExitUsage;
     return std::nullopt;
   }
-  options.command = run->parsed()                ? Command::run
-                    : replay->parsed()           ? Command::replay
-                    : commands->parsed()         ? Command::commands
-                    : verify->parsed()           ? Command::verify
-                    : compare->parsed()          ? Command::compare
-                    : scenarios.check->parsed()  ? Command::check
-                    : scenarios.schema->parsed() ? Command::schema
-                                                 : Command::scenarios;
+  const Verb& verb = *std::find_if(std::begin(verbs), std::end(verbs),
+                                   [](const Verb& v) { return v.app->parsed(); });
+  options.command = verb.command;
   RunOptions& generated = options.run;
   generated.target_named = run->get_option("--target")->count() != 0;
   generated.seed_named = run->get_option("--seed")->count() != 0;
@@ -200,7 +200,7 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   if (commanded.ttl_ns == 0) {
     commanded.ttl_ns = commanded.wait_s * std::int64_t{1'000'000'000};
   }
-  if (const char* fault = fault_of(options)) {
+  if (const char* fault = verb.fault == nullptr ? nullptr : verb.fault(options)) {
     std::fprintf(stderr, "spate-loadgen: %s\nRun with --help for more information.\n", fault);
     exit_code = kExitUsage;
     return std::nullopt;

@@ -107,6 +107,18 @@ struct CompareOptions {
   std::uint64_t seed = 1;
 };
 
+struct CompareServersOptions {
+  std::string scenario; ///< A path or a name.
+  /// As parse_server() takes them; none: those that are installed.
+  std::vector<std::string> servers;
+  std::uint32_t repetitions = 3;
+  std::uint32_t threads = 1;
+  int mqtt = 0; ///< Instead of what the scenario says; 0: as it says.
+  std::string out = "compare-servers";
+  std::vector<std::string> fail_above, fail_below;
+  std::uint64_t seed = 1;
+};
+
 /// Of the commands about scenarios.
 struct ScenarioOptions {
   std::string scenario;   ///< A path or a name.
@@ -114,25 +126,15 @@ struct ScenarioOptions {
   bool reference = false; ///< schema: for people.
 };
 
-enum class Command : std::uint8_t {
-  run,
-  replay,
-  commands,
-  verify,
-  compare,
-  check,
-  scenarios,
-  schema
-};
-
 struct Options {
-  Command command = Command::run;
+  int (*command)(const Options&) = nullptr; ///< Of those below.
   std::vector<std::string> command_line;
   RunOptions run;
   ReplayOptions replay;
   CommandsOptions commands;
   VerifyOptions verify;
   CompareOptions compare;
+  CompareServersOptions compare_servers;
   ScenarioOptions scenarios;
 };
 
@@ -146,6 +148,7 @@ int replay_command(const Options& options);
 int commands_command(const Options& options);
 int verify_command(const Options& options);
 int compare_command(const Options& options);
+int compare_servers_command(const Options& options);
 int check_command(const Options& options);
 int scenarios_command(const Options& options);
 int schema_command(const Options& options);

@@ -57,4 +57,45 @@ void add_compare(CLI::App& app, CompareOptions& compare) {
       "several.");
 }
 
+void add_compare_servers(CLI::App& app, CompareServersOptions& compare) {
+  app.add_option("SCENARIO", compare.scenario,
+                 "A file, or the name of one of `spate-loadgen scenarios`")
+      ->required();
+  app.add_option("SERVERS", compare.servers,
+                 "spate, mosquitto and nats-server are started here, each with a directory of its "
+                 "own; HOST:PORT or HOST:PORT@PID runs already; NAME= before any of them names it. "
+                 "The first is what the others are compared with (default: those three, if they "
+                 "are installed)")
+      ->expected(0, static_cast<int>(kSidesMax));
+  app.add_option("--repetitions", compare.repetitions, "Runs of each server, in turn")
+      ->check(CLI::Range(1, static_cast<int>(kRunsMax)))
+      ->capture_default_str();
+  app.add_option("--mqtt", compare.mqtt,
+                 "Version for all, 3 (3.1.1) or 5, whatever the scenario says; nats-server only "
+                 "knows 3.1.1")
+      ->check(CLI::IsMember({3, 5}));
+  app.add_option("--threads", compare.threads, "Threads of the generator")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_option("--out", compare.out, "Directory for the reports of all runs")
+      ->capture_default_str();
+  app.add_option("--fail-above", compare.fail_above,
+                 "RATIO:METRIC, as 0.5:server_cpu_us_per_message: exit code 3 if a server's ratio "
+                 "to the first is above it and the difference is no noise")
+      ->type_name("GATE")
+      ->allow_extra_args(false);
+  app.add_option("--fail-below", compare.fail_below, "The same for ratios below, as 0.9:rate")
+      ->type_name("GATE")
+      ->allow_extra_args(false);
+  app.add_option("--seed", compare.seed, "Seed of the resampling")->capture_default_str();
+  app.footer("Examples:\n"
+             "  spate-loadgen compare-servers steady\n"
+             "  spate-loadgen compare-servers steady mosquitto spate --fail-above "
+             "1.0:server_cpu_us_per_message\n"
+             "  spate-loadgen compare-servers my.toml old=127.0.0.1:1883@4711 "
+             "new=127.0.0.1:2883@4712\n\n"
+             "Metrics: " +
+             compared_metrics());
+}
+
 } // namespace spate::loadgen

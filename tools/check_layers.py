@@ -32,6 +32,7 @@ LAYERS = {  # folder: our folders that it may include
     "loadgen/scenario": [*ENGINE, "loadgen/base", "loadgen/load"],
     "loadgen/report": [*ENGINE, "loadgen/base", "loadgen/load", "loadgen/fleet", "loadgen/scenario", "loadgen/commands"],
     "loadgen/commands": [*ENGINE, "loadgen/base", "loadgen/load", "loadgen/fleet"],
+    "loadgen/servers": [*ENGINE, "loadgen/base"],
     "loadgen": ENGINE,
     "bench": [*ENGINE, "storage", "actors", "loadgen"],
     "tests": [*ENGINE, "storage", "actors", "api", "cli", "node", "loadgen"],

@@ -313,4 +313,19 @@ std::string compared_metrics() {
   return text;
 }
 
+Result<std::vector<Gate>> parse_gates(const std::vector<std::string>& above,
+                                      const std::vector<std::string>& below) {
+  std::vector<Gate> gates;
+  for (const bool is_above : {true, false}) {
+    for (const std::string& text : is_above ? above : below) {
+      auto gate = parse_gate(text, is_above);
+      if (!gate) {
+        return fail(std::move(gate.error()));
+      }
+      gates.push_back(std::move(*gate));
+    }
+  }
+  return gates;
+}
+
 } // namespace spate::loadgen

@@ -52,6 +52,9 @@ struct Gate {
 };
 /// "1.1:ack_p99". Error: usage, with the nearest name.
 Result<Gate> parse_gate(std::string_view text, bool above);
+/// All of them.
+Result<std::vector<Gate>> parse_gates(const std::vector<std::string>& above,
+                                      const std::vector<std::string>& below);
 /// What broke a gate: the ratio is beyond its limit and the difference is no noise; or the metric
 /// was not measured on both sides. Empty if it held.
 [[nodiscard]] std::string broken(const Gate& gate, const Comparison& comparison);

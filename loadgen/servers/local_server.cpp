@@ -143,6 +143,10 @@ Result<ServerSpec> parse_server(std::string_view word) {
   return spec;
 }
 
+bool is_installed(const ServerSpec& spec) {
+  return spec.kind == ServerSpec::Kind::given || !find_program(program_of(spec.kind)).empty();
+}
+
 Result<std::unique_ptr<LocalServer>> LocalServer::start(const ServerSpec& spec) {
   std::unique_ptr<LocalServer> server(new LocalServer);
   server->name_ = spec.name;

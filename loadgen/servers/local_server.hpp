@@ -24,6 +24,9 @@ struct ServerSpec {
 /// it or not; "NAME=" before either names it. Error: usage.
 Result<ServerSpec> parse_server(std::string_view word);
 
+/// Its program is there, or it runs already.
+[[nodiscard]] bool is_installed(const ServerSpec& spec);
+
 /// A server process on loopback.
 /// Thread: any one.
 class LocalServer {

@@ -79,6 +79,7 @@ void DeviceLoop::start(std::uint32_t number) {
     while (
         executor_.run_ready()) { // The last words of actors whose connections the stop has closed.
     }
+    door_.hand_over();
   });
 }
 
@@ -95,12 +96,14 @@ bool DeviceLoop::before_poll() {
   const bool actors_left = executor_.run_ready();
   writer_.hand_over(); // What sessions shown again by a resume have parsed.
   messages_.hand_over();
+  door_.hand_over();
   return actors_left || receipts_left_;
 }
 
 void DeviceLoop::after_poll() {
   writer_.hand_over();
   messages_.hand_over();
+  door_.hand_over();
   receipts_left_ = deliver_receipts();
   throttle();
   if (drained_ && writer_.drained()) {

@@ -14,6 +14,14 @@ using storage::SessionStatus;
 using wire::Reason;
 using wire::Version;
 
+namespace {
+
+Reason reason_of_failure(SessionStatus status) noexcept {
+  return status == SessionStatus::busy ? Reason::server_busy : Reason::server_unavailable;
+}
+
+} // namespace
+
 /// The client id is ours alone: whoever held it has said what there was to say.
 void MqttSession::on_claimed() {
   if (state_ != State::opening) {
@@ -35,9 +43,7 @@ void MqttSession::on_claimed() {
   }
   asked.page_messages = kPageMessages;
   asked.page_bytes = kPageBytes;
-  if (!door.submit(slot_, generation_, StoreTask::opening, opening_->expiry_s, std::move(asked))) {
-    refuse(Reason::server_busy, "too many sessions are being opened");
-  }
+  door.submit(slot_, generation_, StoreTask::opening, opening_->expiry_s, std::move(asked));
 }
 
 void MqttSession::on_opened(storage::SessionReceipt& receipt, std::uint32_t expiry_s) {
@@ -47,7 +53,7 @@ void MqttSession::on_opened(storage::SessionReceipt& receipt, std::uint32_t expi
   }
   if (receipt.status != SessionStatus::done) {
     refuse(receipt.status == SessionStatus::full ? Reason::quota_exceeded
-                                                 : Reason::server_unavailable,
+                                                 : reason_of_failure(receipt.status),
            "the session can not be opened: " + receipt.detail);
     return;
   }
@@ -139,13 +145,14 @@ void MqttSession::page_if_behind() {
   load.after = deliveries_->outbox.last_sequence();
   load.messages_max = kPageMessages;
   load.bytes_max = kPageBytes;
-  kept_->paging = context_.door.submit(slot_, generation_, StoreTask::page, 0, std::move(load));
+  kept_->paging = true;
+  context_.door.submit(slot_, generation_, StoreTask::page, 0, std::move(load));
 }
 
 void MqttSession::on_page(storage::SessionReceipt& receipt) {
   kept_->paging = false;
   if (receipt.status != SessionStatus::done) {
-    refuse(Reason::server_unavailable, "the session's queue can not be read");
+    refuse(reason_of_failure(receipt.status), "the session's queue can not be read");
     return;
   }
   push_page(receipt.page);
@@ -156,9 +163,8 @@ void MqttSession::on_page(storage::SessionReceipt& receipt) {
 /// The client has it, or will not have it.
 void MqttSession::settle_queued(std::uint64_t sequence, bool received) {
   if (kept_) {
-    static_cast<void>(context_.door.submit(
-        slot_, generation_, received ? StoreTask::receiving : StoreTask::none, sequence,
-        storage::SessionSettling{kept_->number, sequence, received}));
+    context_.door.submit(slot_, generation_, received ? StoreTask::receiving : StoreTask::none,
+                         sequence, storage::SessionSettling{kept_->number, sequence, received});
   }
 }
 
@@ -199,7 +205,7 @@ void MqttSession::on_store_answer(StoreTask task, std::uint64_t argument,
     const wire::SubscribeAck answer = std::move(asked_->subacks.front());
     asked_->subacks.pop_front();
     if (!done) {
-      refuse(Reason::server_unavailable, "the subscriptions can not be written");
+      refuse(reason_of_failure(receipt.status), "the subscriptions can not be written");
     } else {
       answer_subscription(answer);
     }
@@ -222,14 +228,13 @@ void MqttSession::want_retained(std::string filter, std::uint32_t id, std::uint8
   storage::RetainedLoad load;
   load.filter = filter;
   load.after = std::move(after);
-  if (context_.door.submit(slot_, generation_, StoreTask::retained, 0, std::move(load))) {
-    if (!asked_) {
-      asked_ = std::make_unique<Asked>();
-    }
-    asked_->wanted.push_back({std::move(filter), id, qos});
-    held_ = true;
-    port_.pause_reading(true);
+  context_.door.submit(slot_, generation_, StoreTask::retained, 0, std::move(load));
+  if (!asked_) {
+    asked_ = std::make_unique<Asked>();
   }
+  asked_->wanted.push_back({std::move(filter), id, qos});
+  held_ = true;
+  port_.pause_reading(true);
 }
 
 /// False: nothing is to come before it.
@@ -268,7 +273,7 @@ void MqttSession::on_retained(storage::SessionReceipt& receipt) {
   Asked::Wanted wanted = std::move(asked_->wanted.front());
   asked_->wanted.pop_front();
   if (receipt.status != SessionStatus::done) {
-    refuse(Reason::server_unavailable, "the retained messages can not be read");
+    refuse(reason_of_failure(receipt.status), "the retained messages can not be read");
     return;
   }
   for (const storage::QueuedMessage& each : receipt.page) {
@@ -299,8 +304,7 @@ void MqttSession::deliver_retained(const model::ApplicationMessage& message, std
     storage::SessionPublishing publishing;
     publishing.message = std::move(queued);
     publishing.targets.push_back({kept_->number, qos, true, std::move(copy.subscription_ids)});
-    static_cast<void>(
-        context_.door.submit(slot_, generation_, StoreTask::none, 0, std::move(publishing)));
+    context_.door.submit(slot_, generation_, StoreTask::none, 0, std::move(publishing));
     return;
   }
   Passing passing(message.topic, message.payload, message.properties, message.qos, true,
@@ -321,8 +325,7 @@ void MqttSession::leave_store() {
   if (deliveries_) {
     closing.sent_through = deliveries_->outbox.sent_through();
   }
-  static_cast<void>(
-      context_.door.submit(slot_, generation_, StoreTask::none, 0, std::move(closing)));
+  context_.door.submit(slot_, generation_, StoreTask::none, 0, std::move(closing));
 }
 
 } // namespace spate::actors

@@ -207,9 +207,8 @@ private:
   void acknowledge(const InFlight::Entry& entry);
 
   struct Passed {
-    bool taken = false;     ///< Somebody gets it, or it is retained.
-    bool asked = false;     ///< The store of sessions is to write it,
-    bool submitted = false; ///< and will answer.
+    bool taken = false; ///< Somebody gets it, or it is retained.
+    bool asked = false; ///< The store of sessions is to write it, and will answer.
   };
   Passed pass(const wire::Publish& publish, std::uint32_t sequence);
   void settle_failed(std::uint32_t sequence, bool full);

@@ -139,10 +139,7 @@ void MqttSession::change_subscriptions(const std::vector<routing::Change>& chang
     return;
   }
   kept.session = kept_->number;
-  if (!context_.door.submit(slot_, generation_, StoreTask::subscribing, 0, std::move(kept))) {
-    refuse(Reason::server_busy, "the store of sessions takes no more");
-    return;
-  }
+  context_.door.submit(slot_, generation_, StoreTask::subscribing, 0, std::move(kept));
   if (!asked_) {
     asked_ = std::make_unique<Asked>();
   }

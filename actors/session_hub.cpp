@@ -2,8 +2,10 @@
 
 #include <iterator>
 #include <memory>
+#include <utility>
 
 #include "engine/wire/codec.hpp"
+#include "storage/session_queue.hpp"
 
 namespace spate::actors {
 
@@ -178,25 +180,54 @@ SessionDoor::SessionDoor(SessionHub& hub, net::Loop& loop, std::uint32_t number,
   hub.doors_[number] = this;
 }
 
-bool SessionDoor::submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
-                         std::uint64_t argument, std::vector<storage::SessionEntry> entries) {
-  const std::uint64_t first = next_ticket_;
-  const std::size_t count = entries.size();
-  if (!hub_.store_->submit(first, std::move(entries))) {
-    return false;
+void SessionDoor::submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
+                         std::uint64_t argument, storage::SessionEntry entry) {
+  const bool at_once = std::holds_alternative<storage::SessionOpening>(entry) ||
+                       std::holds_alternative<storage::SessionClosing>(entry);
+  ++next_ticket_;
+  waiting_.push_back({slot, generation, task, argument});
+  gathered_bytes_ += storage::weight_of(entry);
+  gathered_.push_back(std::move(entry));
+  if (at_once || gathered_.size() >= kGatheredEntriesMax || gathered_bytes_ >= kGatheredBytesMax) {
+    flush();
   }
-  next_ticket_ += count;
-  if (task != StoreTask::none) {
-    waiting_[next_ticket_ - 1] = {slot, generation, task, argument};
-  }
-  return true;
 }
 
-bool SessionDoor::submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
-                         std::uint64_t argument, storage::SessionEntry entry) {
-  std::vector<storage::SessionEntry> entries;
-  entries.push_back(std::move(entry));
-  return submit(slot, generation, task, argument, std::move(entries));
+void SessionDoor::hand_over() {
+  flush();
+  while (!refused_.empty()) {
+    auto refused = std::exchange(refused_, {});
+    take(refused);
+    flush();
+  }
+}
+
+void SessionDoor::flush() {
+  if (gathered_.empty()) {
+    return;
+  }
+  const std::uint64_t first = next_ticket_ - gathered_.size();
+  gathered_bytes_ = 0;
+  auto entries = std::exchange(gathered_, {});
+  if (!hub_.store_->submit(first, std::move(entries))) {
+    flush_singly(first, entries); // Nothing was moved from it.
+  }
+  forget_answered();
+}
+
+/// As much waits as may, but what frees something is taken all the same.
+void SessionDoor::flush_singly(std::uint64_t ticket, std::vector<storage::SessionEntry>& entries) {
+  for (storage::SessionEntry& entry : entries) {
+    std::vector<storage::SessionEntry> one;
+    one.push_back(std::move(entry));
+    if (!hub_.store_->submit(ticket, std::move(one))) {
+      storage::SessionReceipt& receipt = refused_.emplace_back();
+      receipt.ticket = ticket;
+      receipt.status = storage::SessionStatus::busy;
+      receipt.detail = "the store of sessions takes no more now";
+    }
+    ++ticket;
+  }
 }
 
 void SessionDoor::abandon(storage::SessionNumber session, std::uint32_t expiry_s) {
@@ -207,18 +238,28 @@ void SessionDoor::abandon(storage::SessionNumber session, std::uint32_t expiry_s
   closing.session = session;
   closing.expiry_s = expiry_s;
   closing.forget_will = true; // It was never welcomed.
-  static_cast<void>(submit(0, 0, StoreTask::none, 0, std::move(closing)));
+  submit(0, 0, StoreTask::none, 0, std::move(closing));
 }
 
 void SessionDoor::take(std::vector<storage::SessionReceipt>& receipts) {
   for (storage::SessionReceipt& receipt : receipts) {
-    const auto found = waiting_.find(receipt.ticket);
-    if (found != waiting_.end()) {
-      const Waiting waiting = found->second;
-      waiting_.erase(found);
+    const std::uint64_t behind = next_ticket_ - receipt.ticket; // From the newest on.
+    if (behind == 0 || behind > waiting_.size()) {
+      continue;
+    }
+    const Waiting waiting = std::exchange(waiting_[waiting_.size() - behind], {});
+    if (waiting.task != StoreTask::none) {
       taker_.on_store_answer(waiting.slot, waiting.generation, waiting.task, waiting.argument,
                              receipt);
     }
+  }
+  forget_answered();
+}
+
+/// Receipts mostly come in order, and some entries have none.
+void SessionDoor::forget_answered() {
+  while (!waiting_.empty() && waiting_.front().task == StoreTask::none) {
+    waiting_.pop_front();
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -102,9 +103,20 @@ protected:
   ~StoreAnswerTaker() = default;
 };
 
-/// One loop's way to the store of sessions. Loop thread.
+/// One loop's way to the store of sessions.
+///
+/// Flow:   submit() ... submit() -> hand_over() -> the store's thread -> hub -> take() -> sessions.
+/// Thread: its loop's.
+/// Order:  as submitted. What the order between loops depends on is handed over at once: a closing,
+///         since the client id is another loop's as soon as it was given up, and an opening, so
+///         that whoever comes next sees that there may be a session.
+/// Limits: so much is gathered and handed over early. What the store does not take is answered
+///         `busy`, later and never within submit().
 class SessionDoor {
 public:
+  static constexpr std::size_t kGatheredEntriesMax = 1024;
+  static constexpr std::size_t kGatheredBytesMax = 256u << 10;
+
   /// Before any loop runs. All borrowed; they outlive the loop's run.
   SessionDoor(SessionHub& hub, net::Loop& loop, std::uint32_t number, StoreAnswerTaker& taker);
   SessionDoor(const SessionDoor&) = delete;
@@ -115,13 +127,12 @@ public:
   [[nodiscard]] SessionHub& hub() noexcept { return hub_; }
   [[nodiscard]] storage::SessionStore& store() noexcept { return *hub_.store_; }
 
-  /// Entries that are one step; the answer to the last one comes to on_store_answer(), unless the
-  /// task is `none`. False: so much waits as may, nothing was taken.
-  [[nodiscard]] bool submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
-                            std::uint64_t argument, std::vector<storage::SessionEntry> entries);
-  /// One entry.
-  [[nodiscard]] bool submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
-                            std::uint64_t argument, storage::SessionEntry entry);
+  /// The answer comes to on_store_answer(), unless the task is `none`.
+  void submit(std::uint32_t slot, std::uint32_t generation, StoreTask task, std::uint64_t argument,
+              storage::SessionEntry entry);
+  /// Gives the store what was gathered, as one step, and tells what it did not take. At the end of
+  /// each iteration.
+  void hand_over();
 
   /// A session was opened for a connection that was gone first: nobody is connected to it.
   void abandon(storage::SessionNumber session, std::uint32_t expiry_s);
@@ -137,15 +148,21 @@ private:
   struct Waiting {
     std::uint32_t slot = 0;
     std::uint32_t generation = 0;
-    StoreTask task = StoreTask::none;
+    StoreTask task = StoreTask::none; ///< None: nobody waits, or it was answered.
     std::uint64_t argument = 0;
   };
+  void flush();
+  void flush_singly(std::uint64_t ticket, std::vector<storage::SessionEntry>& entries);
+  void forget_answered();
 
   SessionHub& hub_;
   net::Loop& loop_;
   StoreAnswerTaker& taker_;
-  std::uint64_t next_ticket_; ///< The loop's number in its highest byte.
-  std::unordered_map<std::uint64_t, Waiting> waiting_;
+  std::uint64_t next_ticket_;                   ///< The loop's number in its highest byte.
+  std::deque<Waiting> waiting_;                 ///< Of the last tickets, in their order.
+  std::vector<storage::SessionEntry> gathered_; ///< Of the last tickets,
+  std::size_t gathered_bytes_ = 0;              ///< and their weight.
+  std::vector<storage::SessionReceipt> refused_;
 };
 
 } // namespace spate::actors

@@ -25,7 +25,7 @@ void publish_will(MessageRouter& messages, SessionDoor& door, const storage::Ses
   publishing.message = passing.shared();
   publishing.targets = std::move(kept);
   // A store that is that busy, or that fails, tells of itself.
-  static_cast<void>(door.submit(0, 0, StoreTask::none, 0, std::move(publishing)));
+  door.submit(0, 0, StoreTask::none, 0, std::move(publishing));
 }
 
 } // namespace spate::actors

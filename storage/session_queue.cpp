@@ -36,10 +36,14 @@ std::size_t bytes_of(const Small&) noexcept {
 
 } // namespace
 
+std::size_t weight_of(const SessionEntry& entry) noexcept {
+  return sizeof(entry) + std::visit([](const auto& each) { return bytes_of(each); }, entry);
+}
+
 std::size_t weight_of(const SessionStep& step) noexcept {
   std::size_t bytes = sizeof(Waiting<SessionStep>);
   for (const SessionEntry& entry : step.entries) {
-    bytes += sizeof(entry) + std::visit([](const auto& each) { return bytes_of(each); }, entry);
+    bytes += weight_of(entry);
   }
   return bytes;
 }

@@ -95,7 +95,7 @@ void SessionThread::close_database() {
   db_.reset();
 }
 
-bool SessionThread::submit(std::uint64_t ticket, std::vector<SessionEntry> entries) {
+bool SessionThread::submit(std::uint64_t ticket, std::vector<SessionEntry>&& entries) {
   for (const SessionEntry& entry : entries) {
     if (const auto* opening = std::get_if<SessionOpening>(&entry)) {
       clients_.insert(opening->client_id); // Before anybody can know of it.
@@ -106,6 +106,7 @@ bool SessionThread::submit(std::uint64_t ticket, std::vector<SessionEntry> entri
   case SessionQueue::Submitted::waits:
     return true;
   case SessionQueue::Submitted::full:
+    entries = std::move(step.entries);
     return false;
   case SessionQueue::Submitted::closed:
     break;

@@ -161,6 +161,7 @@ enum class SessionStatus : std::uint8_t {
   full,        ///< sessions_max or retained_max stands against it.
   disk_full,   ///< Nothing is kept for want of space.
   unavailable, ///< The store failed, is being reopened, or stops. It may or may not be on disk.
+  busy,        ///< As much waits as may: what submit() says with `false`. No receipt has it.
 };
 
 /// What came of an entry; `ticket` is what submit() was given. A SessionSettling without `received`
@@ -244,10 +245,10 @@ public:
   SessionStore(const SessionStore&) = delete;
   SessionStore& operator=(const SessionStore&) = delete;
 
-  /// False if so much waits as may: nothing was taken; closings, settlings and releasings, which
-  /// free something, are taken all the same. Entries of one call are one step, and have the tickets
-  /// `ticket`, `ticket` + 1 and so on.
-  [[nodiscard]] virtual bool submit(std::uint64_t ticket, std::vector<SessionEntry> entries) = 0;
+  /// False if so much waits as may: nothing was taken or moved from; closings, settlings and
+  /// releasings, which free something, are taken all the same. Entries of one call are one step,
+  /// and have the tickets `ticket`, `ticket` + 1 and so on.
+  [[nodiscard]] virtual bool submit(std::uint64_t ticket, std::vector<SessionEntry>&& entries) = 0;
   /// False: no session of this client is kept, so that nobody needs to ask. May be true for others.
   [[nodiscard]] virtual bool may_keep(std::string_view client_id) const noexcept = 0;
   /// False: no retained message is kept, so that nobody needs to look.

@@ -33,7 +33,7 @@ public:
   /// As SessionStore::open().
   Result<void> start(const SubscriptionVisitor& visit);
 
-  [[nodiscard]] bool submit(std::uint64_t ticket, std::vector<SessionEntry> entries) override;
+  [[nodiscard]] bool submit(std::uint64_t ticket, std::vector<SessionEntry>&& entries) override;
   [[nodiscard]] bool may_keep(std::string_view client_id) const noexcept override {
     return clients_.may_hold(client_id);
   }

@@ -146,6 +146,7 @@ public:
   explicit Clients(SessionLimits session_limits = {}, bool keeps = false) : limits(session_limits) {
     if (keeps) {
       sessions.open(kept);
+      kept.gather = [this] { door.hand_over(); };
     }
     sessions.begin();
   }

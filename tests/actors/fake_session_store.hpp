@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "engine/wire/codec.hpp"
+#include "storage/session_queue.hpp"
 #include "storage/session_store.hpp"
 
 namespace spate::actors {
@@ -31,10 +33,11 @@ public:
 
   explicit FakeSessionStore(storage::SessionListener& listener) : listener_(listener) {}
 
-  bool submit(std::uint64_t ticket, std::vector<storage::SessionEntry> entries) override {
-    if (full) {
+  bool submit(std::uint64_t ticket, std::vector<storage::SessionEntry>&& entries) override {
+    if (full && !frees(storage::SessionStep{entries})) {
       return false;
     }
+    ++steps;
     for (storage::SessionEntry& entry : entries) {
       waiting.emplace_back(ticket++, std::move(entry));
     }
@@ -53,6 +56,7 @@ public:
 
   /// All that waits, as one group: first what was queued is told, then the receipts.
   void answer(storage::SessionStatus status = storage::SessionStatus::done) {
+    gather();
     std::vector<storage::SessionReceipt> receipts;
     std::vector<storage::SessionDelivery> deliveries;
     for (auto& [ticket, entry] : std::exchange(waiting, {})) {
@@ -68,7 +72,15 @@ public:
     listener_.on_receipts(std::move(receipts));
   }
 
+  /// What was submitted, with what still was to be handed over.
+  [[nodiscard]] const auto& asked() {
+    gather();
+    return waiting;
+  }
+
+  std::function<void()> gather = [] {}; ///< Hands over what the loop has for it.
   std::deque<std::pair<std::uint64_t, storage::SessionEntry>> waiting;
+  std::size_t steps = 0; ///< Calls of submit() so far.
   std::map<storage::SessionNumber, Session> sessions;
   std::map<std::string, model::SharedMessage> retained;
   bool full = false;

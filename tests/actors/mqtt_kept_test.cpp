@@ -12,7 +12,7 @@ struct Keeping {
   explicit Keeping(SessionLimits limits = {}) : all(limits, true) {}
   void answer() {
     // What an answer leads to may ask again.
-    while (!all.kept.waiting.empty()) {
+    while (!all.kept.asked().empty()) {
       all.kept.answer();
     }
   }
@@ -61,7 +61,7 @@ TEST_SUITE("actors.mqtt_kept") {
     Keeping f;
     auto& client = f.all.begin(Version::v5);
     CHECK(Clients::connack(client).reason == Reason::success);
-    CHECK(f.all.kept.waiting.empty());
+    CHECK(f.all.kept.asked().empty());
   }
 
   TEST_CASE("a session that can not be opened is refused with the reason") {
@@ -75,6 +75,7 @@ TEST_SUITE("actors.mqtt_kept") {
     CHECK(Clients::connack(many).reason == Reason::quota_exceeded);
     f.all.kept.full = true;
     auto& busy = f.all.begin_kept("e");
+    f.all.door.hand_over();
     CHECK(Clients::connack(busy).reason == Reason::server_busy);
     f.all.kept.full = false;
   }
@@ -400,6 +401,8 @@ TEST_SUITE("actors.mqtt_kept") {
     CHECK(five.next_ack(PacketType::puback).reason == Reason::quota_exceeded);
     f.all.kept.full = true;
     five.publish("x", "2", 1, 2);
+    CHECK(five.port.out.empty());
+    f.all.door.hand_over();
     CHECK(five.next_ack(PacketType::puback).reason == Reason::quota_exceeded);
     f.all.kept.full = false;
     five.publish("x", "3", 1, 3);
@@ -477,10 +480,10 @@ TEST_SUITE("actors.mqtt_kept") {
     Clients::connack(next);
     old.session->on_taken_over();
     CHECK(old.port.closed);
-    CHECK(f.all.kept.waiting.size() == 1);
-    CHECK(std::holds_alternative<storage::SessionClosing>(f.all.kept.waiting.front().second));
+    CHECK(f.all.kept.asked().size() == 1);
+    CHECK(std::holds_alternative<storage::SessionClosing>(f.all.kept.asked().front().second));
     f.all.leave(old);
-    CHECK(f.all.kept.waiting.size() == 1); // Once.
+    CHECK(f.all.kept.asked().size() == 1); // Once.
   }
 }
 

@@ -10,7 +10,107 @@ std::size_t takers_of(MessageHub& messages, std::string_view topic) {
   return matches.takers().size() + matches.groups().size();
 }
 
+/// A door whose answers are noted, to a store that answers when it is told to.
+struct AtTheDoor final : private StoreAnswerTaker, private storage::SessionListener {
+  AtTheDoor() {
+    hub.open(store);
+    hub.begin();
+  }
+  void publish(std::uint64_t argument, StoreTask task = StoreTask::publishing) {
+    auto message = std::make_shared<model::ApplicationMessage>();
+    message->topic = "t";
+    storage::SessionPublishing publishing;
+    publishing.message = std::move(message);
+    door.submit(1, 2, task, argument, std::move(publishing));
+  }
+
+  net::Loop loop;
+  MessageHub messages;
+  SessionHub hub{messages};
+  SessionDoor door{hub, loop, 3, *this};
+  FakeSessionStore store{*this};
+  std::vector<std::string> answers;
+
+private:
+  void on_store_answer(std::uint32_t slot, std::uint32_t generation, StoreTask,
+                       std::uint64_t argument, storage::SessionReceipt& receipt) override {
+    CHECK(slot == 1);
+    CHECK(generation == 2);
+    answers.push_back(std::to_string(argument) +
+                      (receipt.status == storage::SessionStatus::busy ? " busy" : ""));
+  }
+  void on_queued(std::uint32_t, std::uint32_t, storage::QueuedMessage&) override {}
+  void on_will(const model::SharedMessage&) override {}
+  void on_receipts(std::vector<storage::SessionReceipt> receipts) override { door.take(receipts); }
+  void on_queued(std::vector<storage::SessionDelivery>) override {}
+  void on_wills(std::vector<std::pair<storage::SessionNumber, model::SharedMessage>>) override {}
+  void on_ended(std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>>) override {
+  }
+};
+
+using Words = std::vector<std::string>;
+
 TEST_SUITE("actors.session_hub") {
+  TEST_CASE("what an iteration has for the store is one step, answered in its order") {
+    AtTheDoor f;
+    f.publish(1);
+    f.publish(2, StoreTask::none);
+    f.publish(3);
+    CHECK(f.store.steps == 0);
+    f.door.hand_over();
+    f.door.hand_over();
+    CHECK(f.store.steps == 1);
+    f.publish(4);
+    f.store.answer(); // Of the first step.
+    CHECK(f.answers == Words{"1", "3"});
+    f.door.hand_over();
+    f.store.answer();
+    CHECK(f.answers == Words{"1", "3", "4"});
+  }
+
+  TEST_CASE("openings and closings go at once, behind what came before them") {
+    AtTheDoor f;
+    f.publish(1);
+    f.door.submit(1, 2, StoreTask::opening, 2, storage::SessionOpening{});
+    CHECK(f.store.steps == 1);
+    CHECK(f.store.waiting.size() == 2);
+    f.publish(3);
+    f.door.submit(1, 2, StoreTask::none, 0, storage::SessionClosing{1});
+    CHECK(f.store.steps == 2);
+    REQUIRE(f.store.waiting.size() == 4);
+    CHECK(std::holds_alternative<storage::SessionClosing>(f.store.waiting.back().second));
+  }
+
+  TEST_CASE("a long iteration hands over early, by count and by bytes") {
+    AtTheDoor f;
+    for (std::size_t i = 0; i < SessionDoor::kGatheredEntriesMax; ++i) {
+      f.publish(i);
+    }
+    CHECK(f.store.steps == 1);
+    auto large = std::make_shared<model::ApplicationMessage>();
+    large->payload.assign(SessionDoor::kGatheredBytesMax, 'x');
+    f.door.submit(1, 2, StoreTask::none, 0, storage::SessionPublishing{std::move(large), {}, 0, 0});
+    CHECK(f.store.steps == 2);
+  }
+
+  TEST_CASE("what the store does not take is answered `busy`, and not within submit()") {
+    AtTheDoor f;
+    f.store.full = true;
+    f.publish(1);
+    f.door.submit(1, 2, StoreTask::releasing, 2, storage::SessionReleasing{7, 1});
+    f.door.submit(1, 2, StoreTask::opening, 3, storage::SessionOpening{}); // Goes at once.
+    CHECK(f.answers.empty());
+    CHECK(f.store.waiting.size() == 1); // What frees something is taken all the same.
+    f.door.hand_over();
+    CHECK(f.answers == Words{"1 busy", "3 busy"});
+    f.store.full = false;
+    f.publish(4);
+    f.store.sessions[7] = {};
+    f.door.hand_over();
+    f.store.answer();
+    CHECK(f.answers == Words{"1 busy", "3 busy", "2", "4"});
+  }
+
   TEST_CASE("kept subscriptions are there before the first connection, shared ones too") {
     MessageHub messages;
     SessionHub hub(messages);

@@ -11,8 +11,6 @@ namespace spate::actors {
 
 namespace {
 
-/// Subscriptions that go into the index together at the start.
-constexpr std::size_t kRestoredAtOnce = 10'000;
 constexpr unsigned kLoopShift = 56;
 
 } // namespace
@@ -32,33 +30,22 @@ routing::Change change_of(std::string_view filter) {
   return change;
 }
 
-void SessionHub::restore(storage::SessionNumber session,
-                         const storage::SessionSubscription& subscription) {
-  if (restored_filters_.capacity() == 0) {
-    restored_filters_.reserve(kRestoredAtOnce); // The changes borrow them.
-  }
-  restored_filters_.push_back(subscription.filter);
-  routing::Change& change = restored_.emplace_back(change_of(restored_filters_.back()));
-  change.subscriber = subscriber(session);
-  change.options.id = subscription.id;
-  change.options.qos = subscription.qos;
-  change.options.no_local = subscription.no_local;
-  change.options.retain_as_published = subscription.retain_as_published;
-  if (restored_.size() == kRestoredAtOnce) {
-    apply_restored();
-  }
+routing::Change change_of(const storage::SessionSubscription& subscription,
+                          routing::Ref<routing::Subscriber> who) {
+  routing::Change change = change_of(subscription.filter);
+  change.subscriber = std::move(who);
+  change.options = {subscription.id, subscription.qos, subscription.no_local,
+                    subscription.retain_as_published};
+  return change;
 }
 
-void SessionHub::apply_restored() {
-  messages_.index().apply(restored_);
-  restored_.clear();
-  restored_filters_.clear();
-}
-
-void SessionHub::restored() {
-  apply_restored();
-  restored_ = {};
-  restored_filters_ = {};
+void SessionHub::on_restored(Restored restored) {
+  std::vector<routing::Change> changes;
+  changes.reserve(restored.size());
+  for (const auto& [session, subscription] : restored) {
+    changes.push_back(change_of(subscription, subscriber(session)));
+  }
+  messages_.index().apply(changes);
 }
 
 routing::Ref<routing::Subscriber> SessionHub::subscriber(storage::SessionNumber session) {
@@ -113,14 +100,11 @@ void SessionHub::on_queued(std::vector<storage::SessionDelivery> deliveries) {
 
 void SessionHub::begin() {
   Wills wills;
-  Ended ended;
   {
     const std::scoped_lock lock(early_mutex_);
     begun_ = true;
     wills = std::move(early_wills_);
-    ended = std::move(early_ended_);
   }
-  pass_on(ended);
   pass_on(std::move(wills));
 }
 
@@ -135,17 +119,6 @@ void SessionHub::on_wills(Wills wills) {
   pass_on(std::move(wills));
 }
 
-void SessionHub::on_ended(Ended ended) {
-  {
-    const std::scoped_lock lock(early_mutex_);
-    if (!begun_) {
-      std::move(ended.begin(), ended.end(), std::back_inserter(early_ended_));
-      return;
-    }
-  }
-  pass_on(ended);
-}
-
 void SessionHub::pass_on(Wills wills) {
   for (auto& [session, will] : wills) {
     SessionDoor& door = *doors_[session % doors_.size()];
@@ -153,7 +126,7 @@ void SessionHub::pass_on(Wills wills) {
   }
 }
 
-void SessionHub::pass_on(const Ended& ended) {
+void SessionHub::on_ended(Ended ended) {
   std::vector<routing::Change> changes;
   for (const auto& [session, filters] : ended) {
     const auto who = subscriber(session);

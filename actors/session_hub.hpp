@@ -21,6 +21,9 @@ class SessionDoor;
 
 /// Splits a subscription's filter into what the index takes: share name and filter.
 [[nodiscard]] routing::Change change_of(std::string_view filter);
+/// Of this session. Borrows from the subscription.
+[[nodiscard]] routing::Change change_of(const storage::SessionSubscription& subscription,
+                                        routing::Ref<routing::Subscriber> who);
 
 /// Passes what the store says to the loop that asked, or that has the session's connection; keeps
 /// the Subscriber of each kept session. Thread: any.
@@ -28,10 +31,6 @@ class SessionHub final : public storage::SessionListener {
 public:
   explicit SessionHub(MessageHub& messages) : messages_(messages) {}
 
-  /// A subscription that is kept, at the start of the node: for SessionStore::open().
-  void restore(storage::SessionNumber session, const storage::SessionSubscription& subscription);
-  /// All were told.
-  void restored();
   /// Before the loops run, and before begin(). Borrowed, until the loops have ended.
   void open(storage::SessionStore& store) noexcept { store_ = &store; }
   /// All loops are there: what the store has said so far is passed on.
@@ -42,6 +41,7 @@ public:
   /// Of this session; made if it has none yet.
   [[nodiscard]] routing::Ref<routing::Subscriber> subscriber(storage::SessionNumber session);
 
+  void on_restored(Restored restored) override;
   void on_receipts(std::vector<storage::SessionReceipt> receipts) override;
   void on_queued(std::vector<storage::SessionDelivery> deliveries) override;
   void
@@ -61,20 +61,15 @@ private:
   }
   using Wills = std::vector<std::pair<storage::SessionNumber, model::SharedMessage>>;
   using Ended = std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>>;
-  void apply_restored();
   void pass_on(Wills wills);
-  void pass_on(const Ended& ended);
 
   MessageHub& messages_;
   storage::SessionStore* store_ = nullptr;
   std::array<Part, kParts> parts_;
   std::vector<SessionDoor*> doors_; ///< By loop; complete before the first starts.
   std::mutex early_mutex_;
-  bool begun_ = false; ///< Until then these wait: the index and the loops are not complete.
+  bool begun_ = false; ///< Until then these wait: the loops are not complete.
   Wills early_wills_;
-  Ended early_ended_;
-  std::vector<std::string> restored_filters_;
-  std::vector<routing::Change> restored_;
 };
 
 /// What an answer of the store is for.

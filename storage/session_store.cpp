@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "engine/base/clock.hpp"
-#include "storage/directory_format.hpp"
 #include "storage/rocks_options.hpp"
 #include "storage/session_start.hpp"
 #include "storage/session_thread.hpp"
@@ -20,15 +19,14 @@ constexpr std::size_t kCacheBytes = 16u << 20;
 } // namespace
 
 Result<std::unique_ptr<SessionStore>> SessionStore::open(SessionStoreOptions options,
-                                                         SessionListener& listener,
-                                                         const SubscriptionVisitor& visit) {
+                                                         SessionListener& listener) {
   std::error_code error;
   const auto parent = std::filesystem::absolute(options.directory).parent_path();
   if (options.directory.empty() || !std::filesystem::is_directory(parent, error)) {
     return fail(Errc::storage_io, parent.string() + ": there is no such directory");
   }
   auto made = std::make_unique<SessionThread>(std::move(options), listener);
-  if (auto started = made->start(visit); !started) {
+  if (auto started = made->start(); !started) {
     return fail(std::move(started.error()));
   }
   return std::unique_ptr<SessionStore>(std::move(made));
@@ -44,21 +42,12 @@ SessionThread::~SessionThread() {
   SessionThread::stop();
 }
 
-Result<void> SessionThread::start(const SubscriptionVisitor& visit) {
-  const bool used = has_database_at(options_.directory);
-  auto opened = prepare_database_at(options_.directory);
-  if (opened) {
-    opened = open_database(!used);
-  }
-  if (opened) {
-    opened =
-        start_sessions(*db_, now_ms_(), options_.durability == Durability::fsync, visit, clients_);
-    if (!opened) {
-      opened.error().detail = options_.directory + ": " + opened.error().detail;
-    }
-  }
-  if (!opened) {
+Result<void> SessionThread::start() {
+  if (auto opened = open_first(); !opened) {
     return opened;
+  }
+  if (starts_closed()) {
+    has_retained_.store(true, std::memory_order_release); // Not known: there may be some.
   }
   thread_ = std::thread([this] { run(); });
   return {};
@@ -78,6 +67,14 @@ Result<void> SessionThread::open_database(bool create) {
   if (!totals) {
     return fail(read.ok() || read.IsNotFound() ? Errc::storage_corrupt : error_of(read).code,
                 options_.directory + ": the totals of the store of sessions can not be read");
+  }
+  if (!restored()) {
+    auto started = start_sessions(**opened, now_ms_(), options_.durability == Durability::fsync,
+                                  listener_, clients_);
+    if (!started) {
+      return fail(started.error().code, options_.directory + ": " + started.error().detail);
+    }
+    restored_.store(true, std::memory_order_release);
   }
   set_totals(*totals);
   wake_ms_ = 0;

@@ -190,6 +190,12 @@ struct SessionDelivery {
 class SessionListener {
 public:
   virtual ~SessionListener() = default;
+  /// Subscriptions that are kept, many at once, in the order of session numbers: by the thread of
+  /// SessionStore::open() and before that returns, or, if the store starts closed, by its own
+  /// before anything is answered otherwise than with a refusal. From the beginning again if that
+  /// fails on the way.
+  using Restored = std::vector<std::pair<SessionNumber, SessionSubscription>>;
+  virtual void on_restored(Restored restored) = 0;
   /// In the order of submission.
   virtual void on_receipts(std::vector<SessionReceipt> receipts) = 0;
   virtual void on_queued(std::vector<SessionDelivery> deliveries) = 0;
@@ -233,14 +239,13 @@ struct SessionStoreStats {
 /// Memory:     caches of a fixed size; of sessions, queues and retained messages nothing.
 class SessionStore {
 public:
-  /// Opens or creates it; then each subscription that is kept is told to `visit`, in the order of
-  /// session numbers, before this returns and only then. `listener` is borrowed, outlives the store
-  /// and may be called before this returns. Sessions that were connected when the process ended
-  /// count as disconnected now. Errors: storage_io, storage_full,
+  /// Opens or creates it, and tells what subscriptions are kept. `listener` is borrowed, outlives
+  /// the store and may be called before this returns. Sessions that were connected when the process
+  /// ended count as disconnected now. A store that was used before and can not be opened for want
+  /// of space starts closed: it refuses everything until it can. Errors: storage_io, storage_full,
   /// storage_corrupt, storage_format; one sentence for people.
-  using SubscriptionVisitor = std::function<void(SessionNumber, const SessionSubscription&)>;
-  static Result<std::unique_ptr<SessionStore>>
-  open(SessionStoreOptions options, SessionListener& listener, const SubscriptionVisitor& visit);
+  static Result<std::unique_ptr<SessionStore>> open(SessionStoreOptions options,
+                                                    SessionListener& listener);
   virtual ~SessionStore() = default;
   SessionStore(const SessionStore&) = delete;
   SessionStore& operator=(const SessionStore&) = delete;

@@ -29,6 +29,9 @@ const ReopeningDatabase::Refusal kStopping{false, "the node is stopping"};
 
 void SessionThread::run() {
   name_this_thread("session-store");
+  if (starts_closed()) {
+    reopen();
+  }
   for (;;) {
     const bool stopping = queue_.stopping(); // Asked first: what came before stop() is taken.
     Steps steps = queue_.take(wake_at());

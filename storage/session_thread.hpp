@@ -31,11 +31,11 @@ public:
   ~SessionThread() override;
 
   /// As SessionStore::open().
-  Result<void> start(const SubscriptionVisitor& visit);
+  Result<void> start();
 
   [[nodiscard]] bool submit(std::uint64_t ticket, std::vector<SessionEntry>&& entries) override;
   [[nodiscard]] bool may_keep(std::string_view client_id) const noexcept override {
-    return clients_.may_hold(client_id);
+    return !restored() || clients_.may_hold(client_id);
   }
   [[nodiscard]] bool has_retained() const noexcept override {
     return has_retained_.load(std::memory_order_acquire);
@@ -60,6 +60,8 @@ private:
   [[nodiscard]] bool stopping() const override { return queue_.stopping(); }
   void wake() override { queue_.poke(); }
 
+  /// The sessions that were kept are known.
+  [[nodiscard]] bool restored() const noexcept { return restored_.load(std::memory_order_acquire); }
   void run();
   void finish_run();
   [[nodiscard]] Clock::time_point wake_at() const;
@@ -85,6 +87,7 @@ private:
   const std::function<std::int64_t()> now_ms_;
   std::unique_ptr<rocksdb::DB> db_; ///< Under open_mutex_.
   std::atomic<bool> has_retained_{false};
+  std::atomic<bool> restored_{false};
   ClientFilter clients_;
 
   // The thread's.

@@ -289,6 +289,7 @@ private:
       client->session->on_queued(queued);
     }
   }
+  void on_restored(Restored) override {}
   void on_receipts(std::vector<storage::SessionReceipt> receipts) override { door.take(receipts); }
   void on_queued(std::vector<storage::SessionDelivery> deliveries) override {
     std::vector<std::pair<std::uint64_t, storage::QueuedMessage>> queued;

@@ -41,6 +41,7 @@ private:
   }
   void on_queued(std::uint32_t, std::uint32_t, storage::QueuedMessage&) override {}
   void on_will(const model::SharedMessage&) override {}
+  void on_restored(Restored) override {}
   void on_receipts(std::vector<storage::SessionReceipt> receipts) override { door.take(receipts); }
   void on_queued(std::vector<storage::SessionDelivery>) override {}
   void on_wills(std::vector<std::pair<storage::SessionNumber, model::SharedMessage>>) override {}
@@ -114,11 +115,13 @@ TEST_SUITE("actors.session_hub") {
   TEST_CASE("kept subscriptions are there before the first connection, shared ones too") {
     MessageHub messages;
     SessionHub hub(messages);
+    storage::SessionListener::Restored restored;
     for (storage::SessionNumber session = 1; session <= 25'000; ++session) {
-      hub.restore(session, {"devices/" + std::to_string(session) + "/#", 0, 1, false, false});
+      restored.push_back(
+          {session, {"devices/" + std::to_string(session) + "/#", 0, 1, false, false}});
     }
-    hub.restore(7, {"$share/g/jobs", 0, 1, false, false});
-    hub.restored();
+    hub.on_restored(std::move(restored));
+    hub.on_restored({{7, {"$share/g/jobs", 0, 1, false, false}}});
     CHECK(messages.index().size() == 25'001);
     CHECK(takers_of(messages, "devices/1/x") == 1);
     CHECK(takers_of(messages, "devices/25000") == 1);
@@ -128,11 +131,8 @@ TEST_SUITE("actors.session_hub") {
   TEST_CASE("a session that ends while the node starts leaves nothing in the index") {
     MessageHub messages;
     SessionHub hub(messages);
-    hub.restore(1, {"a", 0, 1, false, false});
-    hub.on_ended({{1, {"a"}}}); // The store is ahead of us.
-    hub.restored();
-    CHECK(takers_of(messages, "a") == 1);
-    hub.begin();
+    hub.on_restored({{1, {"a", 0, 1, false, false}}});
+    hub.on_ended({{1, {"a"}}}); // Before begin().
     CHECK(takers_of(messages, "a") == 0);
     CHECK(messages.index().size() == 0);
   }

@@ -73,6 +73,33 @@ TEST_SUITE("session store faults") {
     CHECK(f.queue_of(number) == Words{"1:a"});
   }
 
+  TEST_CASE("opening on a full disk waits for space; a new store is not begun there") {
+    FaultySessions f;
+    f.fs->fail(PowerFs::Fault::write_enospc);
+    CHECK(f.try_open().error().code == Errc::storage_full);
+    f.fs->clear();
+    f.open();
+    const auto number = f.connect("c").number;
+    f.done(SessionSubscribing{number, {f.subscription("x")}, {}});
+    f.store.reset();
+    f.fs->fail(PowerFs::Fault::write_enospc);
+    f.open();
+    CHECK(f.store->fault());
+    CHECK(f.visited.empty());
+    CHECK(f.store->may_keep("c")); // Nobody knows better yet.
+    CHECK(f.store->may_keep("nobody"));
+    CHECK(f.store->has_retained());
+    CHECK(f.ask(f.opening("c")).status == SessionStatus::disk_full);
+    f.fs->clear();
+    CHECK(f.connect_until_done(f.opening("c")).present);
+    const auto restored = f.ears.take_restored();
+    REQUIRE(!restored.empty());
+    CHECK(restored.back() == std::pair(number, f.subscription("x")));
+    CHECK_FALSE(f.store->may_keep("nobody"));
+    CHECK_FALSE(f.store->has_retained());
+    CHECK_FALSE(f.store->fault());
+  }
+
   TEST_CASE("a closing and an acknowledgement that were refused come true all the same") {
     FaultySessions f;
     f.open();

@@ -79,7 +79,7 @@ TEST_SUITE("session store") {
     f.done(SessionSubscribing{a, {changed}, {"y", "never"}});
     CHECK(f.store->stats().subscriptions == 2);
     f.open();
-    const SessionFixture::Visited wanted{{a, changed}, {b, f.subscription("$share/g/x", 9)}};
+    const SessionListener::Restored wanted{{a, changed}, {b, f.subscription("$share/g/x", 9)}};
     CHECK(f.visited == wanted);
     const auto opened = f.connect("a");
     REQUIRE(opened.subscriptions.size() == 1);

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "actors/will.hpp"
+#include "actors/own_messages.hpp"
 #include "engine/base/thread.hpp"
 
 namespace spate::actors {
@@ -51,7 +51,7 @@ DeviceLoop::DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options)
 
 void DeviceLoop::publish_sys() {
   for (const model::SharedMessage& each : *services_.sys.update(options_.sys_figures())) {
-    publish_will(messages_, door_, {each, 0, 0}, loop_.wall_now_ms());
+    publish_own(messages_, door_, *each);
   }
 }
 
@@ -182,8 +182,8 @@ void DeviceLoop::on_queued(std::uint32_t slot, std::uint32_t generation,
   }
 }
 
-void DeviceLoop::on_will(const model::SharedMessage& will) {
-  publish_will(messages_, door_, {will, 0, 0}, loop_.wall_now_ms());
+void DeviceLoop::on_will(const model::ApplicationMessage& will, const Matches& connected) {
+  pass_will(messages_, will, connected);
 }
 
 void DeviceLoop::drain(std::function<void()> drained) {

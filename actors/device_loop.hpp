@@ -87,7 +87,7 @@ private:
                        std::uint64_t argument, storage::SessionReceipt& receipt) override;
   void on_queued(std::uint32_t slot, std::uint32_t generation,
                  storage::QueuedMessage& queued) override;
-  void on_will(const model::SharedMessage& will) override;
+  void on_will(const model::ApplicationMessage& will, const Matches& connected) override;
 
   net::ConnectionHandler* accept(net::Connection& connection);
   bool deliver_receipts();

@@ -188,6 +188,7 @@ private:
   void on_connect(const wire::Frame& frame);
   void say_goodbye(const wire::Disconnect& packet);
   void leave();
+  void part();
   void welcome(bool session_present);
   bool on_publish(const wire::Frame& frame);
   void on_pubrel(const wire::Frame& frame);

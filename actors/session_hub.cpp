@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "actors/own_messages.hpp"
 #include "engine/wire/codec.hpp"
 #include "storage/session_queue.hpp"
 
@@ -99,31 +100,23 @@ void SessionHub::on_queued(std::vector<storage::SessionDelivery> deliveries) {
 }
 
 void SessionHub::begin() {
-  Wills wills;
-  {
-    const std::scoped_lock lock(early_mutex_);
-    begun_ = true;
-    wills = std::move(early_wills_);
+  if (store_ != nullptr) {
+    store_->begin();
   }
-  pass_on(std::move(wills));
 }
 
-void SessionHub::on_wills(Wills wills) {
-  {
-    const std::scoped_lock lock(early_mutex_);
-    if (!begun_) {
-      std::move(wills.begin(), wills.end(), std::back_inserter(early_wills_));
-      return;
+std::vector<storage::SessionPublishing> SessionHub::on_wills(const Wills& wills) {
+  std::vector<storage::SessionPublishing> kept;
+  kept.reserve(wills.size());
+  for (const auto& [session, will] : wills) {
+    auto connected = std::make_shared<Matches>();
+    kept.push_back(split_will(messages_.index(), will, will_turn_++, *connected));
+    if (!connected->empty()) {
+      SessionDoor& door = *doors_[session % doors_.size()];
+      door.loop_.post([&door, will = will, connected] { door.taker_.on_will(*will, *connected); });
     }
   }
-  pass_on(std::move(wills));
-}
-
-void SessionHub::pass_on(Wills wills) {
-  for (auto& [session, will] : wills) {
-    SessionDoor& door = *doors_[session % doors_.size()];
-    door.loop_.post([&door, published = std::move(will)] { door.taker_.on_will(published); });
-  }
+  return kept;
 }
 
 void SessionHub::on_ended(Ended ended) {

@@ -33,7 +33,7 @@ public:
 
   /// Before the loops run, and before begin(). Borrowed, until the loops have ended.
   void open(storage::SessionStore& store) noexcept { store_ = &store; }
-  /// All loops are there: what the store has said so far is passed on.
+  /// All loops are there: wills may come.
   void begin();
   /// No connection can be made any more, and the loops have ended.
   void close() noexcept { store_ = nullptr; }
@@ -44,8 +44,7 @@ public:
   void on_restored(Restored restored) override;
   void on_receipts(std::vector<storage::SessionReceipt> receipts) override;
   void on_queued(std::vector<storage::SessionDelivery> deliveries) override;
-  void
-  on_wills(std::vector<std::pair<storage::SessionNumber, model::SharedMessage>> wills) override;
+  std::vector<storage::SessionPublishing> on_wills(const Wills& wills) override;
   void
   on_ended(std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>> ended) override;
 
@@ -59,17 +58,13 @@ private:
   [[nodiscard]] Part& part_of(storage::SessionNumber session) noexcept {
     return parts_[session % kParts];
   }
-  using Wills = std::vector<std::pair<storage::SessionNumber, model::SharedMessage>>;
   using Ended = std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>>;
-  void pass_on(Wills wills);
 
   MessageHub& messages_;
   storage::SessionStore* store_ = nullptr;
   std::array<Part, kParts> parts_;
   std::vector<SessionDoor*> doors_; ///< By loop; complete before the first starts.
-  std::mutex early_mutex_;
-  bool begun_ = false; ///< Until then these wait: the loops are not complete.
-  Wills early_wills_;
+  std::size_t will_turn_ = 0;       ///< Of shared subscriptions; the store's thread.
 };
 
 /// What an answer of the store is for.
@@ -91,8 +86,8 @@ public:
                                std::uint64_t argument, storage::SessionReceipt& receipt) = 0;
   virtual void on_queued(std::uint32_t slot, std::uint32_t generation,
                          storage::QueuedMessage& queued) = 0;
-  /// A will whose time has come; of a session without a connection.
-  virtual void on_will(const model::SharedMessage& will) = 0;
+  /// A will whose time has come, and who takes it now; the store sees to kept sessions.
+  virtual void on_will(const model::ApplicationMessage& will, const Matches& connected) = 0;
 
 protected:
   ~StoreAnswerTaker() = default;

@@ -63,7 +63,9 @@ public:
   /// Wills that are to be told, behind that sequence, oldest first.
   [[nodiscard]] std::vector<OutgoingWill> outgoing_wills(std::uint64_t after, std::size_t count_max,
                                                          std::size_t bytes_max);
-  void remove_outgoing_will(std::uint64_t sequence);
+  /// It was told, and this is to be kept of it. Once, though the outcome of an earlier write with
+  /// it may not be known.
+  void end_will(std::uint64_t sequence, const SessionPublishing& kept);
 
   /// Fills the batch.
   void finish();

@@ -199,10 +199,11 @@ public:
   /// In the order of submission.
   virtual void on_receipts(std::vector<SessionReceipt> receipts) = 0;
   virtual void on_queued(std::vector<SessionDelivery> deliveries) = 0;
-  /// Wills whose time has come, of these sessions; whoever hears it publishes them. Told once;
-  /// after a restart again only if the process died before the next group was written. What is
-  /// submitted within on_wills() is in that group, so that it is there or the will comes again.
-  virtual void on_wills(std::vector<std::pair<SessionNumber, model::SharedMessage>> wills) = 0;
+  /// Wills whose time has come, of these sessions; whoever hears it publishes them, and says for
+  /// each what of that is to be kept (without a message: nothing). It is written in one step with
+  /// the end of the will. Told once; after a restart again only if the process died before that.
+  using Wills = std::vector<std::pair<SessionNumber, model::SharedMessage>>;
+  virtual std::vector<SessionPublishing> on_wills(const Wills& wills) = 0;
   /// Sessions that have ended, by expiry, a closing or a clean start: their subscriptions are to
   /// leave the index.
   virtual void on_ended(std::vector<std::pair<SessionNumber, std::vector<std::string>>> ended) = 0;
@@ -254,6 +255,8 @@ public:
   /// releasings, which free something, are taken all the same. Entries of one call are one step,
   /// and have the tickets `ticket`, `ticket` + 1 and so on.
   [[nodiscard]] virtual bool submit(std::uint64_t ticket, std::vector<SessionEntry>&& entries) = 0;
+  /// Who publishes wills is there: from now on they are told.
+  virtual void begin() = 0;
   /// False: no session of this client is kept, so that nobody needs to ask. May be true for others.
   [[nodiscard]] virtual bool may_keep(std::string_view client_id) const noexcept = 0;
   /// False: no retained message is kept, so that nobody needs to look.

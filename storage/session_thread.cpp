@@ -1,6 +1,7 @@
 #include "storage/session_thread.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <chrono>
 #include <utility>
 
@@ -77,7 +78,7 @@ void SessionThread::finish_run() {
 
 ReopeningDatabase::Clock::time_point SessionThread::wake_at() const {
   const auto now = Clock::now();
-  if (db_ != nullptr && (wills_wait_ || !told_.empty() || !kept_.empty())) {
+  if (db_ != nullptr && ((wills_wait_ && may_tell_) || !told_.empty() || !kept_.empty())) {
     return now;
   }
   const std::int64_t now_ms = now_ms_();
@@ -161,8 +162,8 @@ bool SessionThread::answer_turn(Steps& steps, std::size_t& begin) {
 }
 
 void SessionThread::add_pending(SessionGroup& group) {
-  for (const std::uint64_t sequence : told_) {
-    group.remove_outgoing_will(sequence);
+  for (const auto& [sequence, kept] : told_) {
+    group.end_will(sequence, kept);
   }
   for (const Kept& kept : kept_) {
     if (const auto* closing = std::get_if<SessionClosing>(&kept)) {
@@ -196,7 +197,7 @@ bool SessionThread::run_timers() {
 }
 
 bool SessionThread::tell_wills() {
-  if (!wills_wait_) {
+  if (!wills_wait_ || !may_tell_) {
     return true;
   }
   SessionGroup group(*db_, options_, totals_, now_ms_());
@@ -211,13 +212,16 @@ bool SessionThread::tell_wills() {
   if (wills.empty()) {
     return true;
   }
-  std::vector<std::pair<SessionNumber, model::SharedMessage>> told;
+  SessionListener::Wills told;
   for (const auto& will : wills) {
     told.emplace_back(will.session, will.message);
-    told_.push_back(will.sequence);
-    last_told_ = will.sequence;
   }
-  listener_.on_wills(std::move(told));
+  auto kept = listener_.on_wills(told);
+  assert(kept.size() == wills.size());
+  for (std::size_t i = 0; i < wills.size(); ++i) {
+    told_.emplace_back(wills[i].sequence, std::move(kept[i]));
+  }
+  last_told_ = wills.back().sequence;
   return true;
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/will.hpp"
+#include "actors/own_messages.hpp"
 #include "tests/actors/fake_session_store.hpp"
 #include "tests/actors/session_fixture.hpp"
 
@@ -300,18 +300,21 @@ private:
     }
     door.take(queued);
   }
-  void
-  on_wills(std::vector<std::pair<storage::SessionNumber, model::SharedMessage>> wills) override {
+  std::vector<storage::SessionPublishing> on_wills(const Wills& wills) override {
+    std::vector<storage::SessionPublishing> kept_parts;
     for (const auto& [session, will] : wills) {
-      on_will(will);
+      Matches connected;
+      kept_parts.push_back(split_will(hub.index(), will, 0, connected));
+      on_will(*will, connected);
     }
+    return kept_parts;
   }
   void on_ended(
       std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>> ended) override {
     sessions.on_ended(std::move(ended));
   }
-  void on_will(const model::SharedMessage& will) override {
-    publish_will(messages, door, {will, 0, 0}, loop.wall_now_ms());
+  void on_will(const model::ApplicationMessage& will, const Matches& connected) override {
+    pass_will(messages, will, connected);
   }
 
   std::vector<std::unique_ptr<Client>> clients_;

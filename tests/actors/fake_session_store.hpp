@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -43,6 +44,7 @@ public:
     }
     return true;
   }
+  void begin() override {}
   bool may_keep(std::string_view client_id) const noexcept override {
     return std::any_of(sessions.begin(), sessions.end(),
                        [&](const auto& each) { return each.second.client_id == client_id; });
@@ -95,7 +97,11 @@ private:
       filters.push_back(filter);
     }
     if (const auto& will = sessions[number].will) {
-      listener_.on_wills({{number, will->message}});
+      for (storage::SessionPublishing& each : listener_.on_wills({{number, will->message}})) {
+        if (each.message != nullptr) {
+          waiting.emplace_back(UINT64_MAX, std::move(each)); // Nobody waits for it.
+        }
+      }
     }
     sessions.erase(number);
     listener_.on_ended({{number, filters}});

@@ -236,7 +236,9 @@ private:
   void on_queued(std::uint32_t, std::uint32_t, storage::QueuedMessage&) override {
     FAIL("there is no store of sessions");
   }
-  void on_will(const model::SharedMessage&) override { FAIL("there is no store of sessions"); }
+  void on_will(const model::ApplicationMessage&, const Matches&) override {
+    FAIL("there is no store of sessions");
+  }
 };
 
 } // namespace spate::actors

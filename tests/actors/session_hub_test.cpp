@@ -27,7 +27,7 @@ struct AtTheDoor final : private StoreAnswerTaker, private storage::SessionListe
   net::Loop loop;
   MessageHub messages;
   SessionHub hub{messages};
-  SessionDoor door{hub, loop, 3, *this};
+  SessionDoor door{hub, loop, 0, *this};
   FakeSessionStore store{*this};
   std::vector<std::string> answers;
 
@@ -40,11 +40,17 @@ private:
                       (receipt.status == storage::SessionStatus::busy ? " busy" : ""));
   }
   void on_queued(std::uint32_t, std::uint32_t, storage::QueuedMessage&) override {}
-  void on_will(const model::SharedMessage&) override {}
+  void on_will(const model::ApplicationMessage& will, const Matches& connected) override {
+    for (const Taker& each : connected.takers()) {
+      answers.push_back(will.topic + " to " + std::to_string(each.subscriber->session()));
+    }
+  }
   void on_restored(Restored) override {}
   void on_receipts(std::vector<storage::SessionReceipt> receipts) override { door.take(receipts); }
   void on_queued(std::vector<storage::SessionDelivery>) override {}
-  void on_wills(std::vector<std::pair<storage::SessionNumber, model::SharedMessage>>) override {}
+  std::vector<storage::SessionPublishing> on_wills(const Wills& wills) override {
+    return std::vector<storage::SessionPublishing>(wills.size());
+  }
   void on_ended(std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>>) override {
   }
 };
@@ -110,6 +116,39 @@ TEST_SUITE("actors.session_hub") {
     f.door.hand_over();
     f.store.answer();
     CHECK(f.answers == Words{"1 busy", "3 busy", "2", "4"});
+  }
+
+  TEST_CASE("of a due will the store writes what kept sessions take, the others get it at once") {
+    AtTheDoor f;
+    const auto subscribe = [&](std::uint64_t session, std::uint8_t qos, std::string_view share) {
+      routing::Change change;
+      change.filter = "wills";
+      change.share = share;
+      change.subscriber = new routing::Subscriber(session);
+      change.options.qos = qos;
+      f.messages.index().apply({change});
+    };
+    subscribe(1, 1, {});
+    subscribe(2, 0, {}); // QoS 0: it has no queue.
+    subscribe(3, 2, "g");
+    const std::uint64_t brief = f.messages.next_session();
+    subscribe(brief, 1, {});
+    auto will = std::make_shared<model::ApplicationMessage>();
+    will->topic = "wills";
+    will->qos = 1;
+    const auto kept =
+        f.hub.on_wills({{9, will}, {10, std::make_shared<model::ApplicationMessage>()}});
+    REQUIRE(kept.size() == 2);
+    CHECK(kept[0].message == will);
+    REQUIRE(kept[0].targets.size() == 2);
+    CHECK(kept[0].targets[0].session == 1);
+    CHECK(kept[0].targets[1].session == 3);
+    CHECK(kept[0].targets[1].qos == 1);
+    CHECK(kept[1].message == nullptr); // Nobody takes it.
+    CHECK(f.answers.empty());          // On its loop, not by the store's thread.
+    f.loop.stop();
+    f.loop.run();
+    CHECK(f.answers == Words{"wills to 2", "wills to " + std::to_string(brief)});
   }
 
   TEST_CASE("kept subscriptions are there before the first connection, shared ones too") {

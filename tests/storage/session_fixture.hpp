@@ -18,7 +18,6 @@ namespace spate::storage::test {
 
 class SessionEars final : public SessionListener {
 public:
-  using Wills = std::vector<std::pair<SessionNumber, model::SharedMessage>>;
   using Ended = std::vector<std::pair<SessionNumber, std::vector<std::string>>>;
 
   void on_restored(Restored restored) override {
@@ -37,9 +36,18 @@ public:
     const std::scoped_lock lock(mutex_);
     std::move(deliveries.begin(), deliveries.end(), std::back_inserter(queued_));
   }
-  void on_wills(Wills wills) override {
+  std::vector<SessionPublishing> on_wills(const Wills& wills) override {
     const std::scoped_lock lock(mutex_);
-    std::move(wills.begin(), wills.end(), std::back_inserter(wills_));
+    std::copy(wills.begin(), wills.end(), std::back_inserter(wills_));
+    std::vector<SessionPublishing> kept;
+    for (const auto& [session, message] : wills) {
+      SessionPublishing& each = kept.emplace_back();
+      if (will_for != 0) {
+        each.message = message;
+        each.targets.push_back({will_for, 1, false, {}});
+      }
+    }
+    return kept;
   }
   void on_ended(Ended ended) override {
     const std::scoped_lock lock(mutex_);
@@ -73,6 +81,7 @@ public:
     return std::exchange(ended_, {});
   }
 
+  SessionNumber will_for = 0; ///< Who has subscribed to all wills.
   bool notes_restored = true; ///< False: counts them only.
   std::size_t restored_count = 0;
 
@@ -109,6 +118,7 @@ struct SessionFixture {
       return fail(std::move(opened.error()));
     }
     store = std::move(*opened);
+    store->begin();
     return {};
   }
   void open() {

@@ -50,6 +50,7 @@ TEST_SUITE("session store size") {
     auto opened = SessionStore::open(f.options, f.ears);
     REQUIRE(opened);
     f.store = std::move(*opened);
+    f.store->begin();
     f.settle_clock();
     const std::size_t visited = f.ears.restored_count;
     SAY(what << ": " << ms_since(start) << " ms, " << visited << " subscriptions, resident "

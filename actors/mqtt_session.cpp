@@ -193,6 +193,9 @@ void MqttSession::leave() {
 void MqttSession::part() {
   const bool was_welcomed = std::exchange(state_, State::closing) == State::connected;
   leave_commands();
+  while (asked_ && !asked_->changes.empty()) {
+    apply_first_change(); // The store may have it; it is told next that we are gone.
+  }
   leave_store();
   leave_index();
   const auto will = std::move(will_);

@@ -190,7 +190,7 @@ void SessionGroup::abandon(const std::string& client_id) {
   static_cast<void>(apply(SessionClosing{*number, (*found)->stored.expiry_s, true, 0}, unheard));
 }
 
-Result<void> SessionGroup::apply(const SessionSubscribing& subscribing, SessionReceipt&) {
+Result<void> SessionGroup::apply(const SessionSubscribing& subscribing, SessionReceipt& receipt) {
   const auto found = find(subscribing.session);
   if (!found || *found == nullptr) {
     return found ? Result<void>() : fail(found.error());
@@ -215,6 +215,12 @@ Result<void> SessionGroup::apply(const SessionSubscribing& subscribing, SessionR
       batch_.Delete(key);
       --totals_.subscriptions;
     }
+  }
+  if (subscribing.set_aside != 0) {
+    Work& work = **found;
+    receipt.sequence = work.stored.last_sequence + 1;
+    work.stored.last_sequence += subscribing.set_aside;
+    work.changed = true;
   }
   totals_changed_ = needs_sync_ = true;
   return {};

@@ -146,6 +146,10 @@ private:
   /// False: it is full, and nothing was changed.
   Result<bool> retain(const model::ApplicationMessage& message);
   void expire_retained(std::int64_t due_ms, std::string_view levels);
+  /// `value`: the message as it stands there.
+  void queue_retained(const RetainedLoad& load, Work& work,
+                      const model::ApplicationMessage& message, std::string_view value,
+                      std::uint64_t& sequence);
 
   // session_timers.cpp
   void run_timer(char kind, std::int64_t due_ms, std::string_view rest);

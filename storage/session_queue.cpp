@@ -66,8 +66,9 @@ bool frees(const SessionStep& step) noexcept {
 }
 
 bool is_load(const SessionEntry& entry) noexcept {
+  const auto* retained = std::get_if<RetainedLoad>(&entry);
   return std::holds_alternative<SessionPageLoad>(entry) ||
-         std::holds_alternative<RetainedLoad>(entry);
+         (retained != nullptr && retained->session == 0);
 }
 
 } // namespace spate::storage

@@ -83,10 +83,12 @@ struct SessionClosing {
   /// need not be in it.
   std::uint64_t sent_through = 0;
 };
+/// `set_aside` sequences are left free in the queue: what comes later stands behind them.
 struct SessionSubscribing {
   SessionNumber session = 0;
   std::vector<SessionSubscription> added; ///< Takes the place of one with the same filter.
   std::vector<std::string> removed;
+  std::uint32_t set_aside = 0;
 };
 
 /// One message for one session.
@@ -132,6 +134,15 @@ struct RetainedLoad {
   std::string after;
   std::size_t messages_max = 100;
   std::size_t bytes_max = 1u << 20;
+
+  /// Of a kept session: those of QoS 1 and 2 go into its queue, to the sequences that were set
+  /// aside, and are not told; the page has those of QoS 0 only. What finds no place is dropped and
+  /// counted.
+  SessionNumber session = 0;
+  std::uint8_t qos = 0;              ///< Of the subscription,
+  std::uint32_t subscription_id = 0; ///< and its identifier, 0: none.
+  std::uint64_t sequence = 0;        ///< The first that is free,
+  std::uint64_t sequence_end = 0;    ///< and where they end.
 };
 
 using SessionEntry =
@@ -174,6 +185,9 @@ struct SessionReceipt {
   std::vector<QueuedMessage> page; ///< Of SessionPageLoad; of RetainedLoad without sequences.
   bool more = false;               ///< Behind the page, which may be empty.
   std::string after;               ///< Of RetainedLoad with `more`: that of the next one.
+  /// The first that is free: of SessionSubscribing of those set aside, of RetainedLoad of those
+  /// left.
+  std::uint64_t sequence = 0;
 };
 
 /// What was put at the end of a session's queue and is durable, for its connection. Sessions

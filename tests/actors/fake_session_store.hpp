@@ -143,8 +143,10 @@ private:
       end(asked.session);
     }
   }
-  void apply(storage::SessionSubscribing& asked, Receipt&, Deliveries&) {
+  void apply(storage::SessionSubscribing& asked, Receipt& receipt, Deliveries&) {
     Session& session = sessions.at(asked.session);
+    receipt.sequence = session.last + 1;
+    session.last += asked.set_aside;
     for (auto& each : asked.added) {
       session.subscriptions[each.filter] = each;
     }
@@ -185,14 +187,26 @@ private:
     load(sessions.at(asked.session), asked.after, asked.messages_max, receipt.page, receipt.more);
   }
   void apply(storage::RetainedLoad& asked, Receipt& receipt, Deliveries&) {
+    receipt.sequence = asked.sequence;
+    std::size_t taken = 0;
     for (const auto& [topic, message] : retained) {
-      if (topic > asked.after && wire::filter_takes(asked.filter, topic)) {
-        if (receipt.page.size() == 2) { // Small pages, so that tests turn them.
-          receipt.more = true;
-          receipt.after = receipt.page.back().message->topic;
-          break;
-        }
+      if (topic <= asked.after || !wire::filter_takes(asked.filter, topic)) {
+        continue;
+      }
+      if (taken++ == 2) { // Small pages, so that tests turn them.
+        receipt.more = true;
+        break;
+      }
+      receipt.after = topic;
+      const std::uint8_t qos = std::min(asked.qos, message->qos);
+      if (asked.session == 0 || qos == 0) {
         receipt.page.push_back({0, message, {}});
+      } else if (receipt.sequence < asked.sequence_end) {
+        storage::QueuedMessage queued{receipt.sequence, message, {asked.session, qos, true, {}}};
+        if (asked.subscription_id != 0) {
+          queued.target.subscription_ids.push_back(asked.subscription_id);
+        }
+        sessions.at(asked.session).queue[receipt.sequence++] = std::move(queued);
       }
     }
   }

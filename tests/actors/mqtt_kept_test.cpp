@@ -390,6 +390,55 @@ TEST_SUITE("actors.mqtt_kept") {
     CHECK(f.all.kept.sessions.begin()->second.queue.empty());
   }
 
+  TEST_CASE("a kept session gets retained messages before newer ones, whoever writes first") {
+    Keeping f;
+    auto& publisher = f.all.join();
+    wire::Publish packet;
+    packet.payload = "old";
+    packet.retain = true;
+    packet.qos = 1;
+    packet.packet_id = 1;
+    for (const char* topic : {"a/1", "a/2", "a/3"}) {
+      packet.topic = topic;
+      publisher.publish(packet);
+      f.answer();
+    }
+    auto& taker = f.all.join_kept("c");
+    Clients::connack(taker);
+    subscribe(f, taker, {{"b", 1}});
+    ask(taker, {{"a/#", 1}});
+    publisher.publish("b", "other filter", 1, 2);
+    f.all.kept.answer(); // Written and in the index, nothing retained is read yet.
+    REQUIRE(Fixture::take(taker.port.out)->type == PacketType::suback);
+    CHECK(taker.port.paused);
+    publisher.publish("a/1", "new", 1, 3);
+    f.all.kept.answer(); // The first page and the newer message, in one group.
+    CHECK_FALSE(taker.hear());
+    publisher.publish("a/2", "newer", 1, 4);
+    f.answer();
+    CHECK(taker.payloads() == Payloads{"old", "old", "old", "other filter", "new", "newer"});
+    CHECK_FALSE(taker.port.paused);
+    publisher.publish("a/3", "last", 1, 5);
+    f.answer();
+    CHECK(taker.payloads() == Payloads{"last"});
+  }
+
+  TEST_CASE("a subscription that was written before the connection went is in the index") {
+    Keeping f;
+    auto& publisher = f.all.join();
+    auto& taker = f.all.join_kept("c");
+    Clients::connack(taker);
+    ask(taker, {{"x", 1}});
+    f.all.leave(taker); // Its SUBACK was never sent.
+    f.answer();
+    publisher.publish("x", "1", 1, 1);
+    f.answer();
+    auto& again = f.all.join_kept("c");
+    Clients::connack(again);
+    f.answer();
+    CHECK(again.payloads() == Payloads{"1"});
+  }
+
   TEST_CASE("a publisher hears that what depends on the disk could not be kept") {
     Keeping f;
     auto& taker = f.all.join_kept("c");

@@ -110,7 +110,7 @@ bool SessionThread::submit(std::uint64_t ticket, std::vector<SessionEntry>&& ent
   }
   Steps steps;
   steps.push_back({ticket, std::move(step), 0, true});
-  Receipts receipts = refusals(steps, 0, {false, "the node is stopping"});
+  Receipts receipts = refusals(steps, 0, stopping_refusal());
   if (!receipts.empty()) {
     listener_.on_receipts(std::move(receipts));
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <chrono>
 #include <utility>
 
 #include "engine/base/clock.hpp"
@@ -13,18 +12,10 @@ namespace spate::storage {
 
 namespace {
 
-using namespace std::chrono_literals;
-
-// One group, so that receipts are not delayed and a batch stays small.
-constexpr std::size_t kTurnEntriesMax = 4096;
-constexpr std::size_t kTurnBytesMax = 4u << 20;
 constexpr std::size_t kTurnPageBytesMax = 4u << 20; ///< Of what its receipts hold.
 constexpr std::size_t kTimersMax = 256;             ///< Of each kind: a session may be large.
 constexpr std::size_t kWillsMax = 1024;
 constexpr std::size_t kWillBytesMax = 1u << 20;
-/// The wall clock may be set: it is looked at again after so long.
-constexpr std::int64_t kSleepMsMax = 1000;
-const ReopeningDatabase::Refusal kStopping{false, "the node is stopping"};
 
 } // namespace
 
@@ -44,7 +35,7 @@ void SessionThread::run() {
       continue;
     }
     if (db_ == nullptr) {
-      refuse(steps, 0, kStopping, false);
+      refuse(steps, 0, stopping_refusal(), false);
     }
     if (stopping) {
       break;
@@ -57,19 +48,16 @@ void SessionThread::run() {
 }
 
 void SessionThread::finish_run() {
-  if (db_ != nullptr && options_.durability != Durability::fsync) {
-    // A clean stop keeps everything, whatever was promised.
-    rocksdb::WriteBatch nothing;
-    rocksdb::WriteOptions how;
-    how.sync = true;
-    if (const auto synced = db_->Write(how, &nothing); !synced.ok()) {
-      log::error("stop-sync-failed", "the last changes of sessions may not be on the disk",
-                 {{"reason", describe(synced)}});
-    }
+  if (db_ != nullptr) {
+    sync_last(options_.durability, [this](rocksdb::WriteBatch& batch) {
+      rocksdb::WriteOptions how;
+      how.sync = true;
+      return db_->Write(how, &batch);
+    });
   }
   close_database();
   queue_.close([this](const Steps& late) {
-    Receipts receipts = refusals(late, 0, kStopping);
+    Receipts receipts = refusals(late, 0, stopping_refusal());
     if (!receipts.empty()) {
       listener_.on_receipts(std::move(receipts));
     }
@@ -77,25 +65,16 @@ void SessionThread::finish_run() {
 }
 
 ReopeningDatabase::Clock::time_point SessionThread::wake_at() const {
-  const auto now = Clock::now();
-  if (db_ != nullptr && ((wills_wait_ && may_tell_) || !told_.empty() || !kept_.empty())) {
-    return now;
-  }
-  const std::int64_t now_ms = now_ms_();
-  if (wake_ms_ <= now_ms) {
-    return now;
-  }
-  if (wake_ms_ == INT64_MAX) {
-    return now + 1h;
-  }
-  return now + std::chrono::milliseconds(std::min(wake_ms_ - now_ms, kSleepMsMax));
+  const bool at_once =
+      db_ != nullptr && ((wills_wait_ && may_tell_) || !told_.empty() || !kept_.empty());
+  return wake_time(at_once ? 0 : wake_ms_, now_ms_());
 }
 
 bool SessionThread::answer(Steps& steps) {
   std::size_t begin = 0;
   do {
     if (begin < steps.size() && steps[begin].late) {
-      refuse(steps, begin, kStopping, false);
+      refuse(steps, begin, stopping_refusal(), false);
       return true;
     }
     if (!answer_turn(steps, begin)) {

@@ -31,7 +31,8 @@ struct Heard {
 class Clients final : private ReceiptListener,
                       private CopyTaker,
                       private StoreAnswerTaker,
-                      private storage::SessionListener {
+                      private storage::SessionListener,
+                      public LoopParts {
 public:
   struct Client {
     FakePort port;
@@ -143,7 +144,8 @@ public:
   };
 
   /// With `keeps` there is a store of sessions, which answers when it is told to.
-  explicit Clients(SessionLimits session_limits = {}, bool keeps = false) : limits(session_limits) {
+  explicit Clients(SessionLimits limits = {}, bool keeps = false)
+      : LoopParts(*this, *this, *this, 0, limits) {
     if (keeps) {
       sessions.open(kept);
       kept.gather = [this] { door.hand_over(); };
@@ -226,44 +228,8 @@ public:
       left_.push_back(std::move(client.session));
     }
   }
-  void commit() {
-    writer.hand_over();
-    store.answer_all();
-    while (writer.deliver_receipts(100)) {
-    }
-  }
 
-  SessionLimits limits;
-  net::Loop loop;
-  FakeStore store;
-  model::ShapeTable shapes;
-  telemetry::RouteTable routes;
-  telemetry::Parser parser{shapes};
-  Presence presence;
-  ShardWriter writer{loop, store, *this};
-  MessageHub hub;
-  MessageRouter messages{hub, loop, 0, *this};
-  SessionHub sessions{hub};
-  SysTopics sys;
-  SessionDoor door{sessions, loop, 0, *this};
   FakeSessionStore kept{*this};
-  SessionContext context{store,
-                         writer,
-                         parser,
-                         routes,
-                         presence,
-                         messages,
-                         door,
-                         sys,
-                         loop,
-                         limits,
-                         "fsync",
-                         {},
-                         log::RateLimit(0, 0),
-                         {},
-                         {},
-                         {},
-                         std::mt19937_64(1)};
 
 private:
   void on_message(const model::TelemetryBlock& block, const model::Message& message) override {

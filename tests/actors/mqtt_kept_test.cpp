@@ -34,6 +34,19 @@ void subscribe(Keeping& f, Clients::Client& client, std::vector<wire::Subscripti
   REQUIRE(Fixture::take(client.port.out)->type == PacketType::suback);
 }
 
+/// Session "c", connected and subscribed.
+Clients::Client& join_subscribed(Keeping& f, std::vector<wire::Subscription> what) {
+  auto& client = f.all.join_kept("c");
+  Clients::connack(client);
+  subscribe(f, client, std::move(what));
+  return client;
+}
+/// The same, and its connection is gone again.
+void leave_subscribed(Keeping& f, std::vector<wire::Subscription> what) {
+  f.all.leave(join_subscribed(f, std::move(what)));
+  f.answer();
+}
+
 TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("CONNACK waits for the store and says whether a session is present [MQTT-3.2.2-2]") {
     for (const Version version : {Version::v311, Version::v5}) {
@@ -90,11 +103,7 @@ TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("messages for a session without a connection come with the next one, in order") {
     Keeping f;
     auto& publisher = f.all.join();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    subscribe(f, taker, {{"x", 2}});
-    f.all.leave(taker);
-    f.answer();
+    leave_subscribed(f, {{"x", 2}});
     for (std::uint16_t i = 1; i <= 3; ++i) {
       publisher.publish("x", std::to_string(i), i == 3 ? 2 : 1, i);
     }
@@ -117,10 +126,7 @@ TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("what was sent and not answered comes again with DUP and its id [MQTT-4.4.0-1]") {
     Keeping f;
     auto& publisher = f.all.join();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    f.answer();
-    subscribe(f, taker, {{"x", 1}});
+    auto& taker = join_subscribed(f, {{"x", 1}});
     publisher.publish("x", "1", 1, 1);
     publisher.publish("x", "2", 1, 2);
     f.answer();
@@ -148,10 +154,7 @@ TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("DUP is set on all pages of what was sent before, and on nothing else [MQTT-3.3.1-1]") {
     Keeping f;
     auto& publisher = f.all.join();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    f.answer();
-    subscribe(f, taker, {{"x", 1}});
+    auto& taker = join_subscribed(f, {{"x", 1}});
     for (std::uint16_t i = 1; i <= 250; ++i) {
       publisher.publish("x", std::to_string(i), 1, i);
       f.answer();
@@ -175,10 +178,7 @@ TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("QoS 2 to a kept session: PUBREL waits for the disk, and comes first after a return") {
     Keeping f;
     auto& publisher = f.all.join();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    f.answer();
-    subscribe(f, taker, {{"x", 2}});
+    auto& taker = join_subscribed(f, {{"x", 2}});
     publisher.publish("x", "1", 2, 1);
     publisher.publish("x", "2", 2, 2);
     f.answer();
@@ -237,11 +237,7 @@ TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("a long queue comes page by page within the Receive Maximum, nothing twice") {
     Keeping f;
     auto& publisher = f.all.join();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    subscribe(f, taker, {{"x", 1}});
-    f.all.leave(taker);
-    f.answer();
+    leave_subscribed(f, {{"x", 1}});
     constexpr int kMessages = 450;
     for (int i = 0; i < kMessages; ++i) {
       publisher.publish("x", std::to_string(i), 1, static_cast<std::uint16_t>(i + 1));
@@ -275,11 +271,7 @@ TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("what comes between the page and the CONNACK is not lost") {
     Keeping f;
     auto& publisher = f.all.join();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    subscribe(f, taker, {{"x", 1}});
-    f.all.leave(taker);
-    f.answer();
+    leave_subscribed(f, {{"x", 1}});
     auto& again = f.all.begin_kept("c");
     publisher.publish("x", "with the opening", 1, 1); // Same group, told while nobody is there.
     f.answer();
@@ -375,10 +367,7 @@ TEST_SUITE("actors.mqtt_kept") {
     packet.packet_id = 1;
     publisher.publish(packet);
     f.answer();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    f.answer();
-    subscribe(f, taker, {{"a", 1}});
+    auto& taker = join_subscribed(f, {{"a", 1}});
     f.answer();
     const auto heard = taker.hear();
     REQUIRE(heard);
@@ -403,9 +392,7 @@ TEST_SUITE("actors.mqtt_kept") {
       publisher.publish(packet);
       f.answer();
     }
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    subscribe(f, taker, {{"b", 1}});
+    auto& taker = join_subscribed(f, {{"b", 1}});
     ask(taker, {{"a/#", 1}});
     publisher.publish("b", "other filter", 1, 2);
     f.all.kept.answer(); // Written and in the index, nothing retained is read yet.
@@ -441,9 +428,7 @@ TEST_SUITE("actors.mqtt_kept") {
 
   TEST_CASE("a publisher hears that what depends on the disk could not be kept") {
     Keeping f;
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    subscribe(f, taker, {{"x", 1}});
+    join_subscribed(f, {{"x", 1}});
     auto& five = f.all.join();
     five.publish("x", "1", 1, 1);
     f.all.kept.answer(SessionStatus::disk_full);

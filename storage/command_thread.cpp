@@ -124,8 +124,7 @@ void CommandThread::run() {
 
 CommandQueue::Clock::time_point CommandThread::wake_at() const {
   const std::int64_t now_ms = now_ms_();
-  const bool at_once =
-      history_.due(totals_, now_ms) || (!kept_.empty() && database_ != nullptr);
+  const bool at_once = history_.due(totals_, now_ms) || (!kept_.empty() && database_ != nullptr);
   return wake_time(at_once ? 0 : std::min(due_.wake_ms(), history_.wake_ms()), now_ms);
 }
 

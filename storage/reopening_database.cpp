@@ -48,8 +48,9 @@ ReopeningDatabase::Clock::time_point ReopeningDatabase::wake_time(std::int64_t d
   if (due_ms <= now_ms) {
     return now;
   }
-  return due_ms == INT64_MAX ? now + 1h
-                             : now + std::chrono::milliseconds(std::min(due_ms - now_ms, kSleepMsMax));
+  return due_ms == INT64_MAX
+             ? now + 1h
+             : now + std::chrono::milliseconds(std::min(due_ms - now_ms, kSleepMsMax));
 }
 
 void ReopeningDatabase::sync_last(

@@ -60,7 +60,8 @@ protected:
   Result<void> open_first();
   [[nodiscard]] bool starts_closed() const noexcept { return starts_closed_; }
 
-  /// When the thread is to wake up for what is due at `due_ms` of the wall clock; INT64_MAX: nothing.
+  /// When the thread is to wake up for what is due at `due_ms` of the wall clock; INT64_MAX:
+  /// nothing.
   [[nodiscard]] static Clock::time_point wake_time(std::int64_t due_ms, std::int64_t now_ms);
   /// At a clean stop, which keeps everything, whatever was promised: `write` is given an empty
   /// batch to write and sync.

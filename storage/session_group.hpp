@@ -15,6 +15,7 @@
 #include <rocksdb/utilities/write_batch_with_index.h>
 
 #include "engine/base/result.hpp"
+#include "storage/recently_queued.hpp"
 #include "storage/session_codec.hpp"
 #include "storage/session_store.hpp"
 
@@ -43,8 +44,8 @@ class SessionGroup {
 public:
   /// Borrowed until the group is gone.
   SessionGroup(rocksdb::DB& db, const SessionStoreOptions& options, const SessionTotals& totals,
-               std::int64_t now_ms)
-      : db_(db), options_(options), totals_(totals), now_ms_(now_ms) {}
+               RecentlyQueued& recent, std::int64_t now_ms)
+      : db_(db), options_(options), totals_(totals), recent_(recent), now_ms_(now_ms) {}
   SessionGroup(const SessionGroup&) = delete;
   SessionGroup& operator=(const SessionGroup&) = delete;
 
@@ -157,6 +158,7 @@ private:
   rocksdb::DB& db_;
   const SessionStoreOptions& options_;
   SessionTotals totals_;
+  RecentlyQueued& recent_;
   const std::int64_t now_ms_;
   rocksdb::WriteBatchWithIndex batch_{rocksdb::BytewiseComparator(), 0, true};
   std::unordered_map<SessionNumber, Work> works_;

@@ -95,6 +95,7 @@ void SessionGroup::enqueue(const SessionPublishing& publishing) {
     stored.retain = target.retain;
     stored.subscription_ids = target.subscription_ids;
     batch_.Put(keys::queued(target.session, sequence), encode_queued(stored));
+    recent_.put(target.session, sequence, {bytes, stored.body});
     ++work.stored.queued;
     work.stored.queued_bytes += bytes;
     work.changed = true;
@@ -133,6 +134,13 @@ Result<void> SessionGroup::apply(const SessionSettling& settling, SessionReceipt
     return found ? Result<void>() : fail(std::move(found.error()));
   }
   Work& work = **found;
+  const auto recent = recent_.take(settling.session, settling.sequence);
+  if (recent && !settling.received) {
+    StoredQueued queued;
+    queued.bytes = recent->bytes;
+    queued.body = recent->body;
+    return remove_queued(settling.session, work, settling.sequence, queued);
+  }
   const auto key = keys::queued(settling.session, settling.sequence);
   rocksdb::PinnableSlice value;
   const auto there = get(key, value);
@@ -178,6 +186,7 @@ Result<void> SessionGroup::apply(const SessionPageLoad& load, SessionReceipt& re
 Result<void> SessionGroup::remove_queued(SessionNumber number, Work& work, std::uint64_t sequence,
                                          const StoredQueued& queued) {
   batch_.Delete(keys::queued(number, sequence));
+  recent_.take(number, sequence);
   const std::uint64_t bytes = std::min(queued.bytes, work.stored.queued_bytes);
   work.stored.queued -= std::min<std::uint64_t>(work.stored.queued, 1);
   work.stored.queued_bytes -= bytes;

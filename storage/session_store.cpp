@@ -80,6 +80,7 @@ Result<void> SessionThread::open_database(bool create) {
   wake_ms_ = 0;
   timers_ = {};
   wills_wait_ = true;
+  recent_.clear();
   const std::scoped_lock lock(open_mutex_);
   db_ = std::move(*opened);
   is_open_.store(true, std::memory_order_release);

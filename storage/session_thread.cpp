@@ -88,7 +88,7 @@ bool SessionThread::answer_turn(Steps& steps, std::size_t& begin) {
   if (steps.empty() && told_.empty() && kept_.empty()) {
     return true;
   }
-  SessionGroup group(*db_, options_, totals_, now_ms_());
+  SessionGroup group(*db_, options_, totals_, recent_, now_ms_());
   add_pending(group);
   Receipts receipts;
   std::vector<std::int64_t> submitted_ns; ///< Of what is on disk when it is answered.
@@ -160,7 +160,7 @@ bool SessionThread::run_timers() {
   if (wake_ms_ > now_ms) {
     return true;
   }
-  SessionGroup group(*db_, options_, totals_, now_ms);
+  SessionGroup group(*db_, options_, totals_, recent_, now_ms);
   group.run_timers(timers_, kTimersMax);
   Steps none;
   if (const auto written = write(group); !written.ok()) {
@@ -179,7 +179,7 @@ bool SessionThread::tell_wills() {
   if (!wills_wait_ || !may_tell_) {
     return true;
   }
-  SessionGroup group(*db_, options_, totals_, now_ms_());
+  SessionGroup group(*db_, options_, totals_, recent_, now_ms_());
   const auto wills = group.outgoing_wills(last_told_, kWillsMax, kWillBytesMax);
   Steps none;
   if (const auto written = write(group); !written.ok()) {

@@ -98,6 +98,7 @@ private:
   // The thread's.
   SessionTotals totals_;
   SessionTimers timers_;
+  RecentlyQueued recent_;
   std::int64_t wake_ms_ = 0;    ///< run_timers() has nothing to do before.
   bool wills_wait_ = true;      ///< There may be wills to be told,
   std::uint64_t last_told_ = 0; ///< behind this one.

@@ -39,6 +39,14 @@ SessionReceipt SessionGroup::add(std::uint64_t ticket, const SessionEntry& entry
 }
 
 void SessionGroup::finish() {
+  for (const auto& [key, value] : staged_) { // Past the index: nobody reads any more.
+    if (value) {
+      batch().Put(key, *value);
+    } else {
+      batch().Delete(key);
+    }
+  }
+  staged_.clear();
   for (const auto& [number, work] : works_) {
     if (work.there && work.changed) {
       batch_.Put(keys::part(number, keys::kState), encode_session(work.stored));

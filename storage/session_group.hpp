@@ -117,6 +117,11 @@ private:
   Result<Page> load_page(SessionNumber number, Work& work, std::uint64_t after,
                          std::size_t messages_max, std::size_t bytes_max);
   void report(std::string what);
+  /// Entries of queues are staged, and can be read once they are in the index of the batch: most
+  /// groups never look, and the index costs as much as the write.
+  void put_queued(std::string key, std::string value);
+  void delete_queued(std::string key);
+  void index_queued();
 
   // session_group.cpp
   Result<void> apply(const SessionOpening& opening, SessionReceipt& receipt);
@@ -161,6 +166,7 @@ private:
   RecentlyQueued& recent_;
   const std::int64_t now_ms_;
   rocksdb::WriteBatchWithIndex batch_{rocksdb::BytewiseComparator(), 0, true};
+  std::vector<std::pair<std::string, std::optional<std::string>>> staged_; ///< Nullopt: goes.
   std::unordered_map<SessionNumber, Work> works_;
   bool needs_sync_ = false;
   bool totals_changed_ = false;

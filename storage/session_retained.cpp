@@ -93,7 +93,7 @@ void SessionGroup::queue_retained(const RetainedLoad& load, Work& work,
   stored.bytes = bytes;
   stored.expires_ms = message.expires_ms;
   stored.message = value;
-  batch_.Put(keys::queued(load.session, sequence++), encode_queued(stored));
+  put_queued(keys::queued(load.session, sequence++), encode_queued(stored));
   ++work.stored.queued;
   work.stored.queued_bytes += bytes;
   ++totals_.queued;

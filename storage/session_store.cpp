@@ -6,6 +6,7 @@
 
 #include "engine/base/clock.hpp"
 #include "storage/rocks_options.hpp"
+#include "storage/session_keys.hpp"
 #include "storage/session_start.hpp"
 #include "storage/session_thread.hpp"
 #include "storage/small_database.hpp"
@@ -15,6 +16,18 @@ namespace spate::storage {
 namespace {
 
 constexpr std::size_t kCacheBytes = 16u << 20;
+
+/// The queue of a session: its end is where messages are put in, near it they go out.
+class QueuePrefix final : public rocksdb::SliceTransform {
+public:
+  const char* Name() const override { return "spate.session-queue"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    return {key.data(), session_keys::kSessionBytes + 1};
+  }
+  bool InDomain(const rocksdb::Slice& key) const override {
+    return session_keys::is_queued(view_of(key));
+  }
+};
 
 } // namespace
 
@@ -56,7 +69,8 @@ Result<void> SessionThread::start() {
 Result<void> SessionThread::open_database(bool create) {
   auto opened =
       open_small_database(options_.directory, options_.env, create,
-                          {kSessionStoreFormat, "sessions", encode_session_totals({}), kCacheBytes},
+                          {kSessionStoreFormat, "sessions", encode_session_totals({}), kCacheBytes,
+                           std::make_shared<QueuePrefix>()},
                           [this](const rocksdb::Status& status) { on_background_error(status); });
   if (!opened) {
     return fail(std::move(opened.error()));

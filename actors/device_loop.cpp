@@ -36,13 +36,7 @@ DeviceLoop::DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options)
             options.priorities} {
   loop_.set_hooks(*this);
   loop_.set_left_bytes_max(options.incomplete_bytes_max);
-  loop_.every(TimerWheel<SessionRef>::kSlotMs, [this] {
-    timers_.advance(loop_.now_ms(), [this](SessionRef ref) {
-      if (DeviceSession* session = sessions_.find(ref.slot, ref.generation)) {
-        session->on_timer();
-      }
-    });
-  });
+  loop_.every(TimerWheel<SessionRef>::kSlotMs, [this] { timers_due_ = true; });
   if (options_.sys_figures) {
     loop_.after(0, [this] { publish_sys(); });
     loop_.every(SysTopics::kPeriodMs, [this] { publish_sys(); });
@@ -92,12 +86,24 @@ net::ConnectionHandler* DeviceLoop::accept(net::Connection& connection) {
   return caf::actor_cast<DeviceSession*>(session);
 }
 
+/// Whoever came in a crowd is late in a crowd: in steps, so that those who work have their turn.
+void DeviceLoop::fire_timers() {
+  timers_due_ = timers_.advance(loop_.now_ms(), kTimersPerIteration, [this](SessionRef ref) {
+    if (DeviceSession* session = sessions_.find(ref.slot, ref.generation)) {
+      session->on_timer();
+    }
+  });
+}
+
 bool DeviceLoop::before_poll() {
+  if (timers_due_) {
+    fire_timers();
+  }
   const bool actors_left = executor_.run_ready();
   writer_.hand_over(); // What sessions shown again by a resume have parsed.
   messages_.hand_over();
   door_.hand_over();
-  return actors_left || receipts_left_;
+  return actors_left || receipts_left_ || timers_due_;
 }
 
 void DeviceLoop::after_poll() {

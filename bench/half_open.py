@@ -7,7 +7,8 @@
 
 A steady load runs on schedule. Beside it spate-bench-clients keeps so many connections half open: without a byte, or with
 half a CONNECT (every second one). The node closes each at its deadline, 5 s after it was accepted, and it is opened again at
-once, so accepting and closing are in the figures too. Each repetition measures both on a fresh node, in reversed order every second time;
+once, so accepting and closing are in the figures too. A flood comes from other machines: here its sender runs at the
+lowest priority, so that it takes no CPU from the load's. Each repetition measures both on a fresh node, in reversed order every second time;
 ratios are taken within a repetition. One process has so many descriptors; what does not fit beside the load is left out,
 and said. A run counts only if every message was acknowledged and stored, and no connection of the load was lost.
 """
@@ -29,7 +30,7 @@ class HalfOpen:
 
     def __init__(self, args, node: StoreNode, count: int):
         program = pathlib.Path(args.build) / "bin/spate-bench-clients"
-        self.process = subprocess.Popen([program, "--port", str(node.port), "--count", str(count), "half-open"],
+        self.process = subprocess.Popen(["nice", "-n", "19", program, "--port", str(node.port), "--count", str(count), "half-open"],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline().strip() != "ready":
             self.process.kill()

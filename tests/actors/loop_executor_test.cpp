@@ -252,13 +252,13 @@ TEST_SUITE("actors.timer_wheel") {
     wheel.arm(12'500, 1);
     wheel.arm(5'000, 2); // Already past: the next slot.
     wheel.arm(10'000'000, 3);
-    wheel.advance(10'999, note);
+    wheel.advance(10'999, 100, note);
     CHECK(fired.empty());
-    wheel.advance(12'499, note);
+    wheel.advance(12'499, 100, note);
     CHECK(fired == std::vector<int>{2});
-    wheel.advance(13'000, note);
+    wheel.advance(13'000, 100, note);
     CHECK(fired == std::vector<int>{2, 1});
-    wheel.advance(10'000 + 1024 * 1000, note);
+    wheel.advance(10'000 + 1024 * 1000, 100, note);
     CHECK(fired ==
           std::vector<int>{2, 1, 3}); // Early, at the wheel's end: armed again by its owner.
   }

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "actors/will.hpp"
+#include "actors/own_messages.hpp"
 #include "engine/base/thread.hpp"
 
 namespace spate::actors {
@@ -36,13 +36,7 @@ DeviceLoop::DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options)
             options.priorities} {
   loop_.set_hooks(*this);
   loop_.set_left_bytes_max(options.incomplete_bytes_max);
-  loop_.every(TimerWheel<SessionRef>::kSlotMs, [this] {
-    timers_.advance(loop_.now_ms(), [this](SessionRef ref) {
-      if (DeviceSession* session = sessions_.find(ref.slot, ref.generation)) {
-        session->on_timer();
-      }
-    });
-  });
+  loop_.every(TimerWheel<SessionRef>::kSlotMs, [this] { timers_due_ = true; });
   if (options_.sys_figures) {
     loop_.after(0, [this] { publish_sys(); });
     loop_.every(SysTopics::kPeriodMs, [this] { publish_sys(); });
@@ -51,7 +45,7 @@ DeviceLoop::DeviceLoop(DeviceLoopServices services, DeviceLoopOptions options)
 
 void DeviceLoop::publish_sys() {
   for (const model::SharedMessage& each : *services_.sys.update(options_.sys_figures())) {
-    publish_will(messages_, door_, {each, 0, 0}, loop_.wall_now_ms());
+    publish_own(messages_, door_, *each);
   }
 }
 
@@ -79,6 +73,7 @@ void DeviceLoop::start(std::uint32_t number) {
     while (
         executor_.run_ready()) { // The last words of actors whose connections the stop has closed.
     }
+    door_.hand_over();
   });
 }
 
@@ -91,16 +86,30 @@ net::ConnectionHandler* DeviceLoop::accept(net::Connection& connection) {
   return caf::actor_cast<DeviceSession*>(session);
 }
 
+/// Whoever came in a crowd is late in a crowd: in steps, so that those who work have their turn.
+void DeviceLoop::fire_timers() {
+  timers_due_ = timers_.advance(loop_.now_ms(), kTimersPerIteration, [this](SessionRef ref) {
+    if (DeviceSession* session = sessions_.find(ref.slot, ref.generation)) {
+      session->on_timer();
+    }
+  });
+}
+
 bool DeviceLoop::before_poll() {
+  if (timers_due_) {
+    fire_timers();
+  }
   const bool actors_left = executor_.run_ready();
   writer_.hand_over(); // What sessions shown again by a resume have parsed.
   messages_.hand_over();
-  return actors_left || receipts_left_;
+  door_.hand_over();
+  return actors_left || receipts_left_ || timers_due_;
 }
 
 void DeviceLoop::after_poll() {
   writer_.hand_over();
   messages_.hand_over();
+  door_.hand_over();
   receipts_left_ = deliver_receipts();
   throttle();
   if (drained_ && writer_.drained()) {
@@ -179,8 +188,8 @@ void DeviceLoop::on_queued(std::uint32_t slot, std::uint32_t generation,
   }
 }
 
-void DeviceLoop::on_will(const model::SharedMessage& will) {
-  publish_will(messages_, door_, {will, 0, 0}, loop_.wall_now_ms());
+void DeviceLoop::on_will(const model::ApplicationMessage& will, const Matches& connected) {
+  pass_will(messages_, will, connected);
 }
 
 void DeviceLoop::drain(std::function<void()> drained) {

@@ -87,12 +87,13 @@ private:
                        std::uint64_t argument, storage::SessionReceipt& receipt) override;
   void on_queued(std::uint32_t slot, std::uint32_t generation,
                  storage::QueuedMessage& queued) override;
-  void on_will(const model::SharedMessage& will) override;
+  void on_will(const model::ApplicationMessage& will, const Matches& connected) override;
 
   net::ConnectionHandler* accept(net::Connection& connection);
   bool deliver_receipts();
   void throttle();
   void publish_sys();
+  void fire_timers();
 
   /// Receipts passed on in one iteration: their PUBACKs go out before the next sweep over the
   /// sockets.
@@ -102,6 +103,7 @@ private:
   static constexpr std::size_t kHotBytesMax = 1u << 20;
   /// Between so many of them, what is urgent has its turn.
   static constexpr std::size_t kReceiptsPerStep = 512;
+  static constexpr std::size_t kTimersPerIteration = 32;
 
   DeviceLoopServices services_;
   const DeviceLoopOptions options_;
@@ -120,6 +122,7 @@ private:
   bool draining_ = false;
   bool stopping_ = false;
   bool receipts_left_ = false;
+  bool timers_due_ = false;
   std::thread thread_;
 };
 

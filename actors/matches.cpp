@@ -6,23 +6,26 @@ namespace spate::actors {
 
 namespace {
 
+Taker taker_of(const routing::Subscription& each) {
+  Taker taker;
+  taker.subscriber = each.subscriber;
+  taker.qos = each.options.qos;
+  taker.retain_as_published = each.options.retain_as_published;
+  if (each.options.id != 0) {
+    taker.subscription_ids.push_back(each.options.id);
+  }
+  return taker;
+}
+
 struct Collector final : routing::Visitor {
   Collector(std::vector<Taker>& to, std::vector<routing::Ref<const routing::ShareGroup>>& groups_to,
             const routing::Subscriber* own)
       : takers(to), groups(groups_to), publisher(own) {}
 
   void on_match(const routing::Subscription& each) override {
-    if (each.options.no_local && each.subscriber.get() == publisher) {
-      return;
+    if (!each.options.no_local || each.subscriber.get() != publisher) {
+      takers.push_back(taker_of(each));
     }
-    Taker taker;
-    taker.subscriber = each.subscriber;
-    taker.qos = each.options.qos;
-    taker.retain_as_published = each.options.retain_as_published;
-    if (each.options.id != 0) {
-      taker.subscription_ids.push_back(each.options.id);
-    }
-    takers.push_back(std::move(taker));
   }
   void on_match(const routing::ShareGroup& group) override { groups.emplace_back(&group); }
 
@@ -62,6 +65,25 @@ void Matches::find(const routing::Snapshot& snapshot, std::string_view topic,
     }
   }
   takers_.resize(kept + 1);
+}
+
+const routing::Subscription& member_of(const routing::ShareGroup& group, std::size_t turn) {
+  const std::size_t size = group.members.size();
+  const std::size_t first = turn % size;
+  for (std::size_t i = 0; i < size; ++i) {
+    const routing::Subscription& each = *group.members[(first + i) % size];
+    if (each.subscriber->place() != 0) {
+      return each;
+    }
+  }
+  return *group.members[first];
+}
+
+void Matches::choose(std::size_t turn) {
+  for (const auto& group : groups_) {
+    takers_.push_back(taker_of(member_of(*group, turn)));
+  }
+  groups_.clear();
 }
 
 } // namespace spate::actors

@@ -1,6 +1,7 @@
 // Spate - who takes the messages of one topic, each session once.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,11 @@ struct Taker {
   bool retain_as_published = false;
 };
 
+/// The member whose turn it is, or rather the next one that is connected (MQTT5-4.8.2-5 leaves that
+/// to us).
+[[nodiscard]] const routing::Subscription& member_of(const routing::ShareGroup& group,
+                                                     std::size_t turn);
+
 /// Kept by who publishes to the topic again and again; good as long as the index is the same.
 class Matches {
 public:
@@ -32,6 +38,14 @@ public:
     return groups_;
   }
   [[nodiscard]] bool empty() const noexcept { return takers_.empty() && groups_.empty(); }
+
+  /// Makes a taker of one member of each group; `turn` as for member_of().
+  void choose(std::size_t turn);
+  /// Leaves out the takers for which `taken_out` is true.
+  template <class TakenOut>
+  void take_out(TakenOut&& taken_out) {
+    std::erase_if(takers_, taken_out);
+  }
 
 private:
   std::vector<Taker> takers_; ///< By session number.

@@ -74,7 +74,7 @@ void MessageRouter::pass(Passing& passing, const Matches& matches,
          taker.subscription_ids, kept);
   }
   for (const auto& group : matches.groups()) {
-    const routing::Subscription& member = choose(*group);
+    const routing::Subscription& member = member_of(*group, turn_++);
     std::vector<std::uint32_t> ids;
     if (member.options.id != 0) {
       ids.push_back(member.options.id);
@@ -88,19 +88,6 @@ void MessageRouter::pass(Passing& passing, const Matches& matches,
     }
   }
   counters_.passed.add(matches.empty() ? 0 : 1);
-}
-
-/// In turn, and rather to one that is connected (MQTT5-4.8.2-5 leaves that to us).
-const routing::Subscription& MessageRouter::choose(const routing::ShareGroup& group) {
-  const std::size_t size = group.members.size();
-  const std::size_t first = turn_++ % size;
-  for (std::size_t i = 0; i < size; ++i) {
-    const routing::Subscription& each = *group.members[(first + i) % size];
-    if (each.subscriber->place() != 0) {
-      return each;
-    }
-  }
-  return *group.members[first];
 }
 
 void MessageRouter::send(Passing& passing, const routing::Subscriber& to, std::uint8_t qos,

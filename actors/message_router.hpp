@@ -150,7 +150,6 @@ private:
   void send(Passing& passing, const routing::Subscriber& to, std::uint8_t qos, bool retain,
             const std::vector<std::uint32_t>& ids, std::vector<storage::SessionTarget>& kept);
   void take(const Parcel& parcel);
-  const routing::Subscription& choose(const routing::ShareGroup& group);
 
   MessageHub& hub_;
   net::Loop& loop_;

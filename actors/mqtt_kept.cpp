@@ -3,6 +3,7 @@
 #include "actors/mqtt_kept.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "actors/mqtt_deliveries.hpp"
@@ -13,6 +14,14 @@ namespace spate::actors {
 using storage::SessionStatus;
 using wire::Reason;
 using wire::Version;
+
+namespace {
+
+Reason reason_of_failure(SessionStatus status) noexcept {
+  return status == SessionStatus::busy ? Reason::server_busy : Reason::server_unavailable;
+}
+
+} // namespace
 
 /// The client id is ours alone: whoever held it has said what there was to say.
 void MqttSession::on_claimed() {
@@ -35,9 +44,7 @@ void MqttSession::on_claimed() {
   }
   asked.page_messages = kPageMessages;
   asked.page_bytes = kPageBytes;
-  if (!door.submit(slot_, generation_, StoreTask::opening, opening_->expiry_s, std::move(asked))) {
-    refuse(Reason::server_busy, "too many sessions are being opened");
-  }
+  door.submit(slot_, generation_, StoreTask::opening, opening_->expiry_s, std::move(asked));
 }
 
 void MqttSession::on_opened(storage::SessionReceipt& receipt, std::uint32_t expiry_s) {
@@ -47,7 +54,7 @@ void MqttSession::on_opened(storage::SessionReceipt& receipt, std::uint32_t expi
   }
   if (receipt.status != SessionStatus::done) {
     refuse(receipt.status == SessionStatus::full ? Reason::quota_exceeded
-                                                 : Reason::server_unavailable,
+                                                 : reason_of_failure(receipt.status),
            "the session can not be opened: " + receipt.detail);
     return;
   }
@@ -117,6 +124,10 @@ void MqttSession::on_queued(storage::QueuedMessage& queued) {
   if (state_ != State::connected || !kept_ || kept_->behind) {
     return; // The next page brings it.
   }
+  if (held_) {
+    kept_->behind = true; // Retained messages stand before it.
+    return;
+  }
   Outbox& outbox = deliveries_->outbox;
   if (outbox.waiting() >= kAheadMessagesMax || outbox.waiting_bytes() >= kAheadBytesMax) {
     kept_->behind = true;
@@ -130,7 +141,7 @@ void MqttSession::on_queued(storage::QueuedMessage& queued) {
 
 /// Asks for more of the queue once what we have of it is sent.
 void MqttSession::page_if_behind() {
-  if (!kept_ || !kept_->behind || kept_->paging || deliveries_->outbox.waiting() != 0 ||
+  if (!kept_ || !kept_->behind || kept_->paging || deliveries_->outbox.waiting() != 0 || held_ ||
       state_ != State::connected) {
     return;
   }
@@ -139,26 +150,26 @@ void MqttSession::page_if_behind() {
   load.after = deliveries_->outbox.last_sequence();
   load.messages_max = kPageMessages;
   load.bytes_max = kPageBytes;
-  kept_->paging = context_.door.submit(slot_, generation_, StoreTask::page, 0, std::move(load));
+  kept_->paging = true;
+  context_.door.submit(slot_, generation_, StoreTask::page, 0, std::move(load));
 }
 
 void MqttSession::on_page(storage::SessionReceipt& receipt) {
   kept_->paging = false;
   if (receipt.status != SessionStatus::done) {
-    refuse(Reason::server_unavailable, "the session's queue can not be read");
+    refuse(reason_of_failure(receipt.status), "the session's queue can not be read");
     return;
   }
   push_page(receipt.page);
-  kept_->behind = receipt.more;
+  kept_->behind = receipt.more || held_;
   send_waiting_messages();
 }
 
 /// The client has it, or will not have it.
 void MqttSession::settle_queued(std::uint64_t sequence, bool received) {
   if (kept_) {
-    static_cast<void>(context_.door.submit(
-        slot_, generation_, received ? StoreTask::receiving : StoreTask::none, sequence,
-        storage::SessionSettling{kept_->number, sequence, received}));
+    context_.door.submit(slot_, generation_, received ? StoreTask::receiving : StoreTask::none,
+                         sequence, storage::SessionSettling{kept_->number, sequence, received});
   }
 }
 
@@ -195,16 +206,9 @@ void MqttSession::on_store_answer(StoreTask task, std::uint64_t argument,
       send_pubrel(packet_id_of(argument), Reason::success);
     }
     break;
-  case StoreTask::subscribing: {
-    const wire::SubscribeAck answer = std::move(asked_->subacks.front());
-    asked_->subacks.pop_front();
-    if (!done) {
-      refuse(Reason::server_unavailable, "the subscriptions can not be written");
-    } else {
-      answer_subscription(answer);
-    }
+  case StoreTask::subscribing:
+    on_changed(receipt);
     break;
-  }
   case StoreTask::page:
     on_page(receipt);
     break;
@@ -216,20 +220,95 @@ void MqttSession::on_store_answer(StoreTask task, std::uint64_t argument,
   }
 }
 
-/// Retained messages for a subscription that was just made (MQTT-3.3.1-6, MQTT5-3.3.1-9 to 11).
-void MqttSession::want_retained(std::string filter, std::uint32_t id, std::uint8_t qos,
-                                std::string after) {
-  storage::RetainedLoad load;
-  load.filter = filter;
-  load.after = std::move(after);
-  if (context_.door.submit(slot_, generation_, StoreTask::retained, 0, std::move(load))) {
-    if (!asked_) {
-      asked_ = std::make_unique<Asked>();
-    }
-    asked_->wanted.push_back({std::move(filter), id, qos});
-    held_ = true;
-    port_.pause_reading(true);
+MqttSession::Asked& MqttSession::asked() {
+  if (!asked_) {
+    asked_ = std::make_unique<Asked>();
   }
+  return *asked_;
+}
+
+/// Subscriptions of a kept session change once that is written.
+void MqttSession::ask_to_change(storage::SessionSubscribing subscribing,
+                                const wire::SubscribeAck& answer,
+                                std::vector<WantedRetained> wanted) {
+  subscribing.session = kept_->number;
+  // What is published to the new filters from then on stands in the queue behind these.
+  subscribing.set_aside =
+      static_cast<std::uint32_t>(wanted.size() * context_.limits.queue_messages_max);
+  if (!wanted.empty()) {
+    hold_back();
+  }
+  asked().changes.push_back({answer, subscribing.added, subscribing.removed, std::move(wanted)});
+  context_.door.submit(slot_, generation_, StoreTask::subscribing, 0, std::move(subscribing));
+}
+
+void MqttSession::on_changed(storage::SessionReceipt& receipt) {
+  const wire::SubscribeAck answer = std::move(asked_->changes.front().answer);
+  std::vector<WantedRetained> wanted = std::move(asked_->changes.front().wanted);
+  apply_first_change();
+  if (receipt.status != SessionStatus::done) {
+    refuse(reason_of_failure(receipt.status), "the subscriptions can not be written");
+    return;
+  }
+  answer_subscription(answer);
+  std::uint64_t sequence = receipt.sequence;
+  for (WantedRetained& each : wanted) {
+    each.sequence = sequence;
+    each.sequence_end = sequence += context_.limits.queue_messages_max;
+  }
+  if (!wanted.empty()) {
+    want_retained(std::move(wanted));
+  }
+}
+
+void MqttSession::apply_first_change() {
+  const Asked::Change change = std::move(asked_->changes.front());
+  asked_->changes.pop_front();
+  std::vector<routing::Change> changes;
+  for (const storage::SessionSubscription& each : change.added) {
+    changes.push_back(change_of(each, deliveries_->subscriber));
+  }
+  for (const std::string& filter : change.removed) {
+    changes.push_back(change_of(filter));
+    changes.back().subscriber = deliveries_->subscriber;
+    changes.back().remove = true;
+  }
+  context_.messages.hub().index().apply(changes);
+}
+
+/// Until the retained messages are on their way, newer ones wait and the client is not read.
+void MqttSession::hold_back() {
+  held_ = true;
+  port_.pause_reading(true);
+}
+
+/// Retained messages for subscriptions that were just made (MQTT-3.3.1-6, MQTT5-3.3.1-9 to 11).
+void MqttSession::want_retained(std::vector<WantedRetained> wanted) {
+  if (!context_.door.is_open() || !context_.door.store().has_retained()) {
+    if (held_) {
+      release_held();
+    }
+    return;
+  }
+  hold_back();
+  asked().wanted.assign(std::make_move_iterator(wanted.begin()),
+                        std::make_move_iterator(wanted.end()));
+  load_retained();
+}
+
+void MqttSession::load_retained() {
+  const WantedRetained& wanted = asked_->wanted.front();
+  storage::RetainedLoad load;
+  load.filter = wanted.filter;
+  load.after = wanted.after;
+  if (kept_) {
+    load.session = kept_->number;
+    load.qos = wanted.qos;
+    load.subscription_id = wanted.id;
+    load.sequence = wanted.sequence;
+    load.sequence_end = wanted.sequence_end;
+  }
+  context_.door.submit(slot_, generation_, StoreTask::retained, 0, std::move(load));
 }
 
 /// False: nothing is to come before it.
@@ -251,34 +330,43 @@ bool MqttSession::hold(Passing& passing, const Copy& copy) {
 /// All retained messages are on their way.
 void MqttSession::release_held() {
   held_ = false;
-  const auto held = std::exchange(asked_->held, {});
-  asked_->held_bytes = 0;
-  for (const Asked::Held& each : held) {
-    const model::ApplicationMessage& message = *each.message;
-    Passing passing(message.topic, message.payload, message.properties, message.qos, message.retain,
-                    message.expires_ms);
-    on_copy(passing, each.copy);
+  if (asked_) {
+    const auto held = std::exchange(asked_->held, {});
+    asked_->held_bytes = 0;
+    for (const Asked::Held& each : held) {
+      const model::ApplicationMessage& message = *each.message;
+      Passing passing(message.topic, message.payload, message.properties, message.qos,
+                      message.retain, message.expires_ms);
+      on_copy(passing, each.copy);
+    }
   }
+  page_if_behind();
   if (!paused_) {
     port_.pause_reading(false);
   }
 }
 
 void MqttSession::on_retained(storage::SessionReceipt& receipt) {
-  Asked::Wanted wanted = std::move(asked_->wanted.front());
-  asked_->wanted.pop_front();
   if (receipt.status != SessionStatus::done) {
-    refuse(Reason::server_unavailable, "the retained messages can not be read");
+    refuse(reason_of_failure(receipt.status), "the retained messages can not be read");
     return;
   }
+  WantedRetained& wanted = asked_->wanted.front();
   for (const storage::QueuedMessage& each : receipt.page) {
     deliver_retained(*each.message, wanted.id, std::min(wanted.qos, each.message->qos));
   }
-  if (receipt.more && state_ == State::connected) {
-    want_retained(std::move(wanted.filter), wanted.id, wanted.qos, std::move(receipt.after));
+  if (kept_ && receipt.sequence != wanted.sequence) {
+    kept_->behind = true;
   }
-  if (asked_->wanted.empty() && state_ == State::connected) {
+  wanted.after = std::move(receipt.after);
+  wanted.sequence = receipt.sequence;
+  if (!receipt.more) {
+    asked_->wanted.pop_front();
+  }
+  if (asked_->wanted.empty()) {
     release_held();
+  } else {
+    load_retained();
   }
 }
 
@@ -291,17 +379,6 @@ void MqttSession::deliver_retained(const model::ApplicationMessage& message, std
   copy.retain = true;
   if (id != 0) {
     copy.subscription_ids.push_back(id);
-  }
-  if (kept_ && qos != 0) {
-    // Through its queue, as all that it must get. It is not to be retained once more.
-    auto queued = std::make_shared<model::ApplicationMessage>(message);
-    queued->retain = false;
-    storage::SessionPublishing publishing;
-    publishing.message = std::move(queued);
-    publishing.targets.push_back({kept_->number, qos, true, std::move(copy.subscription_ids)});
-    static_cast<void>(
-        context_.door.submit(slot_, generation_, StoreTask::none, 0, std::move(publishing)));
-    return;
   }
   Passing passing(message.topic, message.payload, message.properties, message.qos, true,
                   message.expires_ms);
@@ -321,8 +398,7 @@ void MqttSession::leave_store() {
   if (deliveries_) {
     closing.sent_through = deliveries_->outbox.sent_through();
   }
-  static_cast<void>(
-      context_.door.submit(slot_, generation_, StoreTask::none, 0, std::move(closing)));
+  context_.door.submit(slot_, generation_, StoreTask::none, 0, std::move(closing));
 }
 
 } // namespace spate::actors

@@ -40,21 +40,33 @@ struct MqttSession::Kept {
   bool left = false;    ///< The store was told that the connection is gone.
 };
 
+/// A subscription whose retained messages are to be given, one page after the other.
+struct MqttSession::WantedRetained {
+  std::string filter;
+  std::uint32_t id = 0;
+  std::uint8_t qos = 0;
+  std::string after = {}; ///< As RetainedLoad has it: so the next two.
+  std::uint64_t sequence = 0;
+  std::uint64_t sequence_end = 0;
+};
+
 /// Answers that wait for the store, each in the order in which it was asked.
 struct MqttSession::Asked {
-  /// A subscription whose retained messages were asked for.
-  struct Wanted {
-    std::string filter;
-    std::uint32_t id = 0;
-    std::uint8_t qos = 0;
+  /// Subscriptions of a kept session that change once the store has written that: so what is queued
+  /// for them stands behind what was set aside for retained messages.
+  struct Change {
+    wire::SubscribeAck answer;
+    std::vector<storage::SessionSubscription> added;
+    std::vector<std::string> removed;
+    std::vector<WantedRetained> wanted;
   };
   /// A message that came meanwhile: newer than any retained one, so it goes behind them.
   struct Held {
     model::SharedMessage message;
     Copy copy;
   };
-  std::deque<wire::SubscribeAck> subacks;
-  std::deque<Wanted> wanted;
+  std::deque<Change> changes;
+  std::deque<WantedRetained> wanted; ///< A page of the first one is on its way.
   std::vector<Held> held;
   std::size_t held_bytes = 0;
 };

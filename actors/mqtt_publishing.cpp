@@ -188,9 +188,7 @@ void MqttSession::ingest(const wire::Publish& publish) {
   if (sequence != kNoSequence) {
     InFlight::Entry& entry = publishing_->in_flight.at(sequence);
     entry.waits = static_cast<std::uint8_t>((telemetry ? 1 : 0) + (passed.asked ? 1 : 0));
-    if (passed.asked && !passed.submitted) {
-      settle_failed(sequence, true);
-    } else if (entry.waits == 0) {
+    if (entry.waits == 0) {
       entry.waits = 1;
       settle(sequence, RejectReason::none);
     }
@@ -278,9 +276,9 @@ MqttSession::Passed MqttSession::pass(const wire::Publish& publish, std::uint32_
     publishing.packet_id = publish.packet_id;
   }
   passed.asked = true;
-  passed.submitted = context_.door.submit(
-      slot_, generation_, sequence != kNoSequence ? StoreTask::publishing : StoreTask::none,
-      sequence, std::move(publishing));
+  context_.door.submit(slot_, generation_,
+                       sequence != kNoSequence ? StoreTask::publishing : StoreTask::none, sequence,
+                       std::move(publishing));
   return passed;
 }
 
@@ -434,10 +432,8 @@ void MqttSession::on_pubrel(const wire::Frame& frame) {
   }
   const bool known = publishing_ && publishing_->awaiting_pubrel.erase(packet->packet_id);
   if (known && kept_) {
-    if (!context_.door.submit(slot_, generation_, StoreTask::releasing, packet->packet_id,
-                              storage::SessionReleasing{kept_->number, packet->packet_id})) {
-      refuse(Reason::server_busy, "the store of sessions takes no more");
-    }
+    context_.door.submit(slot_, generation_, StoreTask::releasing, packet->packet_id,
+                         storage::SessionReleasing{kept_->number, packet->packet_id});
     return; // PUBCOMP once that is durable: the id may then stand for another message.
   }
   send_pubcomp(packet->packet_id, known ? Reason::success : Reason::packet_identifier_not_found);

@@ -8,7 +8,7 @@
 #include "actors/mqtt_deliveries.hpp"
 #include "actors/mqtt_kept.hpp"
 #include "actors/mqtt_publishing.hpp"
-#include "actors/will.hpp"
+#include "actors/own_messages.hpp"
 
 namespace spate::actors {
 
@@ -183,12 +183,26 @@ void MqttSession::say_goodbye(const wire::Disconnect& packet) {
   leave();
 }
 
-/// Nothing is taken from the client any more, and nobody counts on it.
 void MqttSession::leave() {
-  state_ = State::closing;
-  leave_commands();
-  leave_store();
+  part();
   port_.close();
+}
+
+/// Nothing is taken from the client any more, and nobody counts on it. Its will goes out now, not
+/// after the time that its socket is given to take our last words.
+void MqttSession::part() {
+  const bool was_welcomed = std::exchange(state_, State::closing) == State::connected;
+  leave_commands();
+  while (asked_ && !asked_->changes.empty()) {
+    apply_first_change(); // The store may have it; it is told next that we are gone.
+  }
+  leave_store();
+  leave_index();
+  const auto will = std::move(will_);
+  if (will && was_welcomed) {
+    // The session ends with its connection: no Will Delay is left to wait for (MQTT5-3.1.3-9).
+    publish_own(context_.messages, context_.door, message_of(*will, context_.loop.wall_now_ms()));
+  }
 }
 
 void MqttSession::on_connect(const wire::Frame& frame) {
@@ -329,17 +343,10 @@ void MqttSession::refuse(Reason reason, std::string_view detail) {
 }
 
 void MqttSession::on_closed() {
-  const bool was_welcomed = state_ == State::connected || state_ == State::closing;
   if (kept_ && kept_->counted) {
     context_.counters.kept_connections.sub();
   }
-  state_ = State::closing;
-  leave_store();
-  if (will_ && was_welcomed && !opening_) {
-    // The session ends with its connection: no Will Delay is left to wait for (MQTT5-3.1.3-9).
-    publish_will(context_.messages, context_.door, *will_, context_.loop.wall_now_ms());
-  }
-  leave_index();
+  part(); // Perhaps again: then there is nothing left to do.
   if (publishing_) {
     for (const std::string& device : std::exchange(publishing_->present, {})) {
       context_.presence.leave(device);
@@ -350,7 +357,6 @@ void MqttSession::on_closed() {
       context_.presence.leave(device);
     }
   }
-  leave_commands();
 }
 
 /// False if it is larger than the client takes.

@@ -183,11 +183,13 @@ private:
   struct Opening;
   struct Kept;
   struct Asked;
+  struct WantedRetained;
 
   bool on_frame(const wire::Frame& frame);
   void on_connect(const wire::Frame& frame);
   void say_goodbye(const wire::Disconnect& packet);
   void leave();
+  void part();
   void welcome(bool session_present);
   bool on_publish(const wire::Frame& frame);
   void on_pubrel(const wire::Frame& frame);
@@ -207,9 +209,8 @@ private:
   void acknowledge(const InFlight::Entry& entry);
 
   struct Passed {
-    bool taken = false;     ///< Somebody gets it, or it is retained.
-    bool asked = false;     ///< The store of sessions is to write it,
-    bool submitted = false; ///< and will answer.
+    bool taken = false; ///< Somebody gets it, or it is retained.
+    bool asked = false; ///< The store of sessions is to write it, and will answer.
   };
   Passed pass(const wire::Publish& publish, std::uint32_t sequence);
   void settle_failed(std::uint32_t sequence, bool full);
@@ -223,9 +224,14 @@ private:
   void page_if_behind();
   void on_page(storage::SessionReceipt& receipt);
   void settle_queued(std::uint64_t sequence, bool received);
-  void give_retained(const std::vector<const wire::Subscription*>& subscriptions,
-                     const std::vector<routing::Change>& changes, const std::vector<bool>& existed);
-  void want_retained(std::string filter, std::uint32_t id, std::uint8_t qos, std::string after);
+  void ask_to_change(storage::SessionSubscribing subscribing, const wire::SubscribeAck& answer,
+                     std::vector<WantedRetained> wanted);
+  void on_changed(storage::SessionReceipt& receipt);
+  void apply_first_change();
+  Asked& asked();
+  void hold_back();
+  void want_retained(std::vector<WantedRetained> wanted);
+  void load_retained();
   void on_retained(storage::SessionReceipt& receipt);
   bool hold(Passing& passing, const Copy& copy);
   void release_held();
@@ -237,9 +243,6 @@ private:
   [[nodiscard]] const routing::Subscriber* subscriber() const noexcept;
   [[nodiscard]] std::uint64_t place() const noexcept;
   bool forget_filter(std::string_view filter);
-  void change_subscriptions(const std::vector<routing::Change>& changes,
-                            storage::SessionSubscribing kept, const wire::SubscribeAck& answer,
-                            std::vector<bool>& existed);
   void answer_subscription(const wire::SubscribeAck& answer);
   void leave_index();
   void take_copy(Passing& passing, const Copy& copy);

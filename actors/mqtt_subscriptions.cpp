@@ -48,53 +48,53 @@ void MqttSession::on_subscribe(const wire::Frame& frame) {
   wire::SubscribeAck answer;
   answer.packet_id = packet->packet_id;
   std::vector<routing::Change> changes;
-  std::vector<const wire::Subscription*> taken;
   storage::SessionSubscribing kept;
-  for (const wire::Subscription& wanted : packet->subscriptions) {
-    const auto at = std::lower_bound(state.filters.begin(), state.filters.end(), wanted.filter);
-    const bool known = at != state.filters.end() && *at == wanted.filter;
+  std::vector<WantedRetained> wanted;
+  std::vector<model::SharedMessage> sys; ///< Values of `$SYS`, all of QoS 0.
+  for (const wire::Subscription& each : packet->subscriptions) {
+    const auto at = std::lower_bound(state.filters.begin(), state.filters.end(), each.filter);
+    const bool known = at != state.filters.end() && *at == each.filter;
     if ((!known && state.filters.size() >= context_.limits.subscriptions_max) ||
-        !note_subscription(wanted.filter, wanted.qos, id)) {
+        !note_subscription(each.filter, each.qos, id)) {
       answer.reasons.push_back(Reason::quota_exceeded);
       continue;
     }
     if (!known) {
-      state.filters.emplace(at, wanted.filter);
+      state.filters.emplace(at, each.filter);
     }
-    routing::Change& change = changes.emplace_back(change_of(wanted.filter));
+    answer.reasons.push_back(static_cast<Reason>(each.qos)); // Granted QoS 0, 1 or 2.
+    routing::Change& change = changes.emplace_back(change_of(each.filter));
     change.subscriber = state.subscriber;
-    change.options = {id, wanted.qos, wanted.no_local, wanted.retain_as_published};
+    change.options = {id, each.qos, each.no_local, each.retain_as_published};
     if (kept_) {
-      kept.added.push_back({std::string(wanted.filter), id, wanted.qos, wanted.no_local,
-                            wanted.retain_as_published});
+      kept.added.push_back(
+          {std::string(each.filter), id, each.qos, each.no_local, each.retain_as_published});
     }
-    taken.push_back(&wanted);
-    answer.reasons.push_back(static_cast<Reason>(wanted.qos)); // Granted QoS 0, 1 or 2.
-  }
-  std::vector<bool> existed;
-  change_subscriptions(changes, std::move(kept), answer, existed);
-  give_retained(taken, changes, existed);
-}
-
-/// Retained messages for subscriptions that were just made, and the values of `$SYS`.
-void MqttSession::give_retained(const std::vector<const wire::Subscription*>& subscriptions,
-                                const std::vector<routing::Change>& changes,
-                                const std::vector<bool>& existed) {
-  const bool has_retained = context_.door.is_open() && context_.door.store().has_retained();
-  for (std::size_t i = 0; i < subscriptions.size(); ++i) {
-    const wire::Subscription& each = *subscriptions[i];
-    const std::uint32_t id = changes[i].options.id;
-    const bool wants = each.retain_handling == 0 || (each.retain_handling == 1 && !existed[i]);
-    if (!wants || !changes[i].share.empty()) { // [MQTT5-3.8.4-4] for shared ones.
+    const bool wants = each.retain_handling == 0 || (each.retain_handling == 1 && !known);
+    if (!wants || !change.share.empty()) { // [MQTT5-3.8.4-4] for shared ones.
       continue;
     }
     if (each.filter.starts_with("$SYS/")) {
       for (const model::SharedMessage& value : context_.sys.matching(each.filter)) {
-        deliver_retained(*value, id, 0);
+        sys.push_back(value);
       }
-    } else if (has_retained) {
-      want_retained(std::string(each.filter), id, each.qos, {});
+    } else {
+      wanted.push_back({std::string(each.filter), id, each.qos});
     }
+  }
+  if (kept_ && !changes.empty()) {
+    ask_to_change(std::move(kept), answer, std::move(wanted));
+  } else {
+    if (!changes.empty()) {
+      context_.messages.hub().index().apply(changes);
+    }
+    answer_subscription(answer);
+    if (!wanted.empty()) {
+      want_retained(std::move(wanted));
+    }
+  }
+  for (const model::SharedMessage& value : sys) {
+    deliver_retained(*value, id, 0);
   }
 }
 
@@ -122,31 +122,14 @@ void MqttSession::on_unsubscribe(const wire::Frame& frame) {
     }
     note_unsubscription(filter);
   }
-  std::vector<bool> existed;
-  change_subscriptions(changes, std::move(kept), answer, existed);
-}
-
-/// Answers at once, or, of a session that is kept, when the change is durable.
-void MqttSession::change_subscriptions(const std::vector<routing::Change>& changes,
-                                       storage::SessionSubscribing kept,
-                                       const wire::SubscribeAck& answer,
-                                       std::vector<bool>& existed) {
+  if (kept_ && !changes.empty()) {
+    ask_to_change(std::move(kept), answer, {});
+    return;
+  }
   if (!changes.empty()) {
-    context_.messages.hub().index().apply(changes, &existed);
+    context_.messages.hub().index().apply(changes);
   }
-  if (!kept_ || changes.empty()) {
-    answer_subscription(answer);
-    return;
-  }
-  kept.session = kept_->number;
-  if (!context_.door.submit(slot_, generation_, StoreTask::subscribing, 0, std::move(kept))) {
-    refuse(Reason::server_busy, "the store of sessions takes no more");
-    return;
-  }
-  if (!asked_) {
-    asked_ = std::make_unique<Asked>();
-  }
-  asked_->subacks.push_back(answer);
+  answer_subscription(answer);
 }
 
 void MqttSession::answer_subscription(const wire::SubscribeAck& answer) {

@@ -2,15 +2,16 @@
 
 #include <iterator>
 #include <memory>
+#include <utility>
 
+#include "actors/own_messages.hpp"
 #include "engine/wire/codec.hpp"
+#include "storage/session_queue.hpp"
 
 namespace spate::actors {
 
 namespace {
 
-/// Subscriptions that go into the index together at the start.
-constexpr std::size_t kRestoredAtOnce = 10'000;
 constexpr unsigned kLoopShift = 56;
 
 } // namespace
@@ -30,33 +31,22 @@ routing::Change change_of(std::string_view filter) {
   return change;
 }
 
-void SessionHub::restore(storage::SessionNumber session,
-                         const storage::SessionSubscription& subscription) {
-  if (restored_filters_.capacity() == 0) {
-    restored_filters_.reserve(kRestoredAtOnce); // The changes borrow them.
-  }
-  restored_filters_.push_back(subscription.filter);
-  routing::Change& change = restored_.emplace_back(change_of(restored_filters_.back()));
-  change.subscriber = subscriber(session);
-  change.options.id = subscription.id;
-  change.options.qos = subscription.qos;
-  change.options.no_local = subscription.no_local;
-  change.options.retain_as_published = subscription.retain_as_published;
-  if (restored_.size() == kRestoredAtOnce) {
-    apply_restored();
-  }
+routing::Change change_of(const storage::SessionSubscription& subscription,
+                          routing::Ref<routing::Subscriber> who) {
+  routing::Change change = change_of(subscription.filter);
+  change.subscriber = std::move(who);
+  change.options = {subscription.id, subscription.qos, subscription.no_local,
+                    subscription.retain_as_published};
+  return change;
 }
 
-void SessionHub::apply_restored() {
-  messages_.index().apply(restored_);
-  restored_.clear();
-  restored_filters_.clear();
-}
-
-void SessionHub::restored() {
-  apply_restored();
-  restored_ = {};
-  restored_filters_ = {};
+void SessionHub::on_restored(Restored restored) {
+  std::vector<routing::Change> changes;
+  changes.reserve(restored.size());
+  for (const auto& [session, subscription] : restored) {
+    changes.push_back(change_of(subscription, subscriber(session)));
+  }
+  messages_.index().apply(changes);
 }
 
 routing::Ref<routing::Subscriber> SessionHub::subscriber(storage::SessionNumber session) {
@@ -110,48 +100,26 @@ void SessionHub::on_queued(std::vector<storage::SessionDelivery> deliveries) {
 }
 
 void SessionHub::begin() {
-  Wills wills;
-  Ended ended;
-  {
-    const std::scoped_lock lock(early_mutex_);
-    begun_ = true;
-    wills = std::move(early_wills_);
-    ended = std::move(early_ended_);
+  if (store_ != nullptr) {
+    store_->begin();
   }
-  pass_on(ended);
-  pass_on(std::move(wills));
 }
 
-void SessionHub::on_wills(Wills wills) {
-  {
-    const std::scoped_lock lock(early_mutex_);
-    if (!begun_) {
-      std::move(wills.begin(), wills.end(), std::back_inserter(early_wills_));
-      return;
+std::vector<storage::SessionPublishing> SessionHub::on_wills(const Wills& wills) {
+  std::vector<storage::SessionPublishing> kept;
+  kept.reserve(wills.size());
+  for (const auto& [session, will] : wills) {
+    auto connected = std::make_shared<Matches>();
+    kept.push_back(split_will(messages_.index(), will, will_turn_++, *connected));
+    if (!connected->empty()) {
+      SessionDoor& door = *doors_[session % doors_.size()];
+      door.loop_.post([&door, will = will, connected] { door.taker_.on_will(*will, *connected); });
     }
   }
-  pass_on(std::move(wills));
+  return kept;
 }
 
 void SessionHub::on_ended(Ended ended) {
-  {
-    const std::scoped_lock lock(early_mutex_);
-    if (!begun_) {
-      std::move(ended.begin(), ended.end(), std::back_inserter(early_ended_));
-      return;
-    }
-  }
-  pass_on(ended);
-}
-
-void SessionHub::pass_on(Wills wills) {
-  for (auto& [session, will] : wills) {
-    SessionDoor& door = *doors_[session % doors_.size()];
-    door.loop_.post([&door, published = std::move(will)] { door.taker_.on_will(published); });
-  }
-}
-
-void SessionHub::pass_on(const Ended& ended) {
   std::vector<routing::Change> changes;
   for (const auto& [session, filters] : ended) {
     const auto who = subscriber(session);
@@ -178,25 +146,54 @@ SessionDoor::SessionDoor(SessionHub& hub, net::Loop& loop, std::uint32_t number,
   hub.doors_[number] = this;
 }
 
-bool SessionDoor::submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
-                         std::uint64_t argument, std::vector<storage::SessionEntry> entries) {
-  const std::uint64_t first = next_ticket_;
-  const std::size_t count = entries.size();
-  if (!hub_.store_->submit(first, std::move(entries))) {
-    return false;
+void SessionDoor::submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
+                         std::uint64_t argument, storage::SessionEntry entry) {
+  const bool at_once = std::holds_alternative<storage::SessionOpening>(entry) ||
+                       std::holds_alternative<storage::SessionClosing>(entry);
+  ++next_ticket_;
+  waiting_.push_back({slot, generation, task, argument});
+  gathered_bytes_ += storage::weight_of(entry);
+  gathered_.push_back(std::move(entry));
+  if (at_once || gathered_.size() >= kGatheredEntriesMax || gathered_bytes_ >= kGatheredBytesMax) {
+    flush();
   }
-  next_ticket_ += count;
-  if (task != StoreTask::none) {
-    waiting_[next_ticket_ - 1] = {slot, generation, task, argument};
-  }
-  return true;
 }
 
-bool SessionDoor::submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
-                         std::uint64_t argument, storage::SessionEntry entry) {
-  std::vector<storage::SessionEntry> entries;
-  entries.push_back(std::move(entry));
-  return submit(slot, generation, task, argument, std::move(entries));
+void SessionDoor::hand_over() {
+  flush();
+  while (!refused_.empty()) {
+    auto refused = std::exchange(refused_, {});
+    take(refused);
+    flush();
+  }
+}
+
+void SessionDoor::flush() {
+  if (gathered_.empty()) {
+    return;
+  }
+  const std::uint64_t first = next_ticket_ - gathered_.size();
+  gathered_bytes_ = 0;
+  auto entries = std::exchange(gathered_, {});
+  if (!hub_.store_->submit(first, std::move(entries))) {
+    flush_singly(first, entries); // Nothing was moved from it.
+  }
+  forget_answered();
+}
+
+/// As much waits as may, but what frees something is taken all the same.
+void SessionDoor::flush_singly(std::uint64_t ticket, std::vector<storage::SessionEntry>& entries) {
+  for (storage::SessionEntry& entry : entries) {
+    std::vector<storage::SessionEntry> one;
+    one.push_back(std::move(entry));
+    if (!hub_.store_->submit(ticket, std::move(one))) {
+      storage::SessionReceipt& receipt = refused_.emplace_back();
+      receipt.ticket = ticket;
+      receipt.status = storage::SessionStatus::busy;
+      receipt.detail = "the store of sessions takes no more now";
+    }
+    ++ticket;
+  }
 }
 
 void SessionDoor::abandon(storage::SessionNumber session, std::uint32_t expiry_s) {
@@ -207,18 +204,28 @@ void SessionDoor::abandon(storage::SessionNumber session, std::uint32_t expiry_s
   closing.session = session;
   closing.expiry_s = expiry_s;
   closing.forget_will = true; // It was never welcomed.
-  static_cast<void>(submit(0, 0, StoreTask::none, 0, std::move(closing)));
+  submit(0, 0, StoreTask::none, 0, std::move(closing));
 }
 
 void SessionDoor::take(std::vector<storage::SessionReceipt>& receipts) {
   for (storage::SessionReceipt& receipt : receipts) {
-    const auto found = waiting_.find(receipt.ticket);
-    if (found != waiting_.end()) {
-      const Waiting waiting = found->second;
-      waiting_.erase(found);
+    const std::uint64_t behind = next_ticket_ - receipt.ticket; // From the newest on.
+    if (behind == 0 || behind > waiting_.size()) {
+      continue;
+    }
+    const Waiting waiting = std::exchange(waiting_[waiting_.size() - behind], {});
+    if (waiting.task != StoreTask::none) {
       taker_.on_store_answer(waiting.slot, waiting.generation, waiting.task, waiting.argument,
                              receipt);
     }
+  }
+  forget_answered();
+}
+
+/// Receipts mostly come in order, and some entries have none.
+void SessionDoor::forget_answered() {
+  while (!waiting_.empty() && waiting_.front().task == StoreTask::none) {
+    waiting_.pop_front();
   }
 }
 

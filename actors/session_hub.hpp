@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -20,6 +21,9 @@ class SessionDoor;
 
 /// Splits a subscription's filter into what the index takes: share name and filter.
 [[nodiscard]] routing::Change change_of(std::string_view filter);
+/// Of this session. Borrows from the subscription.
+[[nodiscard]] routing::Change change_of(const storage::SessionSubscription& subscription,
+                                        routing::Ref<routing::Subscriber> who);
 
 /// Passes what the store says to the loop that asked, or that has the session's connection; keeps
 /// the Subscriber of each kept session. Thread: any.
@@ -27,13 +31,9 @@ class SessionHub final : public storage::SessionListener {
 public:
   explicit SessionHub(MessageHub& messages) : messages_(messages) {}
 
-  /// A subscription that is kept, at the start of the node: for SessionStore::open().
-  void restore(storage::SessionNumber session, const storage::SessionSubscription& subscription);
-  /// All were told.
-  void restored();
   /// Before the loops run, and before begin(). Borrowed, until the loops have ended.
   void open(storage::SessionStore& store) noexcept { store_ = &store; }
-  /// All loops are there: what the store has said so far is passed on.
+  /// All loops are there: wills may come.
   void begin();
   /// No connection can be made any more, and the loops have ended.
   void close() noexcept { store_ = nullptr; }
@@ -41,10 +41,10 @@ public:
   /// Of this session; made if it has none yet.
   [[nodiscard]] routing::Ref<routing::Subscriber> subscriber(storage::SessionNumber session);
 
+  void on_restored(Restored restored) override;
   void on_receipts(std::vector<storage::SessionReceipt> receipts) override;
   void on_queued(std::vector<storage::SessionDelivery> deliveries) override;
-  void
-  on_wills(std::vector<std::pair<storage::SessionNumber, model::SharedMessage>> wills) override;
+  std::vector<storage::SessionPublishing> on_wills(const Wills& wills) override;
   void
   on_ended(std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>> ended) override;
 
@@ -58,22 +58,13 @@ private:
   [[nodiscard]] Part& part_of(storage::SessionNumber session) noexcept {
     return parts_[session % kParts];
   }
-  using Wills = std::vector<std::pair<storage::SessionNumber, model::SharedMessage>>;
   using Ended = std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>>;
-  void apply_restored();
-  void pass_on(Wills wills);
-  void pass_on(const Ended& ended);
 
   MessageHub& messages_;
   storage::SessionStore* store_ = nullptr;
   std::array<Part, kParts> parts_;
   std::vector<SessionDoor*> doors_; ///< By loop; complete before the first starts.
-  std::mutex early_mutex_;
-  bool begun_ = false; ///< Until then these wait: the index and the loops are not complete.
-  Wills early_wills_;
-  Ended early_ended_;
-  std::vector<std::string> restored_filters_;
-  std::vector<routing::Change> restored_;
+  std::size_t will_turn_ = 0;       ///< Of shared subscriptions; the store's thread.
 };
 
 /// What an answer of the store is for.
@@ -95,16 +86,27 @@ public:
                                std::uint64_t argument, storage::SessionReceipt& receipt) = 0;
   virtual void on_queued(std::uint32_t slot, std::uint32_t generation,
                          storage::QueuedMessage& queued) = 0;
-  /// A will whose time has come; of a session without a connection.
-  virtual void on_will(const model::SharedMessage& will) = 0;
+  /// A will whose time has come, and who takes it now; the store sees to kept sessions.
+  virtual void on_will(const model::ApplicationMessage& will, const Matches& connected) = 0;
 
 protected:
   ~StoreAnswerTaker() = default;
 };
 
-/// One loop's way to the store of sessions. Loop thread.
+/// One loop's way to the store of sessions.
+///
+/// Flow:   submit() ... submit() -> hand_over() -> the store's thread -> hub -> take() -> sessions.
+/// Thread: its loop's.
+/// Order:  as submitted. What the order between loops depends on is handed over at once: a closing,
+///         since the client id is another loop's as soon as it was given up, and an opening, so
+///         that whoever comes next sees that there may be a session.
+/// Limits: so much is gathered and handed over early. What the store does not take is answered
+///         `busy`, later and never within submit().
 class SessionDoor {
 public:
+  static constexpr std::size_t kGatheredEntriesMax = 1024;
+  static constexpr std::size_t kGatheredBytesMax = 256u << 10;
+
   /// Before any loop runs. All borrowed; they outlive the loop's run.
   SessionDoor(SessionHub& hub, net::Loop& loop, std::uint32_t number, StoreAnswerTaker& taker);
   SessionDoor(const SessionDoor&) = delete;
@@ -115,13 +117,12 @@ public:
   [[nodiscard]] SessionHub& hub() noexcept { return hub_; }
   [[nodiscard]] storage::SessionStore& store() noexcept { return *hub_.store_; }
 
-  /// Entries that are one step; the answer to the last one comes to on_store_answer(), unless the
-  /// task is `none`. False: so much waits as may, nothing was taken.
-  [[nodiscard]] bool submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
-                            std::uint64_t argument, std::vector<storage::SessionEntry> entries);
-  /// One entry.
-  [[nodiscard]] bool submit(std::uint32_t slot, std::uint32_t generation, StoreTask task,
-                            std::uint64_t argument, storage::SessionEntry entry);
+  /// The answer comes to on_store_answer(), unless the task is `none`.
+  void submit(std::uint32_t slot, std::uint32_t generation, StoreTask task, std::uint64_t argument,
+              storage::SessionEntry entry);
+  /// Gives the store what was gathered, as one step, and tells what it did not take. At the end of
+  /// each iteration.
+  void hand_over();
 
   /// A session was opened for a connection that was gone first: nobody is connected to it.
   void abandon(storage::SessionNumber session, std::uint32_t expiry_s);
@@ -137,15 +138,21 @@ private:
   struct Waiting {
     std::uint32_t slot = 0;
     std::uint32_t generation = 0;
-    StoreTask task = StoreTask::none;
+    StoreTask task = StoreTask::none; ///< None: nobody waits, or it was answered.
     std::uint64_t argument = 0;
   };
+  void flush();
+  void flush_singly(std::uint64_t ticket, std::vector<storage::SessionEntry>& entries);
+  void forget_answered();
 
   SessionHub& hub_;
   net::Loop& loop_;
   StoreAnswerTaker& taker_;
-  std::uint64_t next_ticket_; ///< The loop's number in its highest byte.
-  std::unordered_map<std::uint64_t, Waiting> waiting_;
+  std::uint64_t next_ticket_;                   ///< The loop's number in its highest byte.
+  std::deque<Waiting> waiting_;                 ///< Of the last tickets, in their order.
+  std::vector<storage::SessionEntry> gathered_; ///< Of the last tickets,
+  std::size_t gathered_bytes_ = 0;              ///< and their weight.
+  std::vector<storage::SessionReceipt> refused_;
 };
 
 } // namespace spate::actors

@@ -26,22 +26,31 @@ public:
     slots_[slot % kSlots].push_back(item);
   }
 
-  /// Calls `fire(item)` for all that are due; it may arm again.
+  /// Calls `fire(item)` for those that are due, `items_max` at most; it may arm again. True if some
+  /// are left.
   template <class Fire>
-  void advance(std::uint64_t now_ms, Fire&& fire) {
-    while (next_slot_ * kSlotMs <= now_ms) {
-      firing_.swap(slots_[next_slot_ % kSlots]);
-      ++next_slot_;
-      for (const Item& item : firing_) {
-        fire(item);
+  bool advance(std::uint64_t now_ms, std::size_t items_max, Fire&& fire) {
+    for (;;) {
+      for (; fired_ < firing_.size(); --items_max) {
+        if (items_max == 0) {
+          return true;
+        }
+        fire(firing_[fired_++]);
       }
       firing_.clear();
+      fired_ = 0;
+      if (next_slot_ * kSlotMs > now_ms) {
+        return false;
+      }
+      firing_.swap(slots_[next_slot_ % kSlots]);
+      ++next_slot_;
     }
   }
 
 private:
   std::array<std::vector<Item>, kSlots> slots_;
-  std::vector<Item> firing_;
+  std::vector<Item> firing_; ///< Of the last slot that was reached,
+  std::size_t fired_ = 0;    ///< of which these have had their turn.
   std::uint64_t next_slot_;
 };
 

@@ -203,7 +203,9 @@ class Spate(Server):
     program = "spate"
 
     def command(self):
-        self.http = free_port()
+        self.http = self.port
+        while self.http == self.port:  # Nobody listens there yet, so it may be given again.
+            self.http = free_port()
         return [self.path(self.args), "serve", "--mqtt", f"127.0.0.1:{self.port}", "--http", f"127.0.0.1:{self.http}",
                 "--data-dir", str(self.directory / "data"), "--durability", self.args.durability, *self.options]
 

@@ -30,6 +30,8 @@ class Load:
     window: int
     goal: float | None  # highest ratio of spate to mosquitto
     kept: bool = False  # the subscriber's session, which spate has on disk before it acknowledges
+    devices: int = 0  # whose telemetry the publishers bring in turn, as gateways; 0: all messages have one topic
+    filter: str = "#"
 
 
 LOADS = {
@@ -37,6 +39,9 @@ LOADS = {
     "fan-out": Load("fan-out, QoS 0: one publisher, 1,000 subscribers", 1, 1000, 0, 3_000, 20, 0.30),
     "qos1": Load("QoS 1: 100 publishers, one subscriber on #", 100, 1, 1, 300_000, 2000, 0.60),
     "qos1-kept": Load("QoS 1 to a kept session: 100 publishers, one subscriber on #", 100, 1, 1, 100_000, 900, None, kept=True),
+    "devices": Load("QoS 1, telemetry of 100,000 devices by 100 gateways, one subscriber on devices/+/telemetry", 100, 1, 1, 400_000, 2000,
+                    None, devices=100_000, filter="devices/+/telemetry"),
+    "devices-all": Load("the same with QoS 0, one subscriber on #", 100, 1, 0, 1_000_000, 4000, None, devices=100_000),
     "qos2": Load("QoS 2: 100 publishers, one subscriber on #", 100, 1, 2, 100_000, 2000, 0.60),
 }
 
@@ -47,7 +52,8 @@ def measure(args, server_class, load: Load) -> tuple[float, float]:
     try:
         command = [str(pathlib.Path(args.build) / "bin" / "spate-bench-pubsub"), "--port", str(server.port),
                    "--publishers", str(load.publishers), "--subscribers", str(load.subscribers), "--qos", str(load.qos),
-                   "--messages", str(int(load.messages * args.share)), "--window", str(load.window), *(["--kept"] if load.kept else [])]
+                   "--messages", str(int(load.messages * args.share)), "--window", str(load.window), "--filter", load.filter,
+                   "--devices", str(load.devices), *(["--kept"] if load.kept else [])]
         tool = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             if tool.stdout.readline().strip() != "ready":
@@ -60,6 +66,8 @@ def measure(args, server_class, load: Load) -> tuple[float, float]:
             counts = json.loads(line or "{}")
             if not counts or counts["received"] != counts["due"]:
                 raise Trouble(f"{server.name}: messages did not arrive: {line or 'the tool failed'}")
+            if load.devices and (counts["most"] - counts["fewest"] > 1 or counts["devices"] != load.devices):
+                raise Trouble(f"{server.name}: of some devices more arrived than of others: {line}")
             return used * 1e6 / counts["published"], counts["published"] / counts["seconds"]
         finally:
             tool.kill()

@@ -122,15 +122,11 @@ Result<void> Node::open_sessions() {
   storage::SessionStoreOptions options = config_.sessions;
   options.directory = config_.store.data_dirs.front() + "/sessions";
   options.durability = config_.store.durability;
-  auto sessions = storage::SessionStore::open(
-      std::move(options), session_hub_, [this](storage::SessionNumber session, const auto& each) {
-        session_hub_.restore(session, each);
-      });
+  auto sessions = storage::SessionStore::open(std::move(options), session_hub_);
   if (!sessions) {
     return fail(std::move(sessions.error()));
   }
   sessions_ = std::move(*sessions);
-  session_hub_.restored();
   session_hub_.open(*sessions_);
   return {};
 }

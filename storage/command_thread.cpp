@@ -1,7 +1,6 @@
 #include "storage/command_thread.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -14,17 +13,9 @@ namespace spate::storage {
 
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr std::size_t kWaitingBytesMax = 64u << 20;
-// One group, so that receipts are not delayed and a batch stays small.
-constexpr std::size_t kTurnEntriesMax = 4096;
-constexpr std::size_t kTurnBytesMax = 4u << 20;
 /// Loaded commands that are gathered before the listener is told.
 constexpr std::size_t kReceiptBytesMax = 4u << 20;
-/// The wall clock may be set: it is looked at again after so long.
-constexpr std::int64_t kSleepMsMax = 1000;
-const ReopeningDatabase::Refusal kStopping{false, "the node is stopping"};
 
 /// Its receipt waits for the disk.
 bool is_written(const CommandEntry& entry) noexcept {
@@ -109,7 +100,7 @@ void CommandThread::run() {
       continue;
     }
     if (database_ == nullptr) {
-      refuse(entries, 0, kStopping);
+      refuse(entries, 0, stopping_refusal());
     }
     if (stopping) {
       break;
@@ -118,17 +109,13 @@ void CommandThread::run() {
       static_cast<void>(remove_history());
     }
   }
-  if (database_ != nullptr && options_.durability != Durability::fsync) {
-    // A clean stop keeps everything, whatever was promised.
-    rocksdb::WriteBatch nothing;
-    if (const auto synced = database_->write(nothing, true); !synced.ok()) {
-      log::error("stop-sync-failed", "the last commands may not be on the disk",
-                 {{"reason", describe(synced)}});
-    }
+  if (database_ != nullptr) {
+    sync_last(options_.durability,
+              [this](rocksdb::WriteBatch& batch) { return database_->write(batch, true); });
   }
   close_database();
   queue_.close([this](const WaitingEntries& late) {
-    Receipts receipts = refusals(late, 0, kStopping);
+    Receipts receipts = refusals(late, 0, stopping_refusal());
     if (!receipts.empty()) {
       listener_.on_logged(std::move(receipts));
     }
@@ -136,23 +123,15 @@ void CommandThread::run() {
 }
 
 CommandQueue::Clock::time_point CommandThread::wake_at() const {
-  const auto now = CommandQueue::Clock::now();
-  const std::int64_t wake_ms = std::min(due_.wake_ms(), history_.wake_ms());
   const std::int64_t now_ms = now_ms_();
-  if (history_.due(totals_, now_ms) || wake_ms <= now_ms ||
-      (!kept_.empty() && database_ != nullptr)) {
-    return now;
-  }
-  if (wake_ms == INT64_MAX) {
-    return now + 1h;
-  }
-  return now + std::chrono::milliseconds(std::min(wake_ms - now_ms, kSleepMsMax));
+  const bool at_once = history_.due(totals_, now_ms) || (!kept_.empty() && database_ != nullptr);
+  return wake_time(at_once ? 0 : std::min(due_.wake_ms(), history_.wake_ms()), now_ms);
 }
 
 bool CommandThread::answer(WaitingEntries& entries) {
   for (std::size_t begin = 0; begin < entries.size();) {
     if (entries[begin].late) {
-      refuse(entries, begin, kStopping);
+      refuse(entries, begin, stopping_refusal());
       return true;
     }
     std::size_t end = begin;

@@ -1,5 +1,6 @@
 #include "storage/reopening_database.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/base/log.hpp"
@@ -14,6 +15,8 @@ using namespace std::chrono_literals;
 
 constexpr auto kReopenPauseMin = 200ms;
 constexpr auto kReopenPauseMax = 5s;
+/// The wall clock may be set: it is looked at again after so long.
+constexpr std::int64_t kSleepMsMax = 1000;
 
 } // namespace
 
@@ -37,6 +40,34 @@ Result<void> ReopeningDatabase::open_first() {
     starts_closed_ = true;
   }
   return {};
+}
+
+ReopeningDatabase::Clock::time_point ReopeningDatabase::wake_time(std::int64_t due_ms,
+                                                                  std::int64_t now_ms) {
+  const auto now = Clock::now();
+  if (due_ms <= now_ms) {
+    return now;
+  }
+  return due_ms == INT64_MAX
+             ? now + 1h
+             : now + std::chrono::milliseconds(std::min(due_ms - now_ms, kSleepMsMax));
+}
+
+void ReopeningDatabase::sync_last(
+    Durability promised, const std::function<rocksdb::Status(rocksdb::WriteBatch&)>& write) const {
+  if (promised == Durability::fsync) {
+    return; // Nothing waits for a sync.
+  }
+  rocksdb::WriteBatch nothing;
+  if (const auto synced = write(nothing); !synced.ok()) {
+    log::error("stop-sync-failed", "the last changes of " + name_ + " may not be on the disk",
+               {{"reason", describe(synced)}});
+  }
+}
+
+const ReopeningDatabase::Refusal& ReopeningDatabase::stopping_refusal() {
+  static const Refusal refusal{false, "the node is stopping"};
+  return refusal;
 }
 
 ReopeningDatabase::Refusal ReopeningDatabase::refusal_of(const rocksdb::Status& status) {

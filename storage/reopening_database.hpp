@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -34,6 +36,10 @@ public:
     std::string why;
   };
 
+  // Of what one group takes, so that receipts are not delayed and a batch stays small.
+  static constexpr std::size_t kTurnEntriesMax = 4096;
+  static constexpr std::size_t kTurnBytesMax = 4u << 20;
+
   ReopeningDatabase(const ReopeningDatabase&) = delete;
   ReopeningDatabase& operator=(const ReopeningDatabase&) = delete;
 
@@ -54,7 +60,16 @@ protected:
   Result<void> open_first();
   [[nodiscard]] bool starts_closed() const noexcept { return starts_closed_; }
 
+  /// When the thread is to wake up for what is due at `due_ms` of the wall clock; INT64_MAX:
+  /// nothing.
+  [[nodiscard]] static Clock::time_point wake_time(std::int64_t due_ms, std::int64_t now_ms);
+  /// At a clean stop, which keeps everything, whatever was promised: `write` is given an empty
+  /// batch to write and sync.
+  void sync_last(Durability promised,
+                 const std::function<rocksdb::Status(rocksdb::WriteBatch&)>& write) const;
+
   [[nodiscard]] static Refusal refusal_of(const rocksdb::Status& status);
+  [[nodiscard]] static const Refusal& stopping_refusal();
   /// Says that it failed. The caller refuses what it took, then calls reopen_after_pause().
   void failed(const Refusal& refusal);
   void reopen_after_pause(const Refusal& refusal);

@@ -39,6 +39,14 @@ SessionReceipt SessionGroup::add(std::uint64_t ticket, const SessionEntry& entry
 }
 
 void SessionGroup::finish() {
+  for (const auto& [key, value] : staged_) { // Past the index: nobody reads any more.
+    if (value) {
+      batch().Put(key, *value);
+    } else {
+      batch().Delete(key);
+    }
+  }
+  staged_.clear();
   for (const auto& [number, work] : works_) {
     if (work.there && work.changed) {
       batch_.Put(keys::part(number, keys::kState), encode_session(work.stored));
@@ -190,7 +198,7 @@ void SessionGroup::abandon(const std::string& client_id) {
   static_cast<void>(apply(SessionClosing{*number, (*found)->stored.expiry_s, true, 0}, unheard));
 }
 
-Result<void> SessionGroup::apply(const SessionSubscribing& subscribing, SessionReceipt&) {
+Result<void> SessionGroup::apply(const SessionSubscribing& subscribing, SessionReceipt& receipt) {
   const auto found = find(subscribing.session);
   if (!found || *found == nullptr) {
     return found ? Result<void>() : fail(found.error());
@@ -215,6 +223,12 @@ Result<void> SessionGroup::apply(const SessionSubscribing& subscribing, SessionR
       batch_.Delete(key);
       --totals_.subscriptions;
     }
+  }
+  if (subscribing.set_aside != 0) {
+    Work& work = **found;
+    receipt.sequence = work.stored.last_sequence + 1;
+    work.stored.last_sequence += subscribing.set_aside;
+    work.changed = true;
   }
   totals_changed_ = needs_sync_ = true;
   return {};

@@ -15,6 +15,7 @@
 #include <rocksdb/utilities/write_batch_with_index.h>
 
 #include "engine/base/result.hpp"
+#include "storage/recently_queued.hpp"
 #include "storage/session_codec.hpp"
 #include "storage/session_store.hpp"
 
@@ -43,8 +44,8 @@ class SessionGroup {
 public:
   /// Borrowed until the group is gone.
   SessionGroup(rocksdb::DB& db, const SessionStoreOptions& options, const SessionTotals& totals,
-               std::int64_t now_ms)
-      : db_(db), options_(options), totals_(totals), now_ms_(now_ms) {}
+               RecentlyQueued& recent, std::int64_t now_ms)
+      : db_(db), options_(options), totals_(totals), recent_(recent), now_ms_(now_ms) {}
   SessionGroup(const SessionGroup&) = delete;
   SessionGroup& operator=(const SessionGroup&) = delete;
 
@@ -63,7 +64,9 @@ public:
   /// Wills that are to be told, behind that sequence, oldest first.
   [[nodiscard]] std::vector<OutgoingWill> outgoing_wills(std::uint64_t after, std::size_t count_max,
                                                          std::size_t bytes_max);
-  void remove_outgoing_will(std::uint64_t sequence);
+  /// It was told, and this is to be kept of it. Once, though the outcome of an earlier write with
+  /// it may not be known.
+  void end_will(std::uint64_t sequence, const SessionPublishing& kept);
 
   /// Fills the batch.
   void finish();
@@ -114,6 +117,11 @@ private:
   Result<Page> load_page(SessionNumber number, Work& work, std::uint64_t after,
                          std::size_t messages_max, std::size_t bytes_max);
   void report(std::string what);
+  /// Entries of queues are staged, and can be read once they are in the index of the batch: most
+  /// groups never look, and the index costs as much as the write.
+  void put_queued(std::string key, std::string value);
+  void delete_queued(std::string key);
+  void index_queued();
 
   // session_group.cpp
   Result<void> apply(const SessionOpening& opening, SessionReceipt& receipt);
@@ -144,6 +152,10 @@ private:
   /// False: it is full, and nothing was changed.
   Result<bool> retain(const model::ApplicationMessage& message);
   void expire_retained(std::int64_t due_ms, std::string_view levels);
+  /// `value`: the message as it stands there.
+  void queue_retained(const RetainedLoad& load, Work& work,
+                      const model::ApplicationMessage& message, std::string_view value,
+                      std::uint64_t& sequence);
 
   // session_timers.cpp
   void run_timer(char kind, std::int64_t due_ms, std::string_view rest);
@@ -151,8 +163,10 @@ private:
   rocksdb::DB& db_;
   const SessionStoreOptions& options_;
   SessionTotals totals_;
+  RecentlyQueued& recent_;
   const std::int64_t now_ms_;
   rocksdb::WriteBatchWithIndex batch_{rocksdb::BytewiseComparator(), 0, true};
+  std::vector<std::pair<std::string, std::optional<std::string>>> staged_; ///< Nullopt: goes.
   std::unordered_map<SessionNumber, Work> works_;
   bool needs_sync_ = false;
   bool totals_changed_ = false;

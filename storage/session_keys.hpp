@@ -93,6 +93,11 @@ inline constexpr std::size_t kSessionBytes = 1 + sizeof(std::uint64_t);
   return from_time(kRetainedExpiry, due_ms).append(levels_of(topic));
 }
 
+[[nodiscard]] inline bool is_queued(std::string_view key) noexcept {
+  return key.size() == kSessionBytes + 1 + sizeof(std::uint64_t) && key[0] == kSession &&
+         key[kSessionBytes] == kQueued;
+}
+
 /// A key of kSession. `rest` borrows.
 struct SessionPart {
   std::uint64_t number = 0;

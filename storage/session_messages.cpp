@@ -94,7 +94,8 @@ void SessionGroup::enqueue(const SessionPublishing& publishing) {
     stored.qos = std::clamp<std::uint8_t>(target.qos, 1, 2);
     stored.retain = target.retain;
     stored.subscription_ids = target.subscription_ids;
-    batch_.Put(keys::queued(target.session, sequence), encode_queued(stored));
+    put_queued(keys::queued(target.session, sequence), encode_queued(stored));
+    recent_.put(target.session, sequence, {bytes, stored.body});
     ++work.stored.queued;
     work.stored.queued_bytes += bytes;
     work.changed = true;
@@ -133,6 +134,13 @@ Result<void> SessionGroup::apply(const SessionSettling& settling, SessionReceipt
     return found ? Result<void>() : fail(std::move(found.error()));
   }
   Work& work = **found;
+  const auto recent = recent_.take(settling.session, settling.sequence);
+  if (recent && !settling.received) {
+    StoredQueued queued;
+    queued.bytes = recent->bytes;
+    queued.body = recent->body;
+    return remove_queued(settling.session, work, settling.sequence, queued);
+  }
   const auto key = keys::queued(settling.session, settling.sequence);
   rocksdb::PinnableSlice value;
   const auto there = get(key, value);
@@ -153,7 +161,7 @@ Result<void> SessionGroup::apply(const SessionSettling& settling, SessionReceipt
   StoredQueued left;
   left.received = true;
   left.qos = 2;
-  batch_.Put(key, encode_queued(left));
+  put_queued(key, encode_queued(left));
   const std::uint64_t bytes = std::min(queued->bytes, work.stored.queued_bytes);
   work.stored.queued_bytes -= bytes;
   totals_.queued_bytes -= std::min(bytes, totals_.queued_bytes);
@@ -177,7 +185,8 @@ Result<void> SessionGroup::apply(const SessionPageLoad& load, SessionReceipt& re
 
 Result<void> SessionGroup::remove_queued(SessionNumber number, Work& work, std::uint64_t sequence,
                                          const StoredQueued& queued) {
-  batch_.Delete(keys::queued(number, sequence));
+  delete_queued(keys::queued(number, sequence));
+  recent_.take(number, sequence);
   const std::uint64_t bytes = std::min(queued.bytes, work.stored.queued_bytes);
   work.stored.queued -= std::min<std::uint64_t>(work.stored.queued, 1);
   work.stored.queued_bytes -= bytes;

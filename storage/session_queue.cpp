@@ -36,10 +36,14 @@ std::size_t bytes_of(const Small&) noexcept {
 
 } // namespace
 
+std::size_t weight_of(const SessionEntry& entry) noexcept {
+  return sizeof(entry) + std::visit([](const auto& each) { return bytes_of(each); }, entry);
+}
+
 std::size_t weight_of(const SessionStep& step) noexcept {
   std::size_t bytes = sizeof(Waiting<SessionStep>);
   for (const SessionEntry& entry : step.entries) {
-    bytes += sizeof(entry) + std::visit([](const auto& each) { return bytes_of(each); }, entry);
+    bytes += weight_of(entry);
   }
   return bytes;
 }
@@ -62,8 +66,9 @@ bool frees(const SessionStep& step) noexcept {
 }
 
 bool is_load(const SessionEntry& entry) noexcept {
+  const auto* retained = std::get_if<RetainedLoad>(&entry);
   return std::holds_alternative<SessionPageLoad>(entry) ||
-         std::holds_alternative<RetainedLoad>(entry);
+         (retained != nullptr && retained->session == 0);
 }
 
 } // namespace spate::storage

@@ -15,6 +15,7 @@ struct SessionStep {
 };
 
 /// What it weighs while it waits.
+[[nodiscard]] std::size_t weight_of(const SessionEntry& entry) noexcept;
 [[nodiscard]] std::size_t weight_of(const SessionStep& step) noexcept;
 /// False for a SessionSettling without `received`: it has no receipt.
 [[nodiscard]] bool is_answered(const SessionEntry& entry) noexcept;

@@ -27,8 +27,30 @@ tl::unexpected<Error> SessionGroup::failed(const rocksdb::Status& status) {
   return fail(std::move(error));
 }
 
+void SessionGroup::put_queued(std::string key, std::string value) {
+  staged_.emplace_back(std::move(key), std::move(value));
+}
+
+void SessionGroup::delete_queued(std::string key) {
+  staged_.emplace_back(std::move(key), std::nullopt);
+}
+
+void SessionGroup::index_queued() {
+  for (const auto& [key, value] : staged_) {
+    if (value) {
+      batch_.Put(key, *value);
+    } else {
+      batch_.Delete(key);
+    }
+  }
+  staged_.clear();
+}
+
 Result<bool> SessionGroup::get(const std::string& key, rocksdb::PinnableSlice& value) {
   value.Reset();
+  if (keys::is_queued(key)) {
+    index_queued();
+  }
   const auto status = batch_.GetFromBatchAndDB(&db_, {}, key, &value);
   if (status.IsNotFound()) {
     return false;
@@ -41,6 +63,9 @@ Result<bool> SessionGroup::get(const std::string& key, rocksdb::PinnableSlice& v
 
 Result<void> SessionGroup::scan(const std::string& prefix, const std::string& from,
                                 const Visit& visit) {
+  if (prefix[0] == keys::kSession) {
+    index_queued();
+  }
   // The first key behind all that begin so; no prefix of ours ends with the highest byte only.
   std::string end = prefix;
   while (static_cast<unsigned char>(end.back()) == 0xff) {

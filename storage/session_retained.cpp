@@ -75,7 +75,44 @@ void SessionGroup::expire_retained(std::int64_t due_ms, std::string_view levels)
   totals_changed_ = true;
 }
 
+void SessionGroup::queue_retained(const RetainedLoad& load, Work& work,
+                                  const model::ApplicationMessage& message, std::string_view value,
+                                  std::uint64_t& sequence) {
+  const std::uint64_t bytes = message.bytes();
+  if (sequence >= load.sequence_end || work.stored.queued >= options_.queue_messages_max ||
+      work.stored.queued_bytes + bytes > options_.queue_bytes_max) {
+    ++dropped_full_;
+    return;
+  }
+  StoredQueued stored;
+  stored.qos = std::min(load.qos, message.qos);
+  stored.retain = true;
+  if (load.subscription_id != 0) {
+    stored.subscription_ids.push_back(load.subscription_id);
+  }
+  stored.bytes = bytes;
+  stored.expires_ms = message.expires_ms;
+  stored.message = value;
+  put_queued(keys::queued(load.session, sequence++), encode_queued(stored));
+  ++work.stored.queued;
+  work.stored.queued_bytes += bytes;
+  ++totals_.queued;
+  totals_.queued_bytes += bytes;
+  work.changed = totals_changed_ = needs_sync_ = true;
+}
+
 Result<void> SessionGroup::apply(const RetainedLoad& load, SessionReceipt& receipt) {
+  Work* work = nullptr;
+  if (load.session != 0) {
+    const auto found = find(load.session);
+    if (!found || *found == nullptr) {
+      return found ? Result<void>() : fail(found.error()); // It has ended.
+    }
+    work = *found;
+  }
+  receipt.sequence = load.sequence;
+  // Behind the walk: it must not be written to while it is under way.
+  std::vector<std::pair<model::ApplicationMessage, std::string>> to_queue;
   const RetainedFilter filter(load.filter);
   const std::string prefix(1, keys::kRetained);
   std::string from = prefix + filter.start();
@@ -105,17 +142,21 @@ Result<void> SessionGroup::apply(const RetainedLoad& load, SessionReceipt& recei
       if (!message) {
         report("the retained message of a topic is damaged");
       } else if (message->expires_ms == 0 || message->expires_ms > now_ms_) {
-        if (receipt.page.size() >= load.messages_max ||
+        if (receipt.page.size() + to_queue.size() >= load.messages_max ||
             (bytes != 0 && bytes + message->bytes() > load.bytes_max)) {
           receipt.more = true;
           return false;
         }
         bytes += message->bytes() + sizeof(*message);
-        QueuedMessage out;
-        out.target.qos = message->qos;
-        out.target.retain = true;
-        out.message = std::make_shared<const model::ApplicationMessage>(std::move(*message));
-        receipt.page.push_back(std::move(out));
+        if (work != nullptr && std::min(load.qos, message->qos) != 0) {
+          to_queue.emplace_back(std::move(*message), value);
+        } else {
+          QueuedMessage out;
+          out.target.qos = message->qos;
+          out.target.retain = true;
+          out.message = std::make_shared<const model::ApplicationMessage>(std::move(*message));
+          receipt.page.push_back(std::move(out));
+        }
       }
       receipt.after = levels;
       return true;
@@ -127,6 +168,9 @@ Result<void> SessionGroup::apply(const RetainedLoad& load, SessionReceipt& recei
     }
     ended = !seeks;
     from = prefix + target;
+  }
+  for (const auto& [message, value] : to_queue) {
+    queue_retained(load, *work, message, value, receipt.sequence);
   }
   receipt.after = receipt.more ? keys::topic_of(receipt.after) : std::string();
   page_bytes_ += bytes;

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "engine/base/clock.hpp"
 #include "engine/base/log.hpp"
@@ -17,12 +18,12 @@ namespace keys = session_keys;
 namespace {
 
 constexpr int kBatchEntriesMax = 4096;
+constexpr std::size_t kRestoredAtOnce = 10'000;
 
 class Start {
 public:
-  Start(rocksdb::DB& db, std::int64_t now_ms, const SessionStore::SubscriptionVisitor& visit,
-        ClientFilter& clients)
-      : db_(db), now_ms_(now_ms), visit_(visit), clients_(clients) {}
+  Start(rocksdb::DB& db, std::int64_t now_ms, SessionListener& listener, ClientFilter& clients)
+      : db_(db), now_ms_(now_ms), listener_(listener), clients_(clients) {}
 
   Result<void> run(bool sync) {
     rocksdb::ReadOptions options;
@@ -55,6 +56,7 @@ public:
     if (!at->status().ok()) {
       return fail(error_of(at->status()));
     }
+    tell();
     return batch_.Count() == 0 && !wrote_ ? Result<void>() : write(sync);
   }
 
@@ -76,8 +78,17 @@ private:
       if (!subscription || number_ != part.number) {
         damaged("a subscription of " + name_of_session(part.number) + " is damaged");
       } else {
-        visit_(part.number, *subscription);
+        restored_.emplace_back(part.number, std::move(*subscription));
       }
+      if (restored_.size() >= kRestoredAtOnce) {
+        tell();
+      }
+    }
+  }
+
+  void tell() {
+    if (!restored_.empty()) {
+      listener_.on_restored(std::exchange(restored_, {}));
     }
   }
 
@@ -113,8 +124,9 @@ private:
 
   rocksdb::DB& db_;
   const std::int64_t now_ms_;
-  const SessionStore::SubscriptionVisitor& visit_;
+  SessionListener& listener_;
   ClientFilter& clients_;
+  SessionListener::Restored restored_;
   rocksdb::WriteBatch batch_;
   std::optional<SessionNumber> number_; ///< The last one whose state was seen.
   bool wrote_ = false;
@@ -124,8 +136,8 @@ private:
 } // namespace
 
 Result<void> start_sessions(rocksdb::DB& db, std::int64_t now_ms, bool sync,
-                            const SessionStore::SubscriptionVisitor& visit, ClientFilter& clients) {
-  return Start(db, now_ms, visit, clients).run(sync);
+                            SessionListener& listener, ClientFilter& clients) {
+  return Start(db, now_ms, listener, clients).run(sync);
 }
 
 } // namespace spate::storage

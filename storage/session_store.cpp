@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "engine/base/clock.hpp"
-#include "storage/directory_format.hpp"
 #include "storage/rocks_options.hpp"
+#include "storage/session_keys.hpp"
 #include "storage/session_start.hpp"
 #include "storage/session_thread.hpp"
 #include "storage/small_database.hpp"
@@ -17,18 +17,29 @@ namespace {
 
 constexpr std::size_t kCacheBytes = 16u << 20;
 
+/// The queue of a session: its end is where messages are put in, near it they go out.
+class QueuePrefix final : public rocksdb::SliceTransform {
+public:
+  const char* Name() const override { return "spate.session-queue"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    return {key.data(), session_keys::kSessionBytes + 1};
+  }
+  bool InDomain(const rocksdb::Slice& key) const override {
+    return session_keys::is_queued(view_of(key));
+  }
+};
+
 } // namespace
 
 Result<std::unique_ptr<SessionStore>> SessionStore::open(SessionStoreOptions options,
-                                                         SessionListener& listener,
-                                                         const SubscriptionVisitor& visit) {
+                                                         SessionListener& listener) {
   std::error_code error;
   const auto parent = std::filesystem::absolute(options.directory).parent_path();
   if (options.directory.empty() || !std::filesystem::is_directory(parent, error)) {
     return fail(Errc::storage_io, parent.string() + ": there is no such directory");
   }
   auto made = std::make_unique<SessionThread>(std::move(options), listener);
-  if (auto started = made->start(visit); !started) {
+  if (auto started = made->start(); !started) {
     return fail(std::move(started.error()));
   }
   return std::unique_ptr<SessionStore>(std::move(made));
@@ -44,21 +55,12 @@ SessionThread::~SessionThread() {
   SessionThread::stop();
 }
 
-Result<void> SessionThread::start(const SubscriptionVisitor& visit) {
-  const bool used = has_database_at(options_.directory);
-  auto opened = prepare_database_at(options_.directory);
-  if (opened) {
-    opened = open_database(!used);
-  }
-  if (opened) {
-    opened =
-        start_sessions(*db_, now_ms_(), options_.durability == Durability::fsync, visit, clients_);
-    if (!opened) {
-      opened.error().detail = options_.directory + ": " + opened.error().detail;
-    }
-  }
-  if (!opened) {
+Result<void> SessionThread::start() {
+  if (auto opened = open_first(); !opened) {
     return opened;
+  }
+  if (starts_closed()) {
+    has_retained_.store(true, std::memory_order_release); // Not known: there may be some.
   }
   thread_ = std::thread([this] { run(); });
   return {};
@@ -67,7 +69,8 @@ Result<void> SessionThread::start(const SubscriptionVisitor& visit) {
 Result<void> SessionThread::open_database(bool create) {
   auto opened =
       open_small_database(options_.directory, options_.env, create,
-                          {kSessionStoreFormat, "sessions", encode_session_totals({}), kCacheBytes},
+                          {kSessionStoreFormat, "sessions", encode_session_totals({}), kCacheBytes,
+                           std::make_shared<QueuePrefix>()},
                           [this](const rocksdb::Status& status) { on_background_error(status); });
   if (!opened) {
     return fail(std::move(opened.error()));
@@ -79,10 +82,19 @@ Result<void> SessionThread::open_database(bool create) {
     return fail(read.ok() || read.IsNotFound() ? Errc::storage_corrupt : error_of(read).code,
                 options_.directory + ": the totals of the store of sessions can not be read");
   }
+  if (!restored()) {
+    auto started = start_sessions(**opened, now_ms_(), options_.durability == Durability::fsync,
+                                  listener_, clients_);
+    if (!started) {
+      return fail(started.error().code, options_.directory + ": " + started.error().detail);
+    }
+    restored_.store(true, std::memory_order_release);
+  }
   set_totals(*totals);
   wake_ms_ = 0;
   timers_ = {};
   wills_wait_ = true;
+  recent_.clear();
   const std::scoped_lock lock(open_mutex_);
   db_ = std::move(*opened);
   is_open_.store(true, std::memory_order_release);
@@ -95,7 +107,7 @@ void SessionThread::close_database() {
   db_.reset();
 }
 
-bool SessionThread::submit(std::uint64_t ticket, std::vector<SessionEntry> entries) {
+bool SessionThread::submit(std::uint64_t ticket, std::vector<SessionEntry>&& entries) {
   for (const SessionEntry& entry : entries) {
     if (const auto* opening = std::get_if<SessionOpening>(&entry)) {
       clients_.insert(opening->client_id); // Before anybody can know of it.
@@ -106,13 +118,14 @@ bool SessionThread::submit(std::uint64_t ticket, std::vector<SessionEntry> entri
   case SessionQueue::Submitted::waits:
     return true;
   case SessionQueue::Submitted::full:
+    entries = std::move(step.entries);
     return false;
   case SessionQueue::Submitted::closed:
     break;
   }
   Steps steps;
   steps.push_back({ticket, std::move(step), 0, true});
-  Receipts receipts = refusals(steps, 0, {false, "the node is stopping"});
+  Receipts receipts = refusals(steps, 0, stopping_refusal());
   if (!receipts.empty()) {
     listener_.on_receipts(std::move(receipts));
   }

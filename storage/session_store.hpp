@@ -83,10 +83,12 @@ struct SessionClosing {
   /// need not be in it.
   std::uint64_t sent_through = 0;
 };
+/// `set_aside` sequences are left free in the queue: what comes later stands behind them.
 struct SessionSubscribing {
   SessionNumber session = 0;
   std::vector<SessionSubscription> added; ///< Takes the place of one with the same filter.
   std::vector<std::string> removed;
+  std::uint32_t set_aside = 0;
 };
 
 /// One message for one session.
@@ -132,6 +134,15 @@ struct RetainedLoad {
   std::string after;
   std::size_t messages_max = 100;
   std::size_t bytes_max = 1u << 20;
+
+  /// Of a kept session: those of QoS 1 and 2 go into its queue, to the sequences that were set
+  /// aside, and are not told; the page has those of QoS 0 only. What finds no place is dropped and
+  /// counted.
+  SessionNumber session = 0;
+  std::uint8_t qos = 0;              ///< Of the subscription,
+  std::uint32_t subscription_id = 0; ///< and its identifier, 0: none.
+  std::uint64_t sequence = 0;        ///< The first that is free,
+  std::uint64_t sequence_end = 0;    ///< and where they end.
 };
 
 using SessionEntry =
@@ -161,6 +172,7 @@ enum class SessionStatus : std::uint8_t {
   full,        ///< sessions_max or retained_max stands against it.
   disk_full,   ///< Nothing is kept for want of space.
   unavailable, ///< The store failed, is being reopened, or stops. It may or may not be on disk.
+  busy,        ///< As much waits as may: what submit() says with `false`. No receipt has it.
 };
 
 /// What came of an entry; `ticket` is what submit() was given. A SessionSettling without `received`
@@ -173,6 +185,9 @@ struct SessionReceipt {
   std::vector<QueuedMessage> page; ///< Of SessionPageLoad; of RetainedLoad without sequences.
   bool more = false;               ///< Behind the page, which may be empty.
   std::string after;               ///< Of RetainedLoad with `more`: that of the next one.
+  /// The first that is free: of SessionSubscribing of those set aside, of RetainedLoad of those
+  /// left.
+  std::uint64_t sequence = 0;
 };
 
 /// What was put at the end of a session's queue and is durable, for its connection. Sessions
@@ -189,13 +204,20 @@ struct SessionDelivery {
 class SessionListener {
 public:
   virtual ~SessionListener() = default;
+  /// Subscriptions that are kept, many at once, in the order of session numbers: by the thread of
+  /// SessionStore::open() and before that returns, or, if the store starts closed, by its own
+  /// before anything is answered otherwise than with a refusal. From the beginning again if that
+  /// fails on the way.
+  using Restored = std::vector<std::pair<SessionNumber, SessionSubscription>>;
+  virtual void on_restored(Restored restored) = 0;
   /// In the order of submission.
   virtual void on_receipts(std::vector<SessionReceipt> receipts) = 0;
   virtual void on_queued(std::vector<SessionDelivery> deliveries) = 0;
-  /// Wills whose time has come, of these sessions; whoever hears it publishes them. Told once;
-  /// after a restart again only if the process died before the next group was written. What is
-  /// submitted within on_wills() is in that group, so that it is there or the will comes again.
-  virtual void on_wills(std::vector<std::pair<SessionNumber, model::SharedMessage>> wills) = 0;
+  /// Wills whose time has come, of these sessions; whoever hears it publishes them, and says for
+  /// each what of that is to be kept (without a message: nothing). It is written in one step with
+  /// the end of the will. Told once; after a restart again only if the process died before that.
+  using Wills = std::vector<std::pair<SessionNumber, model::SharedMessage>>;
+  virtual std::vector<SessionPublishing> on_wills(const Wills& wills) = 0;
   /// Sessions that have ended, by expiry, a closing or a clean start: their subscriptions are to
   /// leave the index.
   virtual void on_ended(std::vector<std::pair<SessionNumber, std::vector<std::string>>> ended) = 0;
@@ -232,22 +254,23 @@ struct SessionStoreStats {
 /// Memory:     caches of a fixed size; of sessions, queues and retained messages nothing.
 class SessionStore {
 public:
-  /// Opens or creates it; then each subscription that is kept is told to `visit`, in the order of
-  /// session numbers, before this returns and only then. `listener` is borrowed, outlives the store
-  /// and may be called before this returns. Sessions that were connected when the process ended
-  /// count as disconnected now. Errors: storage_io, storage_full,
+  /// Opens or creates it, and tells what subscriptions are kept. `listener` is borrowed, outlives
+  /// the store and may be called before this returns. Sessions that were connected when the process
+  /// ended count as disconnected now. A store that was used before and can not be opened for want
+  /// of space starts closed: it refuses everything until it can. Errors: storage_io, storage_full,
   /// storage_corrupt, storage_format; one sentence for people.
-  using SubscriptionVisitor = std::function<void(SessionNumber, const SessionSubscription&)>;
-  static Result<std::unique_ptr<SessionStore>>
-  open(SessionStoreOptions options, SessionListener& listener, const SubscriptionVisitor& visit);
+  static Result<std::unique_ptr<SessionStore>> open(SessionStoreOptions options,
+                                                    SessionListener& listener);
   virtual ~SessionStore() = default;
   SessionStore(const SessionStore&) = delete;
   SessionStore& operator=(const SessionStore&) = delete;
 
-  /// False if so much waits as may: nothing was taken; closings, settlings and releasings, which
-  /// free something, are taken all the same. Entries of one call are one step, and have the tickets
-  /// `ticket`, `ticket` + 1 and so on.
-  [[nodiscard]] virtual bool submit(std::uint64_t ticket, std::vector<SessionEntry> entries) = 0;
+  /// False if so much waits as may: nothing was taken or moved from; closings, settlings and
+  /// releasings, which free something, are taken all the same. Entries of one call are one step,
+  /// and have the tickets `ticket`, `ticket` + 1 and so on.
+  [[nodiscard]] virtual bool submit(std::uint64_t ticket, std::vector<SessionEntry>&& entries) = 0;
+  /// Who publishes wills is there: from now on they are told.
+  virtual void begin() = 0;
   /// False: no session of this client is kept, so that nobody needs to ask. May be true for others.
   [[nodiscard]] virtual bool may_keep(std::string_view client_id) const noexcept = 0;
   /// False: no retained message is kept, so that nobody needs to look.

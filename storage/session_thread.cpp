@@ -1,7 +1,7 @@
 #include "storage/session_thread.hpp"
 
 #include <algorithm>
-#include <chrono>
+#include <cassert>
 #include <utility>
 
 #include "engine/base/clock.hpp"
@@ -12,23 +12,18 @@ namespace spate::storage {
 
 namespace {
 
-using namespace std::chrono_literals;
-
-// One group, so that receipts are not delayed and a batch stays small.
-constexpr std::size_t kTurnEntriesMax = 4096;
-constexpr std::size_t kTurnBytesMax = 4u << 20;
 constexpr std::size_t kTurnPageBytesMax = 4u << 20; ///< Of what its receipts hold.
 constexpr std::size_t kTimersMax = 256;             ///< Of each kind: a session may be large.
 constexpr std::size_t kWillsMax = 1024;
 constexpr std::size_t kWillBytesMax = 1u << 20;
-/// The wall clock may be set: it is looked at again after so long.
-constexpr std::int64_t kSleepMsMax = 1000;
-const ReopeningDatabase::Refusal kStopping{false, "the node is stopping"};
 
 } // namespace
 
 void SessionThread::run() {
   name_this_thread("session-store");
+  if (starts_closed()) {
+    reopen();
+  }
   for (;;) {
     const bool stopping = queue_.stopping(); // Asked first: what came before stop() is taken.
     Steps steps = queue_.take(wake_at());
@@ -40,7 +35,7 @@ void SessionThread::run() {
       continue;
     }
     if (db_ == nullptr) {
-      refuse(steps, 0, kStopping, false);
+      refuse(steps, 0, stopping_refusal(), false);
     }
     if (stopping) {
       break;
@@ -53,19 +48,16 @@ void SessionThread::run() {
 }
 
 void SessionThread::finish_run() {
-  if (db_ != nullptr && options_.durability != Durability::fsync) {
-    // A clean stop keeps everything, whatever was promised.
-    rocksdb::WriteBatch nothing;
-    rocksdb::WriteOptions how;
-    how.sync = true;
-    if (const auto synced = db_->Write(how, &nothing); !synced.ok()) {
-      log::error("stop-sync-failed", "the last changes of sessions may not be on the disk",
-                 {{"reason", describe(synced)}});
-    }
+  if (db_ != nullptr) {
+    sync_last(options_.durability, [this](rocksdb::WriteBatch& batch) {
+      rocksdb::WriteOptions how;
+      how.sync = true;
+      return db_->Write(how, &batch);
+    });
   }
   close_database();
   queue_.close([this](const Steps& late) {
-    Receipts receipts = refusals(late, 0, kStopping);
+    Receipts receipts = refusals(late, 0, stopping_refusal());
     if (!receipts.empty()) {
       listener_.on_receipts(std::move(receipts));
     }
@@ -73,25 +65,16 @@ void SessionThread::finish_run() {
 }
 
 ReopeningDatabase::Clock::time_point SessionThread::wake_at() const {
-  const auto now = Clock::now();
-  if (db_ != nullptr && (wills_wait_ || !told_.empty() || !kept_.empty())) {
-    return now;
-  }
-  const std::int64_t now_ms = now_ms_();
-  if (wake_ms_ <= now_ms) {
-    return now;
-  }
-  if (wake_ms_ == INT64_MAX) {
-    return now + 1h;
-  }
-  return now + std::chrono::milliseconds(std::min(wake_ms_ - now_ms, kSleepMsMax));
+  const bool at_once =
+      db_ != nullptr && ((wills_wait_ && may_tell_) || !told_.empty() || !kept_.empty());
+  return wake_time(at_once ? 0 : wake_ms_, now_ms_());
 }
 
 bool SessionThread::answer(Steps& steps) {
   std::size_t begin = 0;
   do {
     if (begin < steps.size() && steps[begin].late) {
-      refuse(steps, begin, kStopping, false);
+      refuse(steps, begin, stopping_refusal(), false);
       return true;
     }
     if (!answer_turn(steps, begin)) {
@@ -105,7 +88,7 @@ bool SessionThread::answer_turn(Steps& steps, std::size_t& begin) {
   if (steps.empty() && told_.empty() && kept_.empty()) {
     return true;
   }
-  SessionGroup group(*db_, options_, totals_, now_ms_());
+  SessionGroup group(*db_, options_, totals_, recent_, now_ms_());
   add_pending(group);
   Receipts receipts;
   std::vector<std::int64_t> submitted_ns; ///< Of what is on disk when it is answered.
@@ -158,8 +141,8 @@ bool SessionThread::answer_turn(Steps& steps, std::size_t& begin) {
 }
 
 void SessionThread::add_pending(SessionGroup& group) {
-  for (const std::uint64_t sequence : told_) {
-    group.remove_outgoing_will(sequence);
+  for (const auto& [sequence, kept] : told_) {
+    group.end_will(sequence, kept);
   }
   for (const Kept& kept : kept_) {
     if (const auto* closing = std::get_if<SessionClosing>(&kept)) {
@@ -177,7 +160,7 @@ bool SessionThread::run_timers() {
   if (wake_ms_ > now_ms) {
     return true;
   }
-  SessionGroup group(*db_, options_, totals_, now_ms);
+  SessionGroup group(*db_, options_, totals_, recent_, now_ms);
   group.run_timers(timers_, kTimersMax);
   Steps none;
   if (const auto written = write(group); !written.ok()) {
@@ -193,10 +176,10 @@ bool SessionThread::run_timers() {
 }
 
 bool SessionThread::tell_wills() {
-  if (!wills_wait_) {
+  if (!wills_wait_ || !may_tell_) {
     return true;
   }
-  SessionGroup group(*db_, options_, totals_, now_ms_());
+  SessionGroup group(*db_, options_, totals_, recent_, now_ms_());
   const auto wills = group.outgoing_wills(last_told_, kWillsMax, kWillBytesMax);
   Steps none;
   if (const auto written = write(group); !written.ok()) {
@@ -208,13 +191,16 @@ bool SessionThread::tell_wills() {
   if (wills.empty()) {
     return true;
   }
-  std::vector<std::pair<SessionNumber, model::SharedMessage>> told;
+  SessionListener::Wills told;
   for (const auto& will : wills) {
     told.emplace_back(will.session, will.message);
-    told_.push_back(will.sequence);
-    last_told_ = will.sequence;
   }
-  listener_.on_wills(std::move(told));
+  auto kept = listener_.on_wills(told);
+  assert(kept.size() == wills.size());
+  for (std::size_t i = 0; i < wills.size(); ++i) {
+    told_.emplace_back(wills[i].sequence, std::move(kept[i]));
+  }
+  last_told_ = wills.back().sequence;
   return true;
 }
 

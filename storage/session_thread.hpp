@@ -21,8 +21,8 @@ namespace spate::storage {
 
 /// Flow:    submit() -> queue -> thread: decide, WriteBatch, write or sync -> listener. Beside
 ///          that: what the clock brings, and wills.
-/// Wills:   one that goes out is written first, then told, then removed with the next group: with
-///          what the listener submitted within on_wills(), if it did.
+/// Wills:   one that goes out is written first, then told, then removed with the next group, which
+///          holds what of it is to be kept.
 /// Failure: see SessionStore; everything happens on the thread, in recover().
 /// Locks:   as ReopeningDatabase; the queue's is a leaf.
 class SessionThread final : public SessionStore, private ReopeningDatabase {
@@ -31,11 +31,15 @@ public:
   ~SessionThread() override;
 
   /// As SessionStore::open().
-  Result<void> start(const SubscriptionVisitor& visit);
+  Result<void> start();
 
-  [[nodiscard]] bool submit(std::uint64_t ticket, std::vector<SessionEntry> entries) override;
+  void begin() override {
+    may_tell_.store(true, std::memory_order_release);
+    queue_.poke();
+  }
+  [[nodiscard]] bool submit(std::uint64_t ticket, std::vector<SessionEntry>&& entries) override;
   [[nodiscard]] bool may_keep(std::string_view client_id) const noexcept override {
-    return clients_.may_hold(client_id);
+    return !restored() || clients_.may_hold(client_id);
   }
   [[nodiscard]] bool has_retained() const noexcept override {
     return has_retained_.load(std::memory_order_acquire);
@@ -60,6 +64,8 @@ private:
   [[nodiscard]] bool stopping() const override { return queue_.stopping(); }
   void wake() override { queue_.poke(); }
 
+  /// The sessions that were kept are known.
+  [[nodiscard]] bool restored() const noexcept { return restored_.load(std::memory_order_acquire); }
   void run();
   void finish_run();
   [[nodiscard]] Clock::time_point wake_at() const;
@@ -85,15 +91,19 @@ private:
   const std::function<std::int64_t()> now_ms_;
   std::unique_ptr<rocksdb::DB> db_; ///< Under open_mutex_.
   std::atomic<bool> has_retained_{false};
+  std::atomic<bool> restored_{false};
+  std::atomic<bool> may_tell_{false}; ///< begin() was called.
   ClientFilter clients_;
 
   // The thread's.
   SessionTotals totals_;
   SessionTimers timers_;
-  std::int64_t wake_ms_ = 0;        ///< run_timers() has nothing to do before.
-  bool wills_wait_ = true;          ///< There may be wills to be told,
-  std::uint64_t last_told_ = 0;     ///< behind this one.
-  std::vector<std::uint64_t> told_; ///< Wills to be removed.
+  RecentlyQueued recent_;
+  std::int64_t wake_ms_ = 0;    ///< run_timers() has nothing to do before.
+  bool wills_wait_ = true;      ///< There may be wills to be told,
+  std::uint64_t last_told_ = 0; ///< behind this one.
+  /// Wills that were told: what is to be kept of each, and its number.
+  std::vector<std::pair<std::uint64_t, SessionPublishing>> told_;
   std::vector<Kept> kept_;
   log::RateLimit damage_lines_;
 

@@ -119,9 +119,21 @@ SessionGroup::outgoing_wills(std::uint64_t after, std::size_t count_max, std::si
   return out;
 }
 
-void SessionGroup::remove_outgoing_will(std::uint64_t sequence) {
-  batch_.Delete(keys::numbered(keys::kOutgoing, sequence));
+void SessionGroup::end_will(std::uint64_t sequence, const SessionPublishing& kept) {
+  const auto key = keys::numbered(keys::kOutgoing, sequence);
+  rocksdb::PinnableSlice value;
+  if (const auto found = get(key, value); !found || !*found) {
+    return; // It was written, or can not be read: then nothing is.
+  }
+  batch_.Delete(key);
   needs_sync_ = true; // Else a power cut brings it back, and it is told twice.
+  if (kept.message != nullptr) {
+    SessionReceipt unheard;
+    if (auto applied = apply(kept, unheard);
+        !applied && applied.error().code == Errc::storage_corrupt) {
+      report(std::move(applied.error().detail));
+    }
+  }
 }
 
 } // namespace spate::storage

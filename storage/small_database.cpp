@@ -20,12 +20,13 @@ constexpr int kOpenFilesMax = 128;
 constexpr int kFilterBits = 10;
 
 rocksdb::Options make_options(const std::string& path, rocksdb::Env* env, bool create,
-                              std::size_t cache_bytes,
+                              const SmallDatabaseKind& kind,
                               std::function<void(const rocksdb::Status&)> on_error) {
   rocksdb::ColumnFamilyOptions family;
   family.write_buffer_size = kBufferBytes;
   family.max_write_buffer_number = kBuffers;
   family.compression = rocksdb::kLZ4Compression;
+  family.memtable_insert_with_hint_prefix_extractor = kind.in_order;
   family.target_file_size_base = 4 * kBufferBytes;
   // A write is not to wait for compaction: that many small files only make reads slower.
   family.level0_slowdown_writes_trigger = 64;
@@ -33,7 +34,7 @@ rocksdb::Options make_options(const std::string& path, rocksdb::Env* env, bool c
   rocksdb::BlockBasedTableOptions table;
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;
-  table.block_cache = rocksdb::NewLRUCache(cache_bytes, 2);
+  table.block_cache = rocksdb::NewLRUCache(kind.cache_bytes, 2);
   // Filters and indexes grow with the entries: they live in the cache too, in pieces. Those that
   // are asked for often stay there, so that what is not there costs no read.
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBits));
@@ -100,8 +101,8 @@ open_small_database(const std::string& path, rocksdb::Env* env, bool create,
     return fail(std::move(cut.error()));
   }
   rocksdb::DB* opened = nullptr;
-  const auto status = rocksdb::DB::Open(
-      make_options(path, env, create, kind.cache_bytes, std::move(on_error)), path, &opened);
+  const auto status =
+      rocksdb::DB::Open(make_options(path, env, create, kind, std::move(on_error)), path, &opened);
   if (!status.ok()) {
     return fail(at_path(path, error_of(status)));
   }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include <rocksdb/db.h>
+#include <rocksdb/slice_transform.h>
 
 #include "engine/base/result.hpp"
 #include "storage/rocks_options.hpp"
@@ -24,6 +25,8 @@ struct SmallDatabaseKind {
   std::string_view holds;      ///< For people: "commands".
   std::string first_totals;    ///< Of a new one.
   std::size_t cache_bytes = 0; ///< Blocks, filters and indexes.
+  /// In its domain: keys that mostly come in order behind the same prefix; null: none do.
+  std::shared_ptr<const rocksdb::SliceTransform> in_order = nullptr;
 };
 
 /// Replays the write-ahead log and syncs what it held. `create`: also a new one. `on_error` hears

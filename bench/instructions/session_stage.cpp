@@ -156,7 +156,9 @@ private:
   void on_queued(std::uint32_t, std::uint32_t, storage::QueuedMessage&) override {
     give_up("nobody subscribed");
   }
-  void on_will(const model::SharedMessage&) override { give_up("nobody has a will"); }
+  void on_will(const model::ApplicationMessage&, const actors::Matches&) override {
+    give_up("nobody has a will");
+  }
 
   net::Loop loop_;
   EchoStore store_;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -30,6 +31,9 @@ using wire::PacketType;
 
 constexpr std::size_t kReadBytes = 256u << 10;
 constexpr std::size_t kPacketBytesMax = 1u << 20;
+constexpr std::string_view kDeviceTopic = "devices/gw-0000000/telemetry";
+constexpr std::size_t kDeviceDigitsAt = 11;
+constexpr std::size_t kDeviceDigits = 7;
 /// Messages that one publisher puts into one write.
 constexpr std::uint64_t kBurst = 20;
 
@@ -42,6 +46,7 @@ struct Options {
   unsigned qos = 0;
   std::uint64_t messages = 1'000'000;
   std::size_t payload_bytes = 100;
+  std::size_t devices = 0;     ///< Whose telemetry publishers bring, in turn; 0: all to one topic.
   std::uint64_t window = 2000; ///< Messages under way.
   bool kept = false;           ///< The sessions of subscribers are.
   double patience_s = 20;      ///< Without any message.
@@ -76,13 +81,19 @@ public:
   explicit Load(const Options& options)
       : options_(options), epoll_(::epoll_create1(EPOLL_CLOEXEC)), buffer_(kReadBytes) {
     wire::Publish packet;
-    const std::string payload(options.payload_bytes, 'x');
+    std::string payload(options.payload_bytes, 'x');
     packet.topic = "bench/pubsub/messages";
+    if (options.devices != 0) {
+      payload = R"({"temperature":21.5,"humidity":48.25,"co2":612,"battery":3.01})";
+      packet.topic = kDeviceTopic;
+      heard_of_.resize(options.devices);
+    }
     packet.payload = payload;
     packet.qos = static_cast<std::uint8_t>(options.qos);
     packet.packet_id = options.qos != 0 ? 1 : 0;
     wire::append_publish(packet_, packet, wire::Version::v311);
     id_at_ = packet_.size() - payload.size() - 2;
+    device_at_ = packet_.find(kDeviceTopic) + kDeviceDigitsAt;
   }
 
   int run() {
@@ -111,11 +122,15 @@ public:
       }
     }
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-    std::printf(R"({"published":%llu,"acked":%llu,"received":%llu,"due":%llu,"seconds":%.3f})"
-                "\n",
-                static_cast<unsigned long long>(published_),
-                static_cast<unsigned long long>(acked_), static_cast<unsigned long long>(received_),
-                static_cast<unsigned long long>(due), seconds);
+    std::printf(
+        R"({"published":%llu,"acked":%llu,"received":%llu,"due":%llu,"seconds":%.3f,)"
+        R"("devices":%zu,"fewest":%llu,"most":%llu})"
+        "\n",
+        static_cast<unsigned long long>(published_), static_cast<unsigned long long>(acked_),
+        static_cast<unsigned long long>(received_), static_cast<unsigned long long>(due), seconds,
+        heard_of_.size(),
+        static_cast<unsigned long long>(*std::min_element(heard_of_.begin(), heard_of_.end())),
+        static_cast<unsigned long long>(*std::max_element(heard_of_.begin(), heard_of_.end())));
     std::fflush(stdout);
     static_cast<void>(await_line()); // Until the server was measured.
     return received_ == due ? 0 : 1;
@@ -203,6 +218,7 @@ private:
     case PacketType::publish: {
       ++received_;
       progress_ = Clock::now();
+      count_device(frame);
       const unsigned qos = frame.flags >> 1 & 3u;
       if (qos != 0) {
         wire::Ack ack;
@@ -233,6 +249,27 @@ private:
     }
   }
 
+  /// Each device's messages, so that one that came twice does not stand for one that did not.
+  void count_device(const wire::Frame& frame) {
+    if (options_.devices == 0) {
+      return;
+    }
+    const auto packet = wire::decode_publish(frame, wire::Version::v311);
+    if (!packet || packet->topic.size() != kDeviceTopic.size()) {
+      give_up("the server sent another topic");
+    }
+    const std::string digits(packet->topic.substr(kDeviceDigitsAt, kDeviceDigits));
+    ++heard_of_.at(std::strtoul(digits.c_str(), nullptr, 10));
+  }
+
+  /// The next device's digits, over those of the topic.
+  void name_device(char* digits) {
+    std::size_t device = next_device_++ % options_.devices;
+    for (std::size_t i = kDeviceDigits; i-- > 0; device /= 10) {
+      digits[i] = static_cast<char>('0' + device % 10);
+    }
+  }
+
   void publish_all() {
     for (std::size_t tried = 0; tried < options_.publishers; ++tried) {
       const std::uint64_t arrived =
@@ -246,6 +283,9 @@ private:
       for (std::uint64_t i = 0; i < burst; ++i) {
         const std::size_t begin = client.output.size();
         client.output.append(packet_);
+        if (options_.devices != 0) {
+          name_device(client.output.data() + begin + device_at_);
+        }
         if (options_.qos != 0) {
           client.output[begin + id_at_] = static_cast<char>(client.next_id >> 8);
           client.output[begin + id_at_ + 1] = static_cast<char>(client.next_id);
@@ -277,6 +317,9 @@ private:
   std::vector<Client> clients_;
   std::string packet_;
   std::size_t id_at_ = 0;
+  std::size_t device_at_ = 0;
+  std::size_t next_device_ = 0;
+  std::vector<std::uint64_t> heard_of_ = {0}; ///< Messages of each device, with devices.
   std::size_t ready_ = 0;
   std::size_t next_publisher_ = 0;
   std::uint64_t published_ = 0;
@@ -303,6 +346,11 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--messages", options.messages)->capture_default_str();
   app.add_option("--payload-bytes", options.payload_bytes)->capture_default_str();
+  app.add_option("--devices", options.devices,
+                 "Publishers bring the telemetry of so many in turn, as gateways do (topics "
+                 "devices/gw-N/telemetry, payloads of 4 numbers); 0: one topic")
+      ->check(CLI::Range(0, 9'999'999))
+      ->capture_default_str();
   app.add_option("--window", options.window, "Messages under way")->capture_default_str();
   app.add_flag("--kept", options.kept, "Subscribers without Clean Session");
   try {

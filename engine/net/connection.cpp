@@ -189,7 +189,7 @@ void Connection::Impl::set_deadline(std::uint64_t after_ms) {
   if (uv_is_active(reinterpret_cast<uv_handle_t*>(&loop->tick)) == 0) {
     uv_timer_start(
         &loop->tick,
-        [](uv_timer_t* timer) { static_cast<Loop::Impl*>(owner_of(timer))->check_deadlines(); },
+        [](uv_timer_t* timer) { static_cast<Loop::Impl*>(owner_of(timer))->begin_deadlines(); },
         kDeadlineTickMs, kDeadlineTickMs);
   }
 }
@@ -261,14 +261,16 @@ void Connection::Impl::write_rest(std::string rest_bytes) {
 }
 
 /// A peer may be slow, but it may not stand still: what it takes gives it more time.
-void Connection::Impl::check_deadline(std::uint64_t now_ms) {
+bool Connection::Impl::check_deadline(std::uint64_t now_ms) {
   const std::size_t queued = uv_stream_get_write_queue_size(reinterpret_cast<uv_stream_t*>(&tcp));
   if (blocked && queued < queued_bytes) {
     queued_bytes = queued;
     set_deadline(stall_ms());
   } else if (now_ms >= deadline_ms) {
     finish(closing ? reason : CloseReason::slow_reader);
+    return true;
   }
+  return false;
 }
 
 /// Everything is written: say so to the peer, and wait for its end of the conversation. A plain

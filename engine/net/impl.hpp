@@ -57,8 +57,16 @@ struct Loop::Impl final : HandleOwner {
   std::vector<Connection*> to_reshow; ///< Resumed with bytes left over.
   std::size_t left_bytes = 0;         ///< That all connections hold of incomplete units.
   std::size_t left_bytes_max = std::numeric_limits<std::size_t>::max();
-  std::uint64_t resumed_ms = 0;           ///< When reading was resumed last.
-  std::vector<Connection*> with_deadline; ///< Linger after close() or wait for a slow reader.
+  std::uint64_t resumed_ms = 0;             ///< When reading was resumed last.
+  std::vector<Connection*> with_deadline;   ///< Linger after close() or wait for a slow reader.
+  std::size_t deadline_next = kNoDeadlines; ///< In a pass over them: the one to be looked at next.
+
+  // Crowds come and go in steps of an iteration each, so that those who work have their turn.
+  static constexpr std::size_t kNoDeadlines = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t kClosesPerIteration = 32;
+  static constexpr std::size_t kAcceptsPerIteration = 32;
+  std::size_t accepts_left = kAcceptsPerIteration;
+  std::vector<uv_stream_t*> waiting_listeners; ///< Each has a connection for the next iteration.
 
   std::size_t hot_sockets = 0;    ///< In the second epoll; 0: it is never asked.
   int hot_epoll = -1;             ///< Made for the first hot socket.
@@ -77,7 +85,9 @@ struct Loop::Impl final : HandleOwner {
     }
   }
   void poll_hot();
-  void check_deadlines();
+  void begin_deadlines();
+  bool check_deadlines();
+  void accept_waiting();
   void close_all();
   void close_with_loop(uv_handle_t* handle) override { uv_close(handle, nullptr); }
 };
@@ -128,7 +138,8 @@ struct Connection::Impl final : HandleOwner {
   void finish(CloseReason why);
   void shut_down();
   void set_deadline(std::uint64_t after_ms);
-  void check_deadline(std::uint64_t now_ms);
+  /// True if it is closed now.
+  bool check_deadline(std::uint64_t now_ms);
   [[nodiscard]] std::uint64_t stall_ms() const noexcept {
     return closing ? kCloseStallMs : kWriteTimeoutMs;
   }

@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include <unistd.h>
 
@@ -73,8 +75,10 @@ struct Listener::Impl final : HandleOwner {
   Accept accept;
   bool open = false;
 
+  void leave() { std::erase(loop->waiting_listeners, reinterpret_cast<uv_stream_t*>(&tcp)); }
   void close_with_loop(uv_handle_t* handle) override {
     open = false; // The Listener still owns us: it outlives the loop's run.
+    leave();
     uv_close(handle, nullptr);
   }
 };
@@ -89,6 +93,7 @@ void Listener::close() {
   if (!impl_ || !impl_->open) {
     return;
   }
+  impl_->leave();
   // libuv needs the handle until its close callback, whoever drops the Listener.
   auto* handle = reinterpret_cast<uv_handle_t*>(&impl_.release()->tcp);
   uv_close(handle, [](uv_handle_t* closed) { delete owner_of(closed); });
@@ -135,7 +140,48 @@ std::uint16_t port_of(int fd) {
                                            : reinterpret_cast<sockaddr_in*>(&where)->sin_port);
 }
 
+void accept_one(uv_stream_t* server) {
+  Listener::Impl& self = *static_cast<Listener::Impl*>(owner_of(server));
+  --self.loop->accepts_left;
+  auto made = std::make_unique<Connection::Impl>();
+  made->loop = self.loop;
+  uv_tcp_init(&self.loop->uv, &made->tcp);
+  auto* connection = new Connection(std::move(made)); // Freed after on_close.
+  Connection::Impl& c = connection->impl();
+  if (uv_accept(server, reinterpret_cast<uv_stream_t*>(&c.tcp)) != 0) {
+    c.finish(CloseReason::connect_failed);
+    return;
+  }
+  uv_tcp_nodelay(&c.tcp, 1);
+  uv_tcp_keepalive(&c.tcp, 1, kProbeAfterS); // Peers that died without a word.
+  c.handler = self.accept(*connection);
+  if (c.handler == nullptr) {
+    c.finish(CloseReason::by_us);
+  } else if (!c.closed) {
+    c.begin();
+  }
+}
+
+void on_connection(uv_stream_t* server, int failed) {
+  if (failed != 0) {
+    return; // Out of descriptors: libuv has shed the peer; counted by whoever watches the limit.
+  }
+  Loop::Impl& loop = *static_cast<Listener::Impl*>(owner_of(server))->loop;
+  if (loop.accepts_left == 0) {
+    loop.waiting_listeners.push_back(server); // libuv looks for no other until this one is taken.
+  } else {
+    accept_one(server);
+  }
+}
+
 } // namespace
+
+void Loop::Impl::accept_waiting() {
+  accepts_left = kAcceptsPerIteration;
+  for (uv_stream_t* const server : std::exchange(waiting_listeners, {})) {
+    accept_one(server);
+  }
+}
 
 Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, const Address& address,
                                                  bool reuse_port, Accept accept) {
@@ -154,31 +200,7 @@ Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, const Address& addr
   std::unique_ptr<Listener> listener(new Listener(std::move(impl)));
 
   const int status =
-      uv_listen(reinterpret_cast<uv_stream_t*>(&listener->impl_->tcp), kBacklog,
-                [](uv_stream_t* server, int failed) {
-                  if (failed != 0) {
-                    return; // Out of descriptors: libuv has shed the peer; counted by whoever
-                            // watches the limit.
-                  }
-                  Impl& self = *static_cast<Impl*>(owner_of(server));
-                  auto made = std::make_unique<Connection::Impl>();
-                  made->loop = self.loop;
-                  uv_tcp_init(&self.loop->uv, &made->tcp);
-                  auto* connection = new Connection(std::move(made)); // Freed after on_close.
-                  Connection::Impl& c = connection->impl();
-                  if (uv_accept(server, reinterpret_cast<uv_stream_t*>(&c.tcp)) != 0) {
-                    c.finish(CloseReason::connect_failed);
-                    return;
-                  }
-                  uv_tcp_nodelay(&c.tcp, 1);
-                  uv_tcp_keepalive(&c.tcp, 1, kProbeAfterS); // Peers that died without a word.
-                  c.handler = self.accept(*connection);
-                  if (c.handler == nullptr) {
-                    c.finish(CloseReason::by_us);
-                  } else if (!c.closed) {
-                    c.begin();
-                  }
-                });
+      uv_listen(reinterpret_cast<uv_stream_t*>(&listener->impl_->tcp), kBacklog, on_connection);
   if (status != 0) {
     return fail(Errc::bind_failed,
                 "can not listen on " + address.text() + ": " + uv_strerror(status));

@@ -27,7 +27,9 @@ void on_prepare(uv_prepare_t* handle) {
   loop.last_turn_ms.store(uv_now(&loop.uv), std::memory_order_relaxed);
   loop.wall_known = false;
   loop.reshow_left_over();
-  bool more = loop.hooks != nullptr && loop.hooks->before_poll();
+  loop.accept_waiting();
+  bool more = loop.check_deadlines();
+  more = (loop.hooks != nullptr && loop.hooks->before_poll()) || more;
   more = loop.flush_dirty() || more;
   // Either wake() sees that the loop polls, or the loop sees here what wake() wants.
   loop.polling.store(true);
@@ -143,17 +145,35 @@ bool Loop::Impl::flush_dirty() {
   return steps_end >= kWritesPerStep;
 }
 
-void Loop::Impl::check_deadlines() {
-  const std::uint64_t now = uv_now(&uv);
-  std::erase_if(with_deadline,
-                [](Connection* c) { return c == nullptr || c->impl().deadline_ms == 0; });
-  // By index: an entry that is renewed is listed already.
-  for (std::size_t i = 0; i < with_deadline.size(); ++i) {
-    with_deadline[i]->impl().check_deadline(now);
+void Loop::Impl::begin_deadlines() {
+  if (deadline_next == kNoDeadlines) {
+    std::erase_if(with_deadline,
+                  [](Connection* c) { return c == nullptr || c->impl().deadline_ms == 0; });
+    deadline_next = 0;
   }
+}
+
+/// True if some are left.
+bool Loop::Impl::check_deadlines() {
+  if (deadline_next == kNoDeadlines) {
+    return false;
+  }
+  const std::uint64_t now = uv_now(&uv);
+  // By index: an entry that is renewed is listed already.
+  for (std::size_t closed = 0; deadline_next < with_deadline.size();) {
+    if (closed == kClosesPerIteration) {
+      return true;
+    }
+    Connection* const each = with_deadline[deadline_next++];
+    if (each != nullptr && each->impl().deadline_ms != 0) {
+      closed += each->impl().check_deadline(now) ? 1 : 0;
+    }
+  }
+  deadline_next = kNoDeadlines;
   if (with_deadline.empty()) {
     uv_timer_stop(&tick);
   }
+  return false;
 }
 
 void Loop::Impl::close_all() {

@@ -21,9 +21,11 @@ bool next_level(std::string_view& rest, bool& left, std::string_view& level) {
   return true;
 }
 
-void tell(const Takers& takers, Visitor& visitor) {
-  takers.plain.for_each([&](const Subscription& each) { visitor.on_match(each); });
-  takers.shared.for_each([&](const ShareGroup& each) { visitor.on_match(each); });
+void tell(const PersistentSet<Subscription>& plain, Visitor& visitor) {
+  plain.for_each([&](const Subscription& each) { visitor.on_match(each); });
+}
+void tell(const PersistentSet<ShareGroup>& shared, Visitor& visitor) {
+  shared.for_each([&](const ShareGroup& each) { visitor.on_match(each); });
 }
 
 /// A topic on its way down the tree: each level is looked up under several nodes, hashed once.
@@ -36,18 +38,25 @@ public:
     }
   }
   void from(const TopicNode& node, std::size_t at, bool wildcards) {
+    const TopicNode::Rare* const rare = node.rare.get();
     if (wildcards) {
       tell(node.below, visitor_);
+      if (rare != nullptr) {
+        tell(rare->below, visitor_);
+      }
     }
     if (at == size_) {
       tell(node.here, visitor_);
+      if (rare != nullptr) {
+        tell(rare->here, visitor_);
+      }
       return;
     }
     if (const TopicNode* child = node.child(levels_[at].hash, levels_[at].name)) {
       from(*child, at + 1, true);
     }
-    if (wildcards && node.any != nullptr) {
-      from(*node.any, at + 1, true);
+    if (wildcards && rare != nullptr && rare->any != nullptr) {
+      from(*rare->any, at + 1, true);
     }
   }
 
@@ -78,16 +87,16 @@ public:
 private:
   void own(Ref<TopicNode>& node) {
     if (node->edit != edit_) {
-      node = new TopicNode(*node, edit_);
+      node = TopicNode::make(*node, edit_);
     }
   }
 
   void go(TopicNode& node, std::string_view rest, bool left) {
     std::string_view level;
     if (!next_level(rest, left, level)) {
-      change(node.here);
+      change(node, node.here, &TopicNode::Rare::here);
     } else if (level == "#") {
-      change(node.below);
+      change(node, node.below, &TopicNode::Rare::below);
     } else if (level == "+") {
       go_any(node, rest, left);
     } else {
@@ -96,22 +105,30 @@ private:
   }
 
   void go_any(TopicNode& node, std::string_view rest, bool left) {
-    if (node.any == nullptr) {
-      if (change_.remove) {
-        return;
-      }
-      node.any = new TopicNode("+", 0, edit_);
+    if ((node.rare == nullptr || node.rare->any == nullptr) && change_.remove) {
+      return;
     }
-    own(node.any);
-    go(*node.any, rest, left);
-    if (node.any->empty()) {
-      node.any = nullptr;
+    Ref<TopicNode>& any = node.own_rare().any;
+    if (any == nullptr) {
+      any = TopicNode::make("+", 0, edit_);
+    }
+    own(any);
+    go(*any, rest, left);
+    if (any->empty()) {
+      any = nullptr;
+      forget_rare(node);
+    }
+  }
+
+  static void forget_rare(TopicNode& node) {
+    if (node.rare->empty()) {
+      node.rare = nullptr;
     }
   }
 
   void go_child(TopicNode& node, std::string_view level, std::string_view rest, bool left) {
     const std::uint64_t hash = TextHash()(level);
-    const auto same = [level](const TopicNode& other) { return other.level == level; };
+    const auto same = [level](const TopicNode& other) { return other.level() == level; };
     const TopicNode* found = node.children.find(hash, same);
     if (found == nullptr && change_.remove) {
       return;
@@ -119,7 +136,8 @@ private:
     // One of this edit has only ancestors of this edit: it may be changed where it is.
     auto* child = const_cast<TopicNode*>(found);
     if (found == nullptr || found->edit != edit_) {
-      child = found == nullptr ? new TopicNode(level, hash, edit_) : new TopicNode(*found, edit_);
+      child =
+          found == nullptr ? TopicNode::make(level, hash, edit_) : TopicNode::make(*found, edit_);
       node.children.put(child, same, edit_);
     }
     go(*child, rest, left);
@@ -128,11 +146,13 @@ private:
     }
   }
 
-  void change(Takers& takers) {
+  void change(TopicNode& node, PersistentSet<Subscription>& plain,
+              PersistentSet<ShareGroup> TopicNode::Rare::*shared) {
     if (change_.share.empty()) {
-      change_plain(takers.plain);
-    } else {
-      change_shared(takers.shared);
+      change_plain(plain);
+    } else if (node.rare != nullptr || !change_.remove) {
+      change_shared(node.own_rare().*shared);
+      forget_rare(node);
     }
   }
 
@@ -203,7 +223,7 @@ void Snapshot::match(std::string_view topic, Visitor& visitor) const {
   }
 }
 
-Index::Index() : root_(new TopicNode({}, 0, Edit{0})) {
+Index::Index() : root_(TopicNode::make({}, 0, Edit{0})) {
   snapshot_ = std::make_shared<const Snapshot>(root_);
 }
 

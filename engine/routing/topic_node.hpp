@@ -1,8 +1,10 @@
 // Spate - one level of the topic tree. Internal to routing.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <string>
+#include <memory>
+#include <new>
 #include <string_view>
 
 #include "engine/base/hash.hpp"
@@ -11,37 +13,70 @@
 
 namespace spate::routing {
 
-/// The subscriptions of one filter.
-struct Takers {
-  PersistentSet<Subscription> plain;
-  PersistentSet<ShareGroup> shared;
-
-  [[nodiscard]] bool empty() const noexcept { return plain.empty() && shared.empty(); }
-};
-
-/// A prefix of filters. Changed only by the edit that made it, see PersistentSet.
+/// A prefix of filters. Changed only by the edit that made it, see PersistentSet. There may be a
+/// million of them, most for one filter of one device: the name stands behind the node, and what
+/// few have is apart.
 struct TopicNode final : Counted<TopicNode> {
-  TopicNode(std::string_view level_name, std::uint64_t level_hash, Edit made_by)
-      : edit(made_by), hash_of_level(level_hash), level(level_name) {}
-  TopicNode(const TopicNode& other, Edit made_by)
-      : edit(made_by), hash_of_level(other.hash_of_level), level(other.level), here(other.here),
-        below(other.below), any(other.any), children(other.children) {}
+  /// The shared subscriptions of both kinds, and the child `+`.
+  struct Rare {
+    PersistentSet<ShareGroup> here;
+    PersistentSet<ShareGroup> below;
+    boost::intrusive_ptr<TopicNode> any;
 
+    [[nodiscard]] bool empty() const noexcept {
+      return here.empty() && below.empty() && any == nullptr;
+    }
+  };
+
+  static TopicNode* make(std::string_view level, std::uint64_t hash, Edit edit) {
+    return new (NameBytes{level.size()}) TopicNode(level, hash, edit);
+  }
+  static TopicNode* make(const TopicNode& other, Edit edit) {
+    TopicNode* const copy = make(other.level(), other.hash_of_level, edit);
+    copy->here = other.here;
+    copy->below = other.below;
+    copy->children = other.children;
+    copy->rare = other.rare != nullptr ? std::make_unique<Rare>(*other.rare) : nullptr;
+    return copy;
+  }
+  static void operator delete(void* node) noexcept { ::operator delete(node); }
+
+  [[nodiscard]] std::string_view level() const noexcept {
+    return {reinterpret_cast<const char*>(this + 1), level_bytes};
+  }
   [[nodiscard]] std::uint64_t hash() const noexcept { return hash_of_level; }
   [[nodiscard]] bool empty() const noexcept {
-    return here.empty() && below.empty() && any == nullptr && children.empty();
+    return here.empty() && below.empty() && children.empty() && (rare == nullptr || rare->empty());
   }
   [[nodiscard]] const TopicNode* child(std::uint64_t hash, std::string_view name) const noexcept {
-    return children.find(hash, [name](const TopicNode& node) { return node.level == name; });
+    return children.find(hash, [name](const TopicNode& node) { return node.level() == name; });
+  }
+  [[nodiscard]] Rare& own_rare() {
+    if (rare == nullptr) {
+      rare = std::make_unique<Rare>();
+    }
+    return *rare;
   }
 
+  const std::uint32_t level_bytes;
   const Edit edit;
   const std::uint64_t hash_of_level;
-  const std::string level;
-  Takers here;                       ///< Of the filter that ends here.
-  Takers below;                      ///< Of this one and `/#` behind it.
-  Ref<TopicNode> any;                ///< The child `+`.
-  PersistentSet<TopicNode> children; ///< All others, by their level.
+  PersistentSet<Subscription> here;  ///< Of the filter that ends here.
+  PersistentSet<Subscription> below; ///< Of this one and `/#` behind it.
+  PersistentSet<TopicNode> children; ///< By their level, but for `+`.
+  std::unique_ptr<Rare> rare;
+
+private:
+  enum class NameBytes : std::size_t {};
+  static void* operator new(std::size_t bytes, NameBytes name) {
+    return ::operator new(bytes + static_cast<std::size_t>(name));
+  }
+  static void operator delete(void* node, NameBytes) noexcept { ::operator delete(node); }
+
+  TopicNode(std::string_view name, std::uint64_t hash, Edit made_by)
+      : level_bytes(static_cast<std::uint32_t>(name.size())), edit(made_by), hash_of_level(hash) {
+    name.copy(reinterpret_cast<char*>(this + 1), name.size());
+  }
 };
 
 } // namespace spate::routing

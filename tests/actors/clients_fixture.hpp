@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/will.hpp"
+#include "actors/own_messages.hpp"
 #include "tests/actors/fake_session_store.hpp"
 #include "tests/actors/session_fixture.hpp"
 
@@ -31,7 +31,8 @@ struct Heard {
 class Clients final : private ReceiptListener,
                       private CopyTaker,
                       private StoreAnswerTaker,
-                      private storage::SessionListener {
+                      private storage::SessionListener,
+                      public LoopParts {
 public:
   struct Client {
     FakePort port;
@@ -143,9 +144,11 @@ public:
   };
 
   /// With `keeps` there is a store of sessions, which answers when it is told to.
-  explicit Clients(SessionLimits session_limits = {}, bool keeps = false) : limits(session_limits) {
+  explicit Clients(SessionLimits limits = {}, bool keeps = false)
+      : LoopParts(*this, *this, *this, 0, limits) {
     if (keeps) {
       sessions.open(kept);
+      kept.gather = [this] { door.hand_over(); };
     }
     sessions.begin();
   }
@@ -225,44 +228,8 @@ public:
       left_.push_back(std::move(client.session));
     }
   }
-  void commit() {
-    writer.hand_over();
-    store.answer_all();
-    while (writer.deliver_receipts(100)) {
-    }
-  }
 
-  SessionLimits limits;
-  net::Loop loop;
-  FakeStore store;
-  model::ShapeTable shapes;
-  telemetry::RouteTable routes;
-  telemetry::Parser parser{shapes};
-  Presence presence;
-  ShardWriter writer{loop, store, *this};
-  MessageHub hub;
-  MessageRouter messages{hub, loop, 0, *this};
-  SessionHub sessions{hub};
-  SysTopics sys;
-  SessionDoor door{sessions, loop, 0, *this};
   FakeSessionStore kept{*this};
-  SessionContext context{store,
-                         writer,
-                         parser,
-                         routes,
-                         presence,
-                         messages,
-                         door,
-                         sys,
-                         loop,
-                         limits,
-                         "fsync",
-                         {},
-                         log::RateLimit(0, 0),
-                         {},
-                         {},
-                         {},
-                         std::mt19937_64(1)};
 
 private:
   void on_message(const model::TelemetryBlock& block, const model::Message& message) override {
@@ -288,6 +255,7 @@ private:
       client->session->on_queued(queued);
     }
   }
+  void on_restored(Restored) override {}
   void on_receipts(std::vector<storage::SessionReceipt> receipts) override { door.take(receipts); }
   void on_queued(std::vector<storage::SessionDelivery> deliveries) override {
     std::vector<std::pair<std::uint64_t, storage::QueuedMessage>> queued;
@@ -298,18 +266,21 @@ private:
     }
     door.take(queued);
   }
-  void
-  on_wills(std::vector<std::pair<storage::SessionNumber, model::SharedMessage>> wills) override {
+  std::vector<storage::SessionPublishing> on_wills(const Wills& wills) override {
+    std::vector<storage::SessionPublishing> kept_parts;
     for (const auto& [session, will] : wills) {
-      on_will(will);
+      Matches connected;
+      kept_parts.push_back(split_will(hub.index(), will, 0, connected));
+      on_will(*will, connected);
     }
+    return kept_parts;
   }
   void on_ended(
       std::vector<std::pair<storage::SessionNumber, std::vector<std::string>>> ended) override {
     sessions.on_ended(std::move(ended));
   }
-  void on_will(const model::SharedMessage& will) override {
-    publish_will(messages, door, {will, 0, 0}, loop.wall_now_ms());
+  void on_will(const model::ApplicationMessage& will, const Matches& connected) override {
+    pass_will(messages, will, connected);
   }
 
   std::vector<std::unique_ptr<Client>> clients_;

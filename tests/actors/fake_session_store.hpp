@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "engine/wire/codec.hpp"
+#include "storage/session_queue.hpp"
 #include "storage/session_store.hpp"
 
 namespace spate::actors {
@@ -31,15 +34,17 @@ public:
 
   explicit FakeSessionStore(storage::SessionListener& listener) : listener_(listener) {}
 
-  bool submit(std::uint64_t ticket, std::vector<storage::SessionEntry> entries) override {
-    if (full) {
+  bool submit(std::uint64_t ticket, std::vector<storage::SessionEntry>&& entries) override {
+    if (full && !frees(storage::SessionStep{entries})) {
       return false;
     }
+    ++steps;
     for (storage::SessionEntry& entry : entries) {
       waiting.emplace_back(ticket++, std::move(entry));
     }
     return true;
   }
+  void begin() override {}
   bool may_keep(std::string_view client_id) const noexcept override {
     return std::any_of(sessions.begin(), sessions.end(),
                        [&](const auto& each) { return each.second.client_id == client_id; });
@@ -53,6 +58,7 @@ public:
 
   /// All that waits, as one group: first what was queued is told, then the receipts.
   void answer(storage::SessionStatus status = storage::SessionStatus::done) {
+    gather();
     std::vector<storage::SessionReceipt> receipts;
     std::vector<storage::SessionDelivery> deliveries;
     for (auto& [ticket, entry] : std::exchange(waiting, {})) {
@@ -68,7 +74,15 @@ public:
     listener_.on_receipts(std::move(receipts));
   }
 
+  /// What was submitted, with what still was to be handed over.
+  [[nodiscard]] const auto& asked() {
+    gather();
+    return waiting;
+  }
+
+  std::function<void()> gather = [] {}; ///< Hands over what the loop has for it.
   std::deque<std::pair<std::uint64_t, storage::SessionEntry>> waiting;
+  std::size_t steps = 0; ///< Calls of submit() so far.
   std::map<storage::SessionNumber, Session> sessions;
   std::map<std::string, model::SharedMessage> retained;
   bool full = false;
@@ -83,7 +97,11 @@ private:
       filters.push_back(filter);
     }
     if (const auto& will = sessions[number].will) {
-      listener_.on_wills({{number, will->message}});
+      for (storage::SessionPublishing& each : listener_.on_wills({{number, will->message}})) {
+        if (each.message != nullptr) {
+          waiting.emplace_back(UINT64_MAX, std::move(each)); // Nobody waits for it.
+        }
+      }
     }
     sessions.erase(number);
     listener_.on_ended({{number, filters}});
@@ -125,8 +143,10 @@ private:
       end(asked.session);
     }
   }
-  void apply(storage::SessionSubscribing& asked, Receipt&, Deliveries&) {
+  void apply(storage::SessionSubscribing& asked, Receipt& receipt, Deliveries&) {
     Session& session = sessions.at(asked.session);
+    receipt.sequence = session.last + 1;
+    session.last += asked.set_aside;
     for (auto& each : asked.added) {
       session.subscriptions[each.filter] = each;
     }
@@ -167,14 +187,26 @@ private:
     load(sessions.at(asked.session), asked.after, asked.messages_max, receipt.page, receipt.more);
   }
   void apply(storage::RetainedLoad& asked, Receipt& receipt, Deliveries&) {
+    receipt.sequence = asked.sequence;
+    std::size_t taken = 0;
     for (const auto& [topic, message] : retained) {
-      if (topic > asked.after && wire::filter_takes(asked.filter, topic)) {
-        if (receipt.page.size() == 2) { // Small pages, so that tests turn them.
-          receipt.more = true;
-          receipt.after = receipt.page.back().message->topic;
-          break;
-        }
+      if (topic <= asked.after || !wire::filter_takes(asked.filter, topic)) {
+        continue;
+      }
+      if (taken++ == 2) { // Small pages, so that tests turn them.
+        receipt.more = true;
+        break;
+      }
+      receipt.after = topic;
+      const std::uint8_t qos = std::min(asked.qos, message->qos);
+      if (asked.session == 0 || qos == 0) {
         receipt.page.push_back({0, message, {}});
+      } else if (receipt.sequence < asked.sequence_end) {
+        storage::QueuedMessage queued{receipt.sequence, message, {asked.session, qos, true, {}}};
+        if (asked.subscription_id != 0) {
+          queued.target.subscription_ids.push_back(asked.subscription_id);
+        }
+        sessions.at(asked.session).queue[receipt.sequence++] = std::move(queued);
       }
     }
   }

@@ -252,15 +252,39 @@ TEST_SUITE("actors.timer_wheel") {
     wheel.arm(12'500, 1);
     wheel.arm(5'000, 2); // Already past: the next slot.
     wheel.arm(10'000'000, 3);
-    wheel.advance(10'999, note);
+    wheel.advance(10'999, 100, note);
     CHECK(fired.empty());
-    wheel.advance(12'499, note);
+    wheel.advance(12'499, 100, note);
     CHECK(fired == std::vector<int>{2});
-    wheel.advance(13'000, note);
+    wheel.advance(13'000, 100, note);
     CHECK(fired == std::vector<int>{2, 1});
-    wheel.advance(10'000 + 1024 * 1000, note);
+    wheel.advance(10'000 + 1024 * 1000, 100, note);
     CHECK(fired ==
           std::vector<int>{2, 1, 3}); // Early, at the wheel's end: armed again by its owner.
+  }
+
+  TEST_CASE("many that are due fire in steps, none twice and none left out") {
+    TimerWheel<int> wheel(10'000);
+    std::vector<int> fired;
+    const auto note = [&](int item) {
+      fired.push_back(item);
+      if (item == 0) {
+        wheel.arm(10'500, 7); // Due with the next slot.
+      }
+    };
+    for (int i = 0; i < 5; ++i) {
+      wheel.arm(10'500, i);
+    }
+    wheel.arm(11'500, 5);
+    wheel.arm(11'500, 6);
+    CHECK(wheel.advance(12'000, 3, note));
+    CHECK(fired == std::vector<int>{0, 1, 2});
+    CHECK(wheel.advance(12'000, 3, note));
+    CHECK(fired == std::vector<int>{0, 1, 2, 3, 4, 5});
+    CHECK_FALSE(wheel.advance(12'000, 3, note));
+    CHECK(fired == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7});
+    CHECK_FALSE(wheel.advance(12'000, 3, note));
+    CHECK(fired.size() == 8);
   }
 }
 

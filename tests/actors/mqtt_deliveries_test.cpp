@@ -250,16 +250,23 @@ TEST_SUITE("actors.mqtt_deliveries") {
     CHECK_FALSE(taker.hear());
     auto& asks = all.join(Version::v5, with_will);
     asks.disconnect(Reason::disconnect_with_will);
+    CHECK(taker.hear()); // Before its socket has taken our last words,
     all.leave(asks);
-    CHECK(taker.hear());
+    CHECK_FALSE(taker.hear()); // and once.
     auto& fails = all.join(Version::v5, with_will);
     fails.disconnect(Reason::unspecified_error); // Only "normal" takes it away [MQTT5-3.14.4-3].
     all.leave(fails);
     CHECK(taker.hear());
     auto& bad = all.join(Version::v5, with_will);
     bad.feed(std::string("\x00\x00", 2)); // Refused: the server closes [MQTT-3.1.2-8].
-    all.leave(bad);
     CHECK(taker.hear());
+    all.leave(bad);
+    CHECK_FALSE(taker.hear());
+    auto& replaced = all.join(Version::v5, with_will);
+    replaced.session->on_taken_over();
+    CHECK(taker.hear()); // [MQTT-3.1.4-3]
+    all.leave(replaced);
+    CHECK_FALSE(taker.hear());
     Clients::Client& refused = all.begin(Version::v5, [&](wire::Connect& c) {
       with_will(c);
       c.packet_bytes_max = 4; // No CONNACK is as small.

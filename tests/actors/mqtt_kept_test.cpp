@@ -12,7 +12,7 @@ struct Keeping {
   explicit Keeping(SessionLimits limits = {}) : all(limits, true) {}
   void answer() {
     // What an answer leads to may ask again.
-    while (!all.kept.waiting.empty()) {
+    while (!all.kept.asked().empty()) {
       all.kept.answer();
     }
   }
@@ -32,6 +32,19 @@ void subscribe(Keeping& f, Clients::Client& client, std::vector<wire::Subscripti
   CHECK(client.port.out.empty()); // Not before it is durable.
   f.answer();
   REQUIRE(Fixture::take(client.port.out)->type == PacketType::suback);
+}
+
+/// Session "c", connected and subscribed.
+Clients::Client& join_subscribed(Keeping& f, std::vector<wire::Subscription> what) {
+  auto& client = f.all.join_kept("c");
+  Clients::connack(client);
+  subscribe(f, client, std::move(what));
+  return client;
+}
+/// The same, and its connection is gone again.
+void leave_subscribed(Keeping& f, std::vector<wire::Subscription> what) {
+  f.all.leave(join_subscribed(f, std::move(what)));
+  f.answer();
 }
 
 TEST_SUITE("actors.mqtt_kept") {
@@ -61,7 +74,7 @@ TEST_SUITE("actors.mqtt_kept") {
     Keeping f;
     auto& client = f.all.begin(Version::v5);
     CHECK(Clients::connack(client).reason == Reason::success);
-    CHECK(f.all.kept.waiting.empty());
+    CHECK(f.all.kept.asked().empty());
   }
 
   TEST_CASE("a session that can not be opened is refused with the reason") {
@@ -75,6 +88,7 @@ TEST_SUITE("actors.mqtt_kept") {
     CHECK(Clients::connack(many).reason == Reason::quota_exceeded);
     f.all.kept.full = true;
     auto& busy = f.all.begin_kept("e");
+    f.all.door.hand_over();
     CHECK(Clients::connack(busy).reason == Reason::server_busy);
     f.all.kept.full = false;
   }
@@ -89,11 +103,7 @@ TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("messages for a session without a connection come with the next one, in order") {
     Keeping f;
     auto& publisher = f.all.join();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    subscribe(f, taker, {{"x", 2}});
-    f.all.leave(taker);
-    f.answer();
+    leave_subscribed(f, {{"x", 2}});
     for (std::uint16_t i = 1; i <= 3; ++i) {
       publisher.publish("x", std::to_string(i), i == 3 ? 2 : 1, i);
     }
@@ -116,10 +126,7 @@ TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("what was sent and not answered comes again with DUP and its id [MQTT-4.4.0-1]") {
     Keeping f;
     auto& publisher = f.all.join();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    f.answer();
-    subscribe(f, taker, {{"x", 1}});
+    auto& taker = join_subscribed(f, {{"x", 1}});
     publisher.publish("x", "1", 1, 1);
     publisher.publish("x", "2", 1, 2);
     f.answer();
@@ -147,10 +154,7 @@ TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("DUP is set on all pages of what was sent before, and on nothing else [MQTT-3.3.1-1]") {
     Keeping f;
     auto& publisher = f.all.join();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    f.answer();
-    subscribe(f, taker, {{"x", 1}});
+    auto& taker = join_subscribed(f, {{"x", 1}});
     for (std::uint16_t i = 1; i <= 250; ++i) {
       publisher.publish("x", std::to_string(i), 1, i);
       f.answer();
@@ -174,10 +178,7 @@ TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("QoS 2 to a kept session: PUBREL waits for the disk, and comes first after a return") {
     Keeping f;
     auto& publisher = f.all.join();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    f.answer();
-    subscribe(f, taker, {{"x", 2}});
+    auto& taker = join_subscribed(f, {{"x", 2}});
     publisher.publish("x", "1", 2, 1);
     publisher.publish("x", "2", 2, 2);
     f.answer();
@@ -236,11 +237,7 @@ TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("a long queue comes page by page within the Receive Maximum, nothing twice") {
     Keeping f;
     auto& publisher = f.all.join();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    subscribe(f, taker, {{"x", 1}});
-    f.all.leave(taker);
-    f.answer();
+    leave_subscribed(f, {{"x", 1}});
     constexpr int kMessages = 450;
     for (int i = 0; i < kMessages; ++i) {
       publisher.publish("x", std::to_string(i), 1, static_cast<std::uint16_t>(i + 1));
@@ -274,11 +271,7 @@ TEST_SUITE("actors.mqtt_kept") {
   TEST_CASE("what comes between the page and the CONNACK is not lost") {
     Keeping f;
     auto& publisher = f.all.join();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    subscribe(f, taker, {{"x", 1}});
-    f.all.leave(taker);
-    f.answer();
+    leave_subscribed(f, {{"x", 1}});
     auto& again = f.all.begin_kept("c");
     publisher.publish("x", "with the opening", 1, 1); // Same group, told while nobody is there.
     f.answer();
@@ -374,10 +367,7 @@ TEST_SUITE("actors.mqtt_kept") {
     packet.packet_id = 1;
     publisher.publish(packet);
     f.answer();
-    auto& taker = f.all.join_kept("c");
-    Clients::connack(taker);
-    f.answer();
-    subscribe(f, taker, {{"a", 1}});
+    auto& taker = join_subscribed(f, {{"a", 1}});
     f.answer();
     const auto heard = taker.hear();
     REQUIRE(heard);
@@ -389,17 +379,64 @@ TEST_SUITE("actors.mqtt_kept") {
     CHECK(f.all.kept.sessions.begin()->second.queue.empty());
   }
 
-  TEST_CASE("a publisher hears that what depends on the disk could not be kept") {
+  TEST_CASE("a kept session gets retained messages before newer ones, whoever writes first") {
     Keeping f;
+    auto& publisher = f.all.join();
+    wire::Publish packet;
+    packet.payload = "old";
+    packet.retain = true;
+    packet.qos = 1;
+    packet.packet_id = 1;
+    for (const char* topic : {"a/1", "a/2", "a/3"}) {
+      packet.topic = topic;
+      publisher.publish(packet);
+      f.answer();
+    }
+    auto& taker = join_subscribed(f, {{"b", 1}});
+    ask(taker, {{"a/#", 1}});
+    publisher.publish("b", "other filter", 1, 2);
+    f.all.kept.answer(); // Written and in the index, nothing retained is read yet.
+    REQUIRE(Fixture::take(taker.port.out)->type == PacketType::suback);
+    CHECK(taker.port.paused);
+    publisher.publish("a/1", "new", 1, 3);
+    f.all.kept.answer(); // The first page and the newer message, in one group.
+    CHECK_FALSE(taker.hear());
+    publisher.publish("a/2", "newer", 1, 4);
+    f.answer();
+    CHECK(taker.payloads() == Payloads{"old", "old", "old", "other filter", "new", "newer"});
+    CHECK_FALSE(taker.port.paused);
+    publisher.publish("a/3", "last", 1, 5);
+    f.answer();
+    CHECK(taker.payloads() == Payloads{"last"});
+  }
+
+  TEST_CASE("a subscription that was written before the connection went is in the index") {
+    Keeping f;
+    auto& publisher = f.all.join();
     auto& taker = f.all.join_kept("c");
     Clients::connack(taker);
-    subscribe(f, taker, {{"x", 1}});
+    ask(taker, {{"x", 1}});
+    f.all.leave(taker); // Its SUBACK was never sent.
+    f.answer();
+    publisher.publish("x", "1", 1, 1);
+    f.answer();
+    auto& again = f.all.join_kept("c");
+    Clients::connack(again);
+    f.answer();
+    CHECK(again.payloads() == Payloads{"1"});
+  }
+
+  TEST_CASE("a publisher hears that what depends on the disk could not be kept") {
+    Keeping f;
+    join_subscribed(f, {{"x", 1}});
     auto& five = f.all.join();
     five.publish("x", "1", 1, 1);
     f.all.kept.answer(SessionStatus::disk_full);
     CHECK(five.next_ack(PacketType::puback).reason == Reason::quota_exceeded);
     f.all.kept.full = true;
     five.publish("x", "2", 1, 2);
+    CHECK(five.port.out.empty());
+    f.all.door.hand_over();
     CHECK(five.next_ack(PacketType::puback).reason == Reason::quota_exceeded);
     f.all.kept.full = false;
     five.publish("x", "3", 1, 3);
@@ -477,10 +514,10 @@ TEST_SUITE("actors.mqtt_kept") {
     Clients::connack(next);
     old.session->on_taken_over();
     CHECK(old.port.closed);
-    CHECK(f.all.kept.waiting.size() == 1);
-    CHECK(std::holds_alternative<storage::SessionClosing>(f.all.kept.waiting.front().second));
+    CHECK(f.all.kept.asked().size() == 1);
+    CHECK(std::holds_alternative<storage::SessionClosing>(f.all.kept.asked().front().second));
     f.all.leave(old);
-    CHECK(f.all.kept.waiting.size() == 1); // Once.
+    CHECK(f.all.kept.asked().size() == 1); // Once.
   }
 }
 

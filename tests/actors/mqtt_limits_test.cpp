@@ -101,7 +101,7 @@ TEST_SUITE("actors.mqtt_limits") {
     CHECK(f.feed(bytes.substr(0, 5)) == 0);
     CHECK(f.port.expected == bytes.size());
     CHECK_FALSE(f.port.closed);
-    f.session.on_timer(accepted_ms + f.context_limits.connect_timeout_ms);
+    f.session.on_timer(accepted_ms + f.context.limits.connect_timeout_ms);
     CHECK(f.port.closed);
   }
 

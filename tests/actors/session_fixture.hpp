@@ -10,7 +10,7 @@
 
 #include "actors/mqtt_session.hpp"
 #include "engine/net/connection.hpp"
-#include "tests/actors/fake_store.hpp"
+#include "tests/actors/loop_parts.hpp"
 
 namespace spate::actors {
 
@@ -86,13 +86,12 @@ struct Answer {
 };
 
 /// A session whose receipts and clock are the test's.
-struct Fixture : ReceiptListener, private CopyTaker, private StoreAnswerTaker {
-  explicit Fixture(SessionLimits limits = {}) : context_limits(limits) { port.session = &session; }
-  ~Fixture() override {
-    writer.hand_over();
-    store.answer_all();
-    deliver();
+struct Fixture : ReceiptListener, private CopyTaker, private StoreAnswerTaker, LoopParts {
+  explicit Fixture(SessionLimits limits = {})
+      : LoopParts(*this, *this, *this, 5, limits, [this] { return wall_ms; }) {
+    port.session = &session;
   }
+  ~Fixture() override { commit(); }
 
   void on_message(const model::TelemetryBlock& block, const model::Message& message) override {
     session.on_receipt(block, message);
@@ -140,16 +139,6 @@ struct Fixture : ReceiptListener, private CopyTaker, private StoreAnswerTaker {
     feed(bytes);
   }
 
-  void commit(model::CommitStatus status = model::CommitStatus::committed) {
-    writer.hand_over();
-    store.answer_all(status);
-    deliver();
-  }
-  void deliver() {
-    while (writer.deliver_receipts(100)) {
-    }
-  }
-
   /// Takes one packet from what the session has written.
   std::optional<Answer> next() { return take(port.out); }
   static std::optional<Answer> take(std::string& out) {
@@ -187,38 +176,6 @@ struct Fixture : ReceiptListener, private CopyTaker, private StoreAnswerTaker {
   }
 
   std::int64_t wall_ms = 1'700'000'000'000; ///< What the session takes for the time of now.
-  SessionLimits context_limits;
-  net::Loop loop;
-  FakeStore store;
-  model::ShapeTable shapes;
-  telemetry::RouteTable routes;
-  telemetry::Parser parser{shapes};
-  Presence presence;
-  ShardWriter writer{loop, store, *this};
-  MessageHub hub;
-  MessageRouter messages{hub, loop, 5, *this};
-  SessionHub sessions{hub};
-  SysTopics sys;
-  SessionDoor door{sessions, loop, 5, *this};
-  SessionContext context{store,
-                         writer,
-                         parser,
-                         routes,
-                         presence,
-                         messages,
-                         door,
-                         sys,
-                         loop,
-                         context_limits,
-                         "fsync",
-                         {},
-                         log::RateLimit(0, 0),
-                         {},
-                         {},
-                         {},
-                         std::mt19937_64(1),
-                         5,
-                         [this] { return wall_ms; }};
   FakePort port;
   MqttSession session{context, port, 3, 9};
   std::string kept;
@@ -236,7 +193,9 @@ private:
   void on_queued(std::uint32_t, std::uint32_t, storage::QueuedMessage&) override {
     FAIL("there is no store of sessions");
   }
-  void on_will(const model::SharedMessage&) override { FAIL("there is no store of sessions"); }
+  void on_will(const model::ApplicationMessage&, const Matches&) override {
+    FAIL("there is no store of sessions");
+  }
 };
 
 } // namespace spate::actors

@@ -150,21 +150,12 @@ void properties() {
 } // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
+  const auto target = spate::interop::parse_target(argc, argv, "paho-cpp");
+  if (!target) {
     return 2;
   }
-  uri = std::string("tcp://") + argv[1] + ":" + argv[2];
-  version = std::strcmp(argv[3], "5") == 0 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
-  root = std::string("interop/paho-cpp/") + argv[3] + "/" + std::to_string(getpid());
-  std::vector<std::pair<const char*, std::function<void()>>> tries = {
-      {"will", will},
-      {"qos0", [] { round_trip(0); }},
-      {"qos1", [] { round_trip(1); }},
-      {"qos2", [] { round_trip(2); }},
-      {"retained", retained},
-      {"shared", shared}};
-  if (version == MQTTVERSION_5) {
-    tries.emplace_back("properties", properties);
-  }
-  return spate::interop::run(tries);
+  uri = target->uri;
+  version = target->v5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+  root = target->root;
+  return spate::interop::run({will, round_trip, retained, shared, properties}, target->v5);
 }

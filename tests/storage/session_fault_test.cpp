@@ -73,6 +73,78 @@ TEST_SUITE("session store faults") {
     CHECK(f.queue_of(number) == Words{"1:a"});
   }
 
+  /// A will of session 2 that is due, and session 1 that has subscribed to it.
+  void make_will_due(FaultySessions & f) {
+    f.open();
+    f.ears.will_for = f.connect("watcher").number;
+    f.disconnect(f.connect(f.with_will(f.opening("c"), 10)).number);
+    f.clock_ms += 10'000;
+  }
+  void let_it_out(FaultySessions & f) {
+    for (int i = 0; i < 4; ++i) {
+      f.store->poke();
+      f.ask(SessionPageLoad{});
+    }
+  }
+
+  TEST_CASE("a will whose write fails is told once and kept once") {
+    for (const auto fault : {PowerFs::Fault::sync_eio, PowerFs::Fault::write_enospc}) {
+      for (std::uint64_t n = 1; n <= 8; ++n) {
+        CAPTURE(n);
+        FaultySessions f;
+        make_will_due(f);
+        f.fs->fail_once(fault, n);
+        let_it_out(f);
+        f.fs->clear();
+        f.connect_until_done(f.opening("d"));
+        let_it_out(f);
+        CHECK(f.ears.take_wills().size() == 1);
+        CHECK(f.queue_of(1) == Words{"1:will"});
+      }
+    }
+  }
+
+  TEST_CASE("a will is kept once, at whichever write the power goes") {
+    for (std::uint64_t n = 1; n <= 8; ++n) {
+      CAPTURE(n);
+      FaultySessions f;
+      make_will_due(f);
+      f.fs->die_after(n);
+      let_it_out(f);
+      f.cut();
+      let_it_out(f);
+      CHECK(!f.ears.take_wills().empty());
+      CHECK(f.queue_of(1) == Words{"1:will"});
+    }
+  }
+
+  TEST_CASE("opening on a full disk waits for space; a new store is not begun there") {
+    FaultySessions f;
+    f.fs->fail(PowerFs::Fault::write_enospc);
+    CHECK(f.try_open().error().code == Errc::storage_full);
+    f.fs->clear();
+    f.open();
+    const auto number = f.connect("c").number;
+    f.done(SessionSubscribing{number, {f.subscription("x")}, {}});
+    f.store.reset();
+    f.fs->fail(PowerFs::Fault::write_enospc);
+    f.open();
+    CHECK(f.store->fault());
+    CHECK(f.visited.empty());
+    CHECK(f.store->may_keep("c")); // Nobody knows better yet.
+    CHECK(f.store->may_keep("nobody"));
+    CHECK(f.store->has_retained());
+    CHECK(f.ask(f.opening("c")).status == SessionStatus::disk_full);
+    f.fs->clear();
+    CHECK(f.connect_until_done(f.opening("c")).present);
+    const auto restored = f.ears.take_restored();
+    REQUIRE(!restored.empty());
+    CHECK(restored.back() == std::pair(number, f.subscription("x")));
+    CHECK_FALSE(f.store->may_keep("nobody"));
+    CHECK_FALSE(f.store->has_retained());
+    CHECK_FALSE(f.store->fault());
+  }
+
   TEST_CASE("a closing and an acknowledgement that were refused come true all the same") {
     FaultySessions f;
     f.open();

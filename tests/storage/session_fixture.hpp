@@ -18,9 +18,15 @@ namespace spate::storage::test {
 
 class SessionEars final : public SessionListener {
 public:
-  using Wills = std::vector<std::pair<SessionNumber, model::SharedMessage>>;
   using Ended = std::vector<std::pair<SessionNumber, std::vector<std::string>>>;
 
+  void on_restored(Restored restored) override {
+    const std::scoped_lock lock(mutex_);
+    restored_count += restored.size();
+    if (notes_restored) {
+      std::move(restored.begin(), restored.end(), std::back_inserter(restored_));
+    }
+  }
   void on_receipts(std::vector<SessionReceipt> receipts) override {
     const std::scoped_lock lock(mutex_);
     std::move(receipts.begin(), receipts.end(), std::back_inserter(receipts_));
@@ -30,9 +36,18 @@ public:
     const std::scoped_lock lock(mutex_);
     std::move(deliveries.begin(), deliveries.end(), std::back_inserter(queued_));
   }
-  void on_wills(Wills wills) override {
+  std::vector<SessionPublishing> on_wills(const Wills& wills) override {
     const std::scoped_lock lock(mutex_);
-    std::move(wills.begin(), wills.end(), std::back_inserter(wills_));
+    std::copy(wills.begin(), wills.end(), std::back_inserter(wills_));
+    std::vector<SessionPublishing> kept;
+    for (const auto& [session, message] : wills) {
+      SessionPublishing& each = kept.emplace_back();
+      if (will_for != 0) {
+        each.message = message;
+        each.targets.push_back({will_for, 1, false, {}});
+      }
+    }
+    return kept;
   }
   void on_ended(Ended ended) override {
     const std::scoped_lock lock(mutex_);
@@ -53,6 +68,10 @@ public:
     const std::scoped_lock lock(mutex_);
     return std::exchange(queued_, {});
   }
+  Restored take_restored() {
+    const std::scoped_lock lock(mutex_);
+    return std::exchange(restored_, {});
+  }
   Wills take_wills() {
     const std::scoped_lock lock(mutex_);
     return std::exchange(wills_, {});
@@ -62,9 +81,14 @@ public:
     return std::exchange(ended_, {});
   }
 
+  SessionNumber will_for = 0; ///< Who has subscribed to all wills.
+  bool notes_restored = true; ///< False: counts them only.
+  std::size_t restored_count = 0;
+
 private:
   std::mutex mutex_;
   std::condition_variable heard_;
+  Restored restored_;
   std::deque<SessionReceipt> receipts_;
   std::vector<SessionDelivery> queued_;
   Wills wills_;
@@ -72,14 +96,12 @@ private:
 };
 
 struct SessionFixture {
-  using Visited = std::vector<std::pair<SessionNumber, SessionSubscription>>;
-
   TempDir dir;
   std::atomic<std::int64_t> clock_ms{1'700'000'000'000};
   SessionStoreOptions options;
   SessionEars ears;
   std::uint64_t next_ticket = 1;
-  Visited visited; ///< By the last opening of the store.
+  SessionListener::Restored visited; ///< By the last opening of the store.
   std::unique_ptr<SessionStore> store;
 
   SessionFixture() {
@@ -89,14 +111,14 @@ struct SessionFixture {
   }
   Result<void> try_open() {
     store.reset();
-    visited.clear();
-    auto opened = SessionStore::open(options, ears, [this](SessionNumber number, const auto& each) {
-      visited.emplace_back(number, each);
-    });
+    ears.take_restored();
+    auto opened = SessionStore::open(options, ears);
+    visited = ears.take_restored();
     if (!opened) {
       return fail(std::move(opened.error()));
     }
     store = std::move(*opened);
+    store->begin();
     return {};
   }
   void open() {

@@ -94,6 +94,61 @@ TEST_SUITE("retained messages") {
     CHECK(f.retained_of("#") == Words{"b", "c"});
   }
 
+  TEST_CASE("for a kept session they go to the sequences that were set aside, before newer ones") {
+    SessionFixture f;
+    f.open();
+    for (const char* topic : {"a/1", "a/2", "a/3"}) {
+      f.done(f.publishing(f.retained(topic), {}));
+    }
+    model::ApplicationMessage two;
+    two.topic = "a/2";
+    two.payload = "x";
+    two.qos = 2;
+    two.retain = true;
+    f.done(f.publishing(std::make_shared<const model::ApplicationMessage>(two), {}));
+    two.topic = "a/3";
+    f.done(f.publishing(std::make_shared<const model::ApplicationMessage>(two), {}));
+    const auto number = f.connect("c").number;
+    f.publish("older", {number});
+    SessionSubscribing subscribing{number, {f.subscription("a/#", 7)}, {}, 2};
+    const auto first = f.ask(subscribing).sequence;
+    CHECK(first == 2);
+    f.publish("newer", {number});
+    f.settle_clock();
+    f.ears.take_queued();
+    RetainedLoad load{"a/#", {}, 2, 1u << 20, number, 1, 7, first, first + 2};
+    auto receipt = f.ask(load);
+    REQUIRE(receipt.page.size() == 1); // Of QoS 0.
+    CHECK(receipt.page[0].message->topic == "a/1");
+    CHECK(receipt.more);
+    CHECK(receipt.sequence == first + 1);
+    load.after = receipt.after;
+    load.sequence = receipt.sequence;
+    receipt = f.ask(load);
+    CHECK_FALSE(receipt.more);
+    CHECK(receipt.sequence == first + 2);
+    CHECK(f.queue_of(number) == Words{"1:older", "2:a/2", "3:a/3", "4:newer"});
+    f.settle_clock();
+    CHECK(f.ears.take_queued().empty()); // Who asked pages.
+    CHECK(f.store->stats().queued == 4);
+    load.after = {};
+    load.sequence = receipt.sequence;
+    load.messages_max = 10;
+    CHECK(f.ask(load).sequence == first + 2); // No place is left.
+    CHECK(f.store->stats().dropped_full == 2);
+    f.disconnect(number);
+    f.open();
+    const auto page = f.connect("c").page;
+    REQUIRE(page.size() == 4);
+    CHECK(page[1].target.qos == 1); // The smaller of both.
+    CHECK(page[1].target.retain);
+    CHECK(page[1].target.subscription_ids == std::vector<std::uint32_t>{7});
+    CHECK(page[1].message->payload == "x");
+    f.submit(SessionSettling{number, 2, false});
+    CHECK(f.queue_of(number) == Words{"1:older", "3:a/3", "4:newer"});
+    CHECK(f.retained_of("#") == Words{"a/1", "a/2", "a/3"}); // They stay.
+  }
+
   TEST_CASE("one that has expired is gone, at once for readers, and then from the counts "
             "[MQTT5-3.3.2-5]") {
     SessionFixture f;

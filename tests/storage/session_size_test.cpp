@@ -45,11 +45,14 @@ TEST_SUITE("session store size") {
     f.store.reset();
     const auto before_kb = resident_kb();
     const auto start = std::chrono::steady_clock::now();
-    std::size_t visited = 0;
-    auto opened = SessionStore::open(f.options, f.ears, [&](auto, const auto&) { ++visited; });
+    f.ears.notes_restored = false;
+    f.ears.restored_count = 0;
+    auto opened = SessionStore::open(f.options, f.ears);
     REQUIRE(opened);
     f.store = std::move(*opened);
+    f.store->begin();
     f.settle_clock();
+    const std::size_t visited = f.ears.restored_count;
     SAY(what << ": " << ms_since(start) << " ms, " << visited << " subscriptions, resident "
              << before_kb << " to " << resident_kb() << " KB");
     return visited;

@@ -79,7 +79,7 @@ TEST_SUITE("session store") {
     f.done(SessionSubscribing{a, {changed}, {"y", "never"}});
     CHECK(f.store->stats().subscriptions == 2);
     f.open();
-    const SessionFixture::Visited wanted{{a, changed}, {b, f.subscription("$share/g/x", 9)}};
+    const SessionListener::Restored wanted{{a, changed}, {b, f.subscription("$share/g/x", 9)}};
     CHECK(f.visited == wanted);
     const auto opened = f.connect("a");
     REQUIRE(opened.subscriptions.size() == 1);
@@ -250,7 +250,7 @@ TEST_SUITE("session store") {
     for (int i = 0; i < 2; ++i) {
       large.push_back(f.publishing(f.message("t", std::string(5000, 'x')), {}));
     }
-    CHECK(f.store->submit(1, large)); // Nothing else waits.
+    CHECK(f.store->submit(1, std::move(large))); // Nothing else waits.
     CHECK(f.ears.next().status == SessionStatus::done);
     CHECK(f.ears.next().status == SessionStatus::done);
     f.store->stop();

@@ -126,6 +126,33 @@ TEST_SUITE("session wills") {
     CHECK(told(f) == Words{"2:b"});
   }
 
+  TEST_CASE("no will is told before somebody is there to publish it") {
+    SessionFixture f;
+    f.open();
+    f.disconnect(f.connect(f.with_will(f.opening("c"), 10)).number);
+    f.store.reset();
+    f.clock_ms += 10'000;
+    auto opened = SessionStore::open(f.options, f.ears);
+    REQUIRE(opened);
+    f.store = std::move(*opened);
+    CHECK(told(f).empty());
+    f.store->begin();
+    CHECK(told(f) == Words{"1:will"});
+  }
+
+  TEST_CASE("what is to be kept of a will is there once it was told, also after a restart") {
+    SessionFixture f;
+    f.open();
+    f.ears.will_for = f.connect("watcher").number;
+    f.disconnect(f.connect(f.with_will(f.opening("c"), 10)).number);
+    f.clock_ms += 10'000;
+    CHECK(told(f) == Words{"2:will"});
+    CHECK(f.queue_of(1) == Words{"1:will"});
+    f.open();
+    CHECK(told(f).empty());
+    CHECK(f.queue_of(1) == Words{"1:will"});
+  }
+
   TEST_CASE("many at once are all told, each once") {
     SessionFixture f;
     f.open();

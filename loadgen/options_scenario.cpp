@@ -27,7 +27,7 @@ void add_run_scenario(CLI::App& run, RunOptions& to) {
       "SCENARIO", to.scenario,
       "A file, or the name of one of `spate-loadgen scenarios`; it says what the options say "
       "otherwise");
-  // What a scenario says itself.
+  // What a scenario says itself. Target and credentials belong to where it is run.
   for (const char* option : {"--devices",
                              "--device-prefix",
                              "--rate",
@@ -38,12 +38,6 @@ void add_run_scenario(CLI::App& run, RunOptions& to) {
                              "--warm-up",
                              "--stop-after",
                              "--payload",
-                             "--user",
-                             "--password",
-                             "--ca",
-                             "--certificate",
-                             "--key",
-                             "--insecure",
                              "--topic",
                              "--qos",
                              "--mqtt",

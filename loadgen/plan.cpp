@@ -220,10 +220,10 @@ Result<void> PlannedRun::add(const Scenario& scenario, const Cohort& cohort,
                     cohort.first, cohort.devices);
   }
   planned.group = group_of(scenario, cohort);
-  if (cohort.tls) {
-    TlsOptions tls{cohort.tls->ca, cohort.tls->certificate, cohort.tls->key,
-                   cohort.tls->server_name.empty() ? server_name : cohort.tls->server_name,
-                   cohort.tls->verify};
+  if (cohort.tls || scenario.target.starts_with("mqtts://")) {
+    const TlsPlan plan = cohort.tls.value_or(TlsPlan{});
+    TlsOptions tls{plan.ca, plan.certificate, plan.key,
+                   plan.server_name.empty() ? server_name : plan.server_name, plan.verify};
     auto context = TlsContext::make(std::move(tls));
     if (!context) {
       return fail(std::move(context.error()));

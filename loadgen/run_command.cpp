@@ -1,20 +1,54 @@
 #include "loadgen/scenario/library.hpp"
+#include "loadgen/scenario/read_scenario.hpp"
 #include "loadgen/scenario_of.hpp"
 
 namespace spate::loadgen {
 
+namespace {
+
+/// What the command line says goes before what the scenario says.
+Result<Scenario> scenario_for(const RunOptions& run) {
+  auto scenario = open_scenario(run.scenario);
+  if (!scenario) {
+    return scenario;
+  }
+  if (run.target_named || scenario->target.empty()) {
+    const bool bare = run.target.find("://") == std::string::npos;
+    scenario->target = (bare ? "mqtt://" : "") + run.target;
+  }
+  if (run.seed_named) {
+    scenario->seed = run.seed;
+  }
+  const auto put = [](const std::string& from, std::string& to) {
+    if (!from.empty()) {
+      to = from;
+    }
+  };
+  for (Cohort& cohort : scenario->cohorts) {
+    put(run.user, cohort.user);
+    put(run.password, cohort.password);
+    if (scenario->target.starts_with("mqtts://")) {
+      TlsPlan& tls = cohort.tls ? *cohort.tls : cohort.tls.emplace();
+      put(run.ca, tls.ca);
+      put(run.certificate, tls.certificate);
+      put(run.key, tls.key);
+      tls.verify = tls.verify && !run.insecure;
+    }
+  }
+  if (auto checked = check_scenario(*scenario); !checked) {
+    return fail(std::move(checked.error()));
+  }
+  return scenario;
+}
+
+} // namespace
+
 int run_command(const Options& options) {
   const RunOptions& run = options.run;
   if (!run.scenario.empty()) {
-    auto scenario = open_scenario(run.scenario);
+    const auto scenario = scenario_for(run);
     if (!scenario) {
       return complain(scenario.error());
-    }
-    if (run.target_named || scenario->target.empty()) {
-      scenario->target = run.target;
-    }
-    if (run.seed_named) {
-      scenario->seed = run.seed;
     }
     return run_scenario(*scenario, settings_of(run), outputs_of(options, run));
   }

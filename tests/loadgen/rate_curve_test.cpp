@@ -85,6 +85,25 @@ TEST_CASE("a herd sends everything at the begin of each period, and each device 
   }
 }
 
+TEST_CASE("whatever the numbers, no message of a herd falls into the next one") {
+  int off = 0;
+  for (int devices = 1; devices < 2000; devices += 37) {
+    for (std::int64_t spread_ns = 1'000'003; spread_ns < kSecond; spread_ns += 97'000'019) {
+      RatePattern pattern = steady();
+      pattern.devices = devices;
+      pattern.herd_spread_ns = spread_ns;
+      const RateCurve curve = curve_of(pattern, {{30 * kSecond, 1, 1}});
+      RateCursor cursor(curve);
+      for (int period = 0; period < 30; ++period) {
+        const auto begin_ns = static_cast<double>(period * kSecond);
+        off += cursor.due_ns(period * devices) == begin_ns ? 0 : 1;
+        off += cursor.due_ns(period * devices + devices - 1) < begin_ns + 1e9 ? 0 : 1;
+      }
+    }
+  }
+  CHECK(off == 0);
+}
+
 TEST_CASE("a day's wave is right to one percent of its peak") {
   RatePattern pattern = steady();
   pattern.diurnal_period_ns = 86'400 * kSecond;

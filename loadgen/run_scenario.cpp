@@ -92,7 +92,7 @@ std::string load_text(const Cohort& cohort, std::uint32_t devices) {
 
 ReportHead head_of(const Scenario& scenario, const FleetPlan& plan, const RunOutputs& outputs) {
   ReportHead head;
-  head.command_line = outputs.command_line;
+  head.command_line = without_passwords(outputs.command_line);
   const Cohort& first = scenario.cohorts.front();
   head.target = (plan.cohorts.front().tls ? "mqtts://" : "mqtt://") + plan.target.text() +
                 (first.mqtt == 5 ? " (MQTT 5, QoS " : " (MQTT 3.1.1, QoS ") +
@@ -237,7 +237,7 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
 
   stop_on_signals(stop);
   ReportParts parts;
-  parts.course = course_of(scenario, write_scenario(scenario));
+  parts.course = course_of(scenario, write_scenario(without_passwords(scenario)));
   RunView view(outputs.quiet,
                {scenario.name, parts.course, run.messages(), run.duration_s(), head.qos != 0},
                watched->get());

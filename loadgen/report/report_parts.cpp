@@ -69,6 +69,29 @@ Course course_of(const Scenario& scenario, std::string text) {
   return course;
 }
 
+Scenario without_passwords(Scenario scenario) {
+  for (Cohort& cohort : scenario.cohorts) {
+    if (!cohort.password.empty()) {
+      cohort.password = kHidden;
+    }
+  }
+  return scenario;
+}
+
+std::vector<std::string> without_passwords(std::vector<std::string> command_line) {
+  constexpr std::string_view kOption = "--password";
+  for (std::size_t i = 0; i < command_line.size(); ++i) {
+    std::string& word = command_line[i];
+    if (word == kOption && i + 1 < command_line.size()) {
+      command_line[++i] = kHidden;
+    } else if (word.starts_with(kOption) && word.size() > kOption.size() &&
+               word[kOption.size()] == '=') {
+      word = std::string(kOption) + "=" + kHidden;
+    }
+  }
+  return command_line;
+}
+
 std::string parts_table(const ReportParts& parts, const FleetResult& result) {
   std::string out;
   if (parts.server != nullptr) {

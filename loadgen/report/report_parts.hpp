@@ -33,6 +33,11 @@ struct Course {
 /// Stages and faults of `scenario` on the timeline; `text` is its file.
 [[nodiscard]] Course course_of(const Scenario& scenario, std::string text);
 
+/// A report is handed on: what stands for passwords is kHidden.
+inline constexpr const char* kHidden = "(hidden)";
+[[nodiscard]] Scenario without_passwords(Scenario scenario);
+[[nodiscard]] std::vector<std::string> without_passwords(std::vector<std::string> command_line);
+
 struct ReportParts {
   std::int64_t started_ms = 0; ///< Epoch; when the load began.
   Course course;

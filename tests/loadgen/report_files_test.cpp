@@ -119,6 +119,46 @@ TEST_CASE("text from outside stays text in every report") {
   CHECK(escaped("a\x01\xff\xc3\xa9\xef\xbf\xbf<") == "a\uFFFD\uFFFD\u00e9\uFFFD\uFFFD\uFFFD&lt;");
 }
 
+TEST_CASE("no password is handed on") {
+  using Words = std::vector<std::string>;
+  CHECK(without_passwords(Words{"run", "--password", "s3cret", "--user", "me"}) ==
+        Words{"run", "--password", kHidden, "--user", "me"});
+  CHECK(without_passwords(Words{"--password=s3cret"}) ==
+        Words{"--password=" + std::string(kHidden)});
+  CHECK(without_passwords(Words{"--password"}) == Words{"--password"});
+  Scenario scenario;
+  scenario.cohorts.resize(2);
+  scenario.cohorts[0].password = "s3cret";
+  CHECK(without_passwords(scenario).cohorts[0].password == kHidden);
+  CHECK(without_passwords(scenario).cohorts[1].password.empty());
+}
+
+TEST_CASE("stages and faults stand on the timeline where they happen") {
+  Scenario scenario;
+  scenario.stages = {{"warm-up", 5'000'000'000, 1, 1, false, {}},
+                     {"spike", 10'000'000'000, 1, 5, true, {}}};
+  Fault storm;
+  storm.at_ns = 7'000'000'000;
+  storm.back_within_ns = 2'000'000'000;
+  storm.share = 0.1;
+  Fault cut;
+  cut.kind = Fault::Kind::silent_cut;
+  cut.at_ns = 6'000'000'000;
+  cut.cohort = "meters";
+  scenario.faults = {storm, cut};
+  const Course course = course_of(scenario, "text");
+  REQUIRE(course.stages.size() == 2);
+  CHECK(course.stages[1].from_s == 5);
+  CHECK(course.stages[1].until_s == 15);
+  CHECK_FALSE(course.stages[0].measured);
+  REQUIRE(course.faults.size() == 2);
+  CHECK(course.faults[0].name == "reconnect storm of 10 %");
+  CHECK(course.faults[0].at_s == 7);
+  CHECK(course.faults[0].until_s == 9);
+  CHECK(course.faults[1].name == "silent cut (meters)");
+  CHECK(course.faults[1].until_s == 15); // To the end.
+}
+
 TEST_CASE("a page has no address of another place to load anything from") {
   const std::string page = report_html(document_of(result_of(3)));
   CHECK(page.find("src=\"") == std::string::npos);

@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
     return commands_command(*options);
   case Command::verify:
     return verify_command(*options);
+  case Command::ledger:
+    return ledger_command(*options);
   }
   return kExitUsage;
 }

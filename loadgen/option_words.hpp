@@ -64,5 +64,10 @@ CLI::Option* add_word(CLI::App& app, const std::string& name, T& target,
 void add_fleet_options(CLI::App& app, FleetOptions& to);
 void add_run(CLI::App& app, RunOptions& run);
 void add_commands(CLI::App& app, CommandsOptions& commands);
+void add_verify(CLI::App& app, VerifyOptions& verify);
+void add_ledger(CLI::App& app, LedgerOptions& ledger);
+
+/// Null, or what is wrong with options that are each right.
+const char* fault_of(const VerifyOptions& verify);
 
 } // namespace spate::loadgen

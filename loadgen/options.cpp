@@ -49,24 +49,6 @@ void add_replay(CLI::App& app, ReplayOptions& replay) {
              "--speed 100 --shift-to-now");
 }
 
-void add_verify(CLI::App& app, VerifyOptions& verify) {
-  app.add_option("--acks", verify.acks, "File that run or replay wrote")->required();
-  app.add_option("--api", verify.api, "Base URL of the API, http://HOST:PORT")->required();
-  add_parsed(app, "--sample", verify.sample, parse_count, "COUNT: check only so many, at random");
-  app.add_flag("--partial", verify.partial,
-               "The generator was killed: take an acks file without its end line");
-  app.add_option("--seed", verify.seed, "Seed of the sample")->capture_default_str();
-  app.add_option("--patience", verify.patience_s, "Seconds to wait for an API that is not ready")
-      ->check(CLI::Range(0, 86'400))
-      ->capture_default_str();
-  app.add_option("--json", verify.json, "Write a JSON report to this file (- = standard output)");
-  app.add_flag("--quiet,-q", verify.quiet, "No progress");
-  app.footer(
-      "Example:\n  spate-loadgen verify --acks acks.txt --api http://127.0.0.1:8080\n\n"
-      "Every acknowledged record must be stored once with its values. Records that are stored\n"
-      "without acknowledgement are allowed and counted.");
-}
-
 /// Null, or what is wrong with options that are each right.
 const char* fault_of(const FleetOptions& fleet) {
   if (fleet.window > 32'768) {
@@ -75,8 +57,8 @@ const char* fault_of(const FleetOptions& fleet) {
   if (fleet.connect_timeout_ns == 0) {
     return "--connect-timeout is above 0";
   }
-  if (!fleet.acks.empty() && fleet.qos == 0) {
-    return "--acks needs --qos 1 or 2: messages of QoS 0 are not acknowledged";
+  if (!fleet.ledger.empty() && fleet.qos == 0) {
+    return "--ledger needs --qos 1 or 2: messages of QoS 0 are not acknowledged";
   }
   if (fleet.clean && fleet.reconnect && fleet.qos == 2) {
     return "--clean with --reconnect would store messages of QoS 2 twice; leave --clean out";
@@ -143,6 +125,8 @@ const char* fault_of(const Options& options) {
   case Command::commands:
     return fault_of(options.commands);
   case Command::verify:
+    return fault_of(options.verify);
+  case Command::ledger:
     return nullptr;
   }
   return nullptr;
@@ -161,11 +145,13 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   auto* replay = app.add_subcommand("replay", "Send recorded telemetry at its recorded pace");
   auto* commands =
       app.add_subcommand("commands", "Post commands to a fleet that answers them, and time them");
-  auto* verify = app.add_subcommand("verify", "Read acknowledged records back over HTTP");
+  auto* verify = app.add_subcommand("verify", "Look for each acknowledged record where it must be");
+  auto* ledger = app.add_subcommand("ledger", "What a ledger of records holds");
   add_run(*run, options.run);
   add_replay(*replay, options.replay);
   add_commands(*commands, options.commands);
   add_verify(*verify, options.verify);
+  add_ledger(*ledger, options.ledger);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -176,7 +162,8 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   options.command = run->parsed()        ? Command::run
                     : replay->parsed()   ? Command::replay
                     : commands->parsed() ? Command::commands
-                                         : Command::verify;
+                    : verify->parsed()   ? Command::verify
+                                         : Command::ledger;
   RunOptions& generated = options.run;
   if (run->get_option("--duration")->count() == 0 &&
       (generated.stop_after == 0 || generated.idle)) {

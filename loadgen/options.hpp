@@ -34,7 +34,7 @@ struct FleetOptions {
   std::int64_t drain_ns = 10'000'000'000;
   std::uint64_t seed = 1;
   std::string report;
-  std::string acks;
+  std::string ledger;
   bool quiet = false;
 };
 
@@ -80,8 +80,10 @@ struct CommandsOptions : RunOptions {
 };
 
 struct VerifyOptions {
-  std::string acks;
-  std::string api;
+  std::string ledger;
+  std::string received; ///< The ledger of a subscriber; or else
+  std::string api;      ///< the API.
+  bool allow_doubled = false;
   std::uint64_t sample = 0; ///< 0: all.
   std::uint64_t seed = 1;
   bool partial = false;
@@ -90,7 +92,14 @@ struct VerifyOptions {
   bool quiet = false;
 };
 
-enum class Command : std::uint8_t { run, replay, commands, verify };
+struct LedgerOptions {
+  std::string file;
+  bool text = false;
+  bool partial = false;
+  std::string import; ///< Lines to make the file of; empty: it is read.
+};
+
+enum class Command : std::uint8_t { run, replay, commands, verify, ledger };
 
 struct Options {
   Command command = Command::run;
@@ -99,6 +108,7 @@ struct Options {
   ReplayOptions replay;
   CommandsOptions commands;
   VerifyOptions verify;
+  LedgerOptions ledger;
 };
 
 inline constexpr int kExitOk = 0;
@@ -123,5 +133,6 @@ int run_command(const Options& options);
 int replay_command(const Options& options);
 int commands_command(const Options& options);
 int verify_command(const Options& options);
+int ledger_command(const Options& options);
 
 } // namespace spate::loadgen

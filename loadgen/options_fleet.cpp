@@ -19,8 +19,8 @@ const char* const kExamples =
     "    spate-loadgen commands --target mqtt://127.0.0.1:1883 --devices 10000 --flood "
     "--commands-per-s 500\n"
     "  Is every acknowledged record stored, once, with its values?\n"
-    "    spate-loadgen run --target mqtt://127.0.0.1:1883 --devices 50 --rate 5k --acks acks.txt\n"
-    "    spate-loadgen verify --acks acks.txt --api http://127.0.0.1:8080\n\n"
+    "    spate-loadgen run --target mqtt://127.0.0.1:1883 --devices 50 --rate 5k --ledger acked\n"
+    "    spate-loadgen verify --ledger acked --api http://127.0.0.1:8080\n\n"
     "Exit codes: 0 ok; 1 something failed, was lost or is missing; 2 wrong usage.";
 
 namespace {
@@ -94,7 +94,7 @@ void add_fleet_options(CLI::App& app, FleetOptions& to) {
              "also how long nothing may move");
   app.add_option("--seed", to.seed, "Seed of everything random")->capture_default_str();
   app.add_option("--report", to.report, "Write a JSON report to this file (- = standard output)");
-  app.add_option("--acks", to.acks, "Write acknowledged records to this file, for verify");
+  app.add_option("--ledger", to.ledger, "Write acknowledged records to this file, for verify");
   app.add_flag("--quiet,-q", to.quiet, "No progress");
 }
 

@@ -10,6 +10,7 @@
 
 #include "engine/base/clock.hpp"
 #include "engine/model/device_id.hpp"
+#include "loadgen/proof/ledger_writer.hpp"
 #include "loadgen/report/progress.hpp"
 
 namespace spate::loadgen {
@@ -49,7 +50,7 @@ nlohmann::json config_json(const FleetPlan& plan, const FleetOptions& fleet) {
                                  : nlohmann::json()},
           {"answer_jitter_s", static_cast<double>(fleet.answer_jitter_ns) / 1e9},
           {"seed", fleet.seed},
-          {"acks", fleet.acks}};
+          {"ledger", fleet.ledger}};
 }
 
 /// Puts the options into the plan. Errors: those of the target, the sources and the limits.
@@ -99,6 +100,18 @@ Result<void> complete(FleetTask& task, const FleetOptions& fleet) {
   return {};
 }
 
+/// Every acknowledged record of the plan goes to `ledger`, which must outlive the fleet.
+void keep_ledger(FleetPlan& plan, LedgerWriter& ledger) {
+  for (CohortPlan& cohort : plan.cohorts) {
+    cohort.group.ledger_cohort = ledger.add_cohort(cohort.name, cohort.names);
+    cohort.group.write_ledger = [&ledger](LedgerBlock block) { ledger.write(std::move(block)); };
+  }
+}
+
+void blame(ReportHead& head, const std::string& fault) {
+  head.beside_fault += (head.beside_fault.empty() ? "" : "; ") + fault;
+}
+
 } // namespace
 
 int complain(const Error& error) {
@@ -138,16 +151,14 @@ int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task)
   if (auto completed = complete(task, fleet); !completed) {
     return complain(completed.error());
   }
-  std::unique_ptr<AcksWriter> acks;
-  if (!fleet.acks.empty()) {
-    auto created = AcksWriter::create(fleet.acks);
+  std::unique_ptr<LedgerWriter> ledger;
+  if (!fleet.ledger.empty()) {
+    auto created = LedgerWriter::create(fleet.ledger);
     if (!created) {
       return complain(created.error());
     }
-    acks = std::move(*created);
-    task.plan.cohorts.front().group.write_acks = [&acks](std::string lines) {
-      acks->write(std::move(lines));
-    };
+    ledger = std::move(*created);
+    keep_ledger(task.plan, *ledger);
   }
   task.head.command_line = options.command_line;
   task.head.target = "mqtt://" + task.plan.target.text() +
@@ -184,16 +195,15 @@ int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task)
     task.head.beside_fault = task.beside->finish(result);
     task.head.beside_rows = task.beside->table();
   }
+  if (ledger) {
+    if (auto finished = ledger->finish(); !finished) {
+      blame(task.head, finished.error().detail);
+    }
+  }
   bool ok = judge(task.head, result).ok;
   if (const std::string fault = task.fault ? task.fault() : ""; !fault.empty()) {
     (void)complain({Errc::file_unreadable, fault});
     ok = false;
-  }
-  if (acks) {
-    if (auto finished = acks->finish(); !finished) {
-      (void)complain(finished.error());
-      ok = false;
-    }
   }
   // The table goes where the document does not.
   std::fputs(report_table(task.head, result).c_str(), fleet.report == "-" ? stderr : stdout);

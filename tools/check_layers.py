@@ -27,7 +27,7 @@ LAYERS = {  # folder: our folders that it may include
     "node": [*ENGINE, "storage", "actors", "api", "cli"],
     "loadgen/base": ENGINE,
     "loadgen/load": [*ENGINE, "loadgen/base"],
-    "loadgen/proof": [*ENGINE, "loadgen/base"],
+    "loadgen/proof": [*ENGINE, "loadgen/base", "loadgen/load"],
     "loadgen/fleet": [*ENGINE, "loadgen/base", "loadgen/load", "loadgen/proof"],
     "loadgen/scenario": [*ENGINE, "loadgen/base", "loadgen/load"],
     "loadgen/report": [*ENGINE, "loadgen/base", "loadgen/load", "loadgen/fleet", "loadgen/scenario", "loadgen/commands"],

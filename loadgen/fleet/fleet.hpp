@@ -14,7 +14,6 @@
 #include "loadgen/fleet/sources.hpp"
 #include "loadgen/fleet/stats.hpp"
 #include "loadgen/fleet/tls_client.hpp"
-#include "loadgen/proof/acks_file.hpp"
 
 namespace spate::loadgen {
 

@@ -8,7 +8,7 @@
 #include "loadgen/fleet/client_session.hpp"
 #include "loadgen/fleet/device_commands.hpp"
 #include "loadgen/load/replay_file.hpp"
-#include "loadgen/proof/acks_file.hpp"
+#include "loadgen/proof/ledger_text.hpp"
 #include "loadgen/proof/page_source.hpp"
 
 using namespace spate;
@@ -96,7 +96,7 @@ void read_texts(std::string_view text) {
   }
   (void)parse_page(text);
   (void)parse_command_body(text);
-  (void)parse_ack_line(text);
+  (void)parse_ledger_line(text);
 }
 
 } // namespace

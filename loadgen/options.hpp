@@ -35,6 +35,8 @@ struct FleetOptions {
   std::uint64_t seed = 1;
   std::string report;
   std::string ledger;
+  std::string receive; ///< FILE or FILE:FILTER; empty: there is no subscriber.
+  std::uint32_t receive_connections = 1;
   bool quiet = false;
 };
 

@@ -11,6 +11,7 @@
 #include "engine/base/clock.hpp"
 #include "engine/model/device_id.hpp"
 #include "loadgen/proof/ledger_writer.hpp"
+#include "loadgen/receive/receiver_report.hpp"
 #include "loadgen/report/progress.hpp"
 
 namespace spate::loadgen {
@@ -173,6 +174,15 @@ int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task)
   const nlohmann::json config = config_json(task.plan, fleet);
 
   stop_on_signals(stop);
+  std::unique_ptr<Receiver> receiver;
+  if (!fleet.receive.empty()) {
+    auto opened = Receiver::open(
+        plan_receiver(fleet.receive, fleet.receive_connections, task.plan, {fleet.topic}), stop);
+    if (!opened) {
+      return complain(opened.error());
+    }
+    receiver = std::move(*opened);
+  }
   StatusLine status(fleet.quiet);
   FleetStatus lines(task.total, task.duration_s);
   FleetResult result;
@@ -200,6 +210,16 @@ int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task)
       blame(task.head, finished.error().detail);
     }
   }
+  ReceiverCounts received;
+  if (receiver) {
+    auto finished = receiver->finish(result.stats.acked, fleet.drain_ns, stop);
+    if (!finished) {
+      blame(task.head, finished.error().detail);
+    } else {
+      received = *finished;
+    }
+    table_row(task.head.beside_rows, "received", received_row(received));
+  }
   bool ok = judge(task.head, result).ok;
   if (const std::string fault = task.fault ? task.fault() : ""; !fault.empty()) {
     (void)complain({Errc::file_unreadable, fault});
@@ -211,6 +231,9 @@ int run_fleet(const Options& options, const FleetOptions& fleet, FleetTask task)
     nlohmann::json document = report_json(task.head, config, result);
     if (task.beside != nullptr) {
       document["commands"] = task.beside->report();
+    }
+    if (receiver) {
+      document["received"] = received_json(received);
     }
     ok = write_json(fleet.report, document) && ok;
   }

@@ -9,7 +9,7 @@
 #include "loadgen/proof/ledger_text.hpp"
 #include "loadgen/proof/named_lines.hpp"
 #include "loadgen/report/report.hpp"
-#include "loadgen/run_fleet.hpp"
+#include "loadgen/run_scenario.hpp"
 
 namespace spate::loadgen {
 

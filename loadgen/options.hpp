@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "loadgen/exit_codes.hpp"
 #include "loadgen/load/replay_file.hpp"
 #include "loadgen/load/schedule.hpp"
 
@@ -112,19 +113,6 @@ struct Options {
   VerifyOptions verify;
   LedgerOptions ledger;
 };
-
-inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailed =
-    1; ///< Something was lost, refused, missing; or an error of the machine.
-inline constexpr int kExitUsage = 2;
-inline constexpr std::uint32_t kFloodWindow = 20;
-inline constexpr std::uint32_t kOpenLoopWindow = 1000;
-
-/// The window where the user names none. MQTT 3.1.1 has no word for how many messages of QoS 2 a
-/// server takes at a time, and mosquitto closes the connection above 20.
-[[nodiscard]] inline std::uint32_t default_window(const FleetOptions& fleet, bool flood) noexcept {
-  return flood || (fleet.qos == 2 && fleet.mqtt == 3) ? kFloodWindow : kOpenLoopWindow;
-}
 
 /// Reads the command line. If there is nothing to run (--help, a wrong option), it has printed why
 /// and `exit_code` says how to end.

@@ -8,7 +8,8 @@
 #include "loadgen/proof/received_source.hpp"
 #include "loadgen/proof/verify.hpp"
 #include "loadgen/report/progress.hpp"
-#include "loadgen/run_fleet.hpp"
+#include "loadgen/report/report.hpp"
+#include "loadgen/run_scenario.hpp"
 
 namespace spate::loadgen {
 

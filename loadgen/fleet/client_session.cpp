@@ -183,7 +183,7 @@ Result<std::size_t> ClientSession::receive(std::string_view bytes, std::string& 
       return fail(Errc::malformed_packet, "the server sent a malformed packet");
     }
     if (next.status == wire::FrameStatus::too_large) {
-      return fail(Errc::packet_too_large, "the server sent a packet above 4096 bytes");
+      return fail(Errc::packet_too_large, "the server sent a packet that is larger than allowed");
     }
     const auto first =
         static_cast<std::uint8_t>(static_cast<unsigned>(next.frame.type) << 4 | next.frame.flags);
@@ -202,7 +202,7 @@ Result<void> ClientSession::on_packet(std::uint8_t first, std::string_view body,
     if (frame.type != wire::PacketType::connack || state_ != State::connecting) {
       return fail(Errc::protocol_error, "the server's first packet is no CONNACK");
     }
-    if (auto read = on_connack(body, events); !read || !options_.commands) {
+    if (auto read = on_connack(body, events); !read || !options_.subscribes()) {
       return read;
     }
     subscribe(out);
@@ -233,12 +233,12 @@ Result<void> ClientSession::on_packet(std::uint8_t first, std::string_view body,
                 "server disconnected: " + std::string(wire::name_of(packet->reason)));
   }
   case wire::PacketType::suback:
-    if (options_.commands && !subscribed_) {
+    if (options_.subscribes() && !subscribed_) {
       return on_suback(frame, events);
     }
     break;
   case wire::PacketType::publish:
-    if (options_.commands) {
+    if (options_.subscribes()) {
       return on_publish(frame, out, events);
     }
     break;
@@ -308,10 +308,10 @@ Result<void> ClientSession::on_ack(wire::PacketType type, std::uint16_t id, wire
 
 void ClientSession::subscribe(std::string& out) const {
   char buffer[DeviceNames::kNameBytesMax];
-  const std::string filter = options_.command_filter.text(share_.client(connection_, buffer));
+  const std::string filter = options_.subscribe.text(share_.client(connection_, buffer));
   wire::Subscribe packet;
   packet.packet_id = kSubscribeId;
-  packet.subscriptions.push_back({.filter = filter, .qos = 1});
+  packet.subscriptions.push_back({.filter = filter, .qos = options_.subscribe_qos});
   wire::append_subscribe(out, packet, options_.version);
 }
 
@@ -321,7 +321,7 @@ Result<void> ClientSession::on_suback(const wire::Frame& frame, SessionEvents& e
     return fail(Errc::protocol_error, "the server sent a SUBACK that answers nothing");
   }
   if (static_cast<std::uint8_t>(packet->reasons.front()) >= 0x80) {
-    return fail(Errc::connect_failed, "the subscription to commands was refused: " +
+    return fail(Errc::connect_failed, "the subscription was refused: " +
                                           std::string(wire::name_of(packet->reasons.front())));
   }
   subscribed_ = true;
@@ -341,7 +341,7 @@ Result<void> ClientSession::on_publish(const wire::Frame& frame, std::string& ou
   if (packet->qos == 1) {
     wire::append_puback(out, packet->packet_id);
   }
-  events.on_command(*packet);
+  options_.commands ? events.on_command(*packet) : events.on_message(*packet);
   return {};
 }
 

@@ -19,6 +19,7 @@ namespace spate::loadgen {
 class TopicTemplate {
 public:
   explicit TopicTemplate(std::string_view text);
+  [[nodiscard]] bool empty() const noexcept { return parts_.size() == 1 && fixed_bytes_ == 0; }
   [[nodiscard]] std::size_t size(std::string_view device) const noexcept {
     return fixed_bytes_ + (parts_.size() - 1) * device.size();
   }
@@ -41,9 +42,14 @@ struct SessionOptions {
       20; ///< Unacknowledged messages at most; the server's Receive Maximum may say less.
   TopicTemplate topic{"devices/{device}/telemetry"};
   TopicTemplate user{""}, password{""}; ///< Empty: none.
-  bool commands = false;                ///< Subscribe to `command_filter` and take commands.
-  TopicTemplate command_filter{"devices/{device}/commands/#"};
+  /// Empty: no subscription. With `commands` what comes are commands, else messages to count.
+  TopicTemplate subscribe{""};
+  std::uint8_t subscribe_qos = 1; ///< 0 or 1.
+  bool commands = false;
+
+  [[nodiscard]] bool subscribes() const noexcept { return !subscribe.empty(); }
 };
+inline constexpr std::string_view kCommandFilter = "devices/{device}/commands/#";
 
 /// What a session tells while it reads. Calls come from within receive().
 class SessionEvents {
@@ -56,9 +62,12 @@ public:
   virtual void on_answered(const Message& message, wire::Reason reason) = 0;
   virtual void on_pong() = 0;
 
-  // Only with SessionOptions::commands.
-  /// The subscription to commands is granted.
+  // Only with a subscription.
+  /// It is granted.
   virtual void on_subscribed() {}
+  /// A message came; its PUBACK is written already. The views are valid during the call.
+  virtual void on_message(const wire::Publish&) {}
+  // Only with SessionOptions::commands.
   /// A command came; its PUBACK is written already. The views are valid during the call.
   virtual void on_command(const wire::Publish&) {}
   /// PUBACK of an answer. False: none waits under this identifier.
@@ -68,9 +77,9 @@ public:
 /// One connection's session: CONNECT, PUBLISH with its acknowledgements, PINGREQ, DISCONNECT, and
 /// sending again after a lost connection. Bytes go to `out`, the buffer of the device's connection.
 ///
-/// With commands it also subscribes after each CONNACK, acknowledges commands as they come and
-/// sends answers, which have packet identifiers, and room within the server's Receive Maximum, of
-/// their own: a full window of telemetry does not hold them back.
+/// With a subscription it subscribes after each CONNACK and acknowledges what comes. With commands
+/// it also sends answers, which have packet identifiers, and room within the server's Receive
+/// Maximum, of their own: a full window of telemetry does not hold them back.
 ///
 /// Flow:   DeviceGroup -> connect(), publish() -> bytes; bytes -> receive() -> SessionEvents
 /// Thread: its loop's.
@@ -82,7 +91,7 @@ public:
   enum class State : std::uint8_t { offline, connecting, online };
   static constexpr std::size_t kPacketBytesMax =
       4096; ///< A server has nothing longer to say to a publisher.
-  static constexpr std::size_t kCommandPacketBytesMax = 128u << 10; ///< Arguments have 64 KiB.
+  static constexpr std::size_t kReceivedPacketBytesMax = 1u << 20;
   /// From InFlightTable::kIdMax + 1 on; the last one is the SUBSCRIBE's.
   static constexpr std::uint16_t kAnswerIdMin = 0xf000, kAnswerIdMax = 0xfffe;
   static constexpr std::uint32_t kAnswersInFlightMax = 64;
@@ -100,7 +109,7 @@ public:
     return state_ == State::online && answers_in_flight_ < answers_max_ && has_room();
   }
   [[nodiscard]] std::size_t packet_bytes_max() const noexcept {
-    return options_.commands ? kCommandPacketBytesMax : kPacketBytesMax;
+    return options_.subscribes() ? kReceivedPacketBytesMax : kPacketBytesMax;
   }
 
   /// `expired`: with a password that is none.

@@ -213,7 +213,7 @@ void DeviceGroup::on_online(bool session_present) {
   ++online_;
   ++recent_.connects;
   recent_.connect.record(static_cast<std::uint64_t>(now_ns_ - device.connecting_since_ns));
-  if (!plan_.session.commands) {
+  if (!plan_.session.subscribes()) {
     settle(device);
   }
   seen_ += device.seen ? 0 : 1;

@@ -186,6 +186,7 @@ private:
 
   void on_online(bool session_present) override;
   void on_subscribed() override;
+  void on_message(const wire::Publish& publish) override;
   void on_command(const wire::Publish& publish) override;
   bool on_answer_acked(std::uint16_t id, wire::Reason reason) override;
   void on_answered(const Message& message, wire::Reason reason) override;
@@ -210,7 +211,7 @@ private:
   void abandon_answers(Device& device);
   [[nodiscard]] bool is_ready(const Device& device) const noexcept {
     return device.session.state() == ClientSession::State::online &&
-           (!plan_.session.commands || device.session.subscribed());
+           (!plan_.session.subscribes() || device.session.subscribed());
   }
   /// Begins and ends faults that are due, and lets slow readers read.
   void run_faults(std::int64_t now_ns);
@@ -259,7 +260,7 @@ private:
 
   // The event that is being handled.
   std::uint32_t current_ = 0;
-  std::int64_t now_ns_ = 0;
+  std::int64_t now_ns_ = 0, wall_ms_ = 0;
 };
 
 } // namespace spate::loadgen

@@ -1,4 +1,6 @@
-// Commands that come and the answers to them; telemetry is in device_group_load.cpp.
+// What comes: messages that are counted, commands and the answers to them; telemetry is in
+// device_group_load.cpp.
+#include <charconv>
 #include <string>
 
 #include "loadgen/fleet/device_group.hpp"
@@ -8,6 +10,24 @@ namespace spate::loadgen {
 void DeviceGroup::on_subscribed() {
   ++subscribed_;
   settle(devices_[current_]);
+}
+
+void DeviceGroup::on_message(const wire::Publish& publish) {
+  ++moves_;
+  ++recent_.received;
+  recent_.received_bytes += publish.payload.size();
+  // What this generator sends begins with its time; it was made when the message was taken.
+  constexpr std::string_view kTime = "{\"ts\":";
+  if (!publish.payload.starts_with(kTime)) {
+    return;
+  }
+  std::int64_t ts = 0;
+  const char* digits = publish.payload.data() + kTime.size();
+  const auto read = std::from_chars(digits, publish.payload.data() + publish.payload.size(), ts);
+  const std::int64_t since_ms = wall_ms_ - ts;
+  if (read.ec == std::errc{} && since_ms >= 0 && measured(now_ns_)) {
+    recent_.delivery.record(static_cast<std::uint64_t>(since_ms) * 1'000'000);
+  }
 }
 
 void DeviceGroup::on_command(const wire::Publish& publish) {

@@ -215,6 +215,7 @@ std::size_t DeviceGroup::on_bytes(std::uint32_t index, std::string_view bytes, s
   }
   current_ = index;
   now_ns_ = now_ns;
+  wall_ms_ = wall_ms;
   if (device.slow) {
     const auto slow = std::find_if(slow_.begin(), slow_.end(),
                                    [index](const SlowRead& s) { return s.device == index; });

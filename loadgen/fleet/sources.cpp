@@ -137,23 +137,27 @@ Result<net::Address> resolve(std::string_view host_port, std::uint16_t default_p
   return net::Address{name, static_cast<std::uint16_t>(number)};
 }
 
-Result<std::string> target_of(std::string_view url) {
-  constexpr std::string_view kScheme = "mqtt://";
-  if (url.substr(0, 8) == "mqtts://") {
-    return fail(Errc::usage, "mqtts:// is not supported yet; use mqtt://HOST:PORT");
-  }
-  if (url.substr(0, kScheme.size()) == kScheme) {
-    url.remove_prefix(kScheme.size());
+Result<Target> target_of(std::string_view url) {
+  constexpr std::string_view kPlain = "mqtt://", kTls = "mqtts://";
+  Target target;
+  const std::string_view given = url;
+  if (url.starts_with(kTls)) {
+    target.tls = true;
+    url.remove_prefix(kTls.size());
+  } else if (url.starts_with(kPlain)) {
+    url.remove_prefix(kPlain.size());
   } else if (url.find("://") != std::string_view::npos) {
-    return fail(Errc::usage, std::string(url) + " is not mqtt://HOST:PORT");
+    return fail(Errc::usage,
+                std::string(given) + " is neither mqtt://HOST:PORT nor mqtts://HOST:PORT");
   }
   while (!url.empty() && url.back() == '/') {
     url.remove_suffix(1);
   }
   if (url.empty()) {
-    return fail(Errc::usage, "a target is mqtt://HOST:PORT");
+    return fail(Errc::usage, "a target is mqtt://HOST:PORT or mqtts://HOST:PORT");
   }
-  return std::string(url);
+  target.host_port = url;
+  return target;
 }
 
 } // namespace spate::loadgen

@@ -39,8 +39,12 @@ Result<void> make_room(std::uint64_t connections);
 /// Looks a host name up; numeric addresses are kept. Errors: address_invalid, connect_failed.
 Result<net::Address> resolve(std::string_view host_port, std::uint16_t default_port);
 
-/// The part of a target behind mqtt://. Error: usage (also for mqtts://, which is not supported
-/// yet).
-Result<std::string> target_of(std::string_view url);
+struct Target {
+  std::string host_port;
+  bool tls = false;
+};
+
+/// Takes mqtt://HOST[:PORT], mqtts://HOST[:PORT] or HOST[:PORT] apart. Error: usage.
+Result<Target> target_of(std::string_view url);
 
 } // namespace spate::loadgen

@@ -17,6 +17,9 @@ void Stats::merge(const Stats& other) {
   connections_lost += other.connections_lost;
   sent += other.sent;
   sent_bytes += other.sent_bytes;
+  received += other.received;
+  received_bytes += other.received_bytes;
+  delivery.merge(other.delivery);
   connections_cut += other.connections_cut;
   half_open += other.half_open;
   half_open_closed += other.half_open_closed;

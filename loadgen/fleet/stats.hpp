@@ -33,6 +33,9 @@ struct Stats {
   std::uint64_t measured_sent = 0;   ///< Sent and
   std::uint64_t measured_acked = 0;  ///< acked between warm-up and end of sending.
 
+  std::uint64_t received = 0;       ///< Messages that came by subscriptions,
+  std::uint64_t received_bytes = 0; ///< and their payloads.
+
   // Devices that answer commands.
   std::uint64_t commands = 0;              ///< Came for the first time,
   std::uint64_t commands_repeated = 0;     ///< came again,
@@ -46,6 +49,7 @@ struct Stats {
   Histogram answer_lag; ///< How late the generator sent answers.
   Histogram latency;    ///< Intended send time to answer.
   Histogram service;    ///< Actual send time to answer.
+  Histogram delivery;   ///< Device time to subscriber, in whole milliseconds.
   Histogram connect;    ///< connect() to CONNACK.
   Histogram lag;        ///< How late the generator itself was.
 

@@ -40,7 +40,7 @@ ReceiverPlan plan_receiver(const std::string& receive, std::uint32_t connections
   return plan;
 }
 
-std::string received_row(const ReceiverCounts& counts) {
+std::string received_text(const ReceiverCounts& counts) {
   const auto part = [](std::uint64_t count, const char* what) {
     return count == 0 ? std::string() : ", " + std::to_string(count) + " " + what;
   };

@@ -16,7 +16,7 @@ namespace spate::loadgen {
 [[nodiscard]] ReceiverPlan plan_receiver(const std::string& receive, std::uint32_t connections,
                                          const FleetPlan& fleet, std::vector<std::string> topics);
 
-[[nodiscard]] std::string received_row(const ReceiverCounts& counts);
+[[nodiscard]] std::string received_text(const ReceiverCounts& counts);
 [[nodiscard]] nlohmann::json received_json(const ReceiverCounts& counts);
 
 } // namespace spate::loadgen

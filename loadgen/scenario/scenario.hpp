@@ -57,7 +57,8 @@ struct ReplaySource {
 struct Cohort {
   std::string name = "devices";
   std::uint32_t devices = 0;
-  std::string device = "{cohort}-{n}"; ///< Their names; {n} counts from `first`.
+  /// Their names; {n} counts from `first`; {recorded} is the name in a recording.
+  std::string device = "{cohort}-{n}";
   std::uint64_t first = 0;
   std::string client_id = "{device}";
   std::string user, password; ///< Empty: none. {device} stands for the device.
@@ -72,6 +73,9 @@ struct Cohort {
   std::uint32_t devices_per_connection = 1; ///< Above 1: gateways.
   double connects_per_s = 0;                ///< 0: as fast as the server answers.
   Pace pace;
+  std::uint64_t messages = 0; ///< Sent in all at most; 0: no limit.
+  std::string subscribe; ///< A topic filter, {device} within; empty: none. What comes is counted.
+  int subscribe_qos = 0;
   std::string payload = "env"; ///< A name of Scenario::payloads, or what load_templates() takes.
   std::optional<ReplaySource> replay; ///< With Pace::recorded; then `devices` comes from the file.
   std::int64_t answer_after_ns =
@@ -124,9 +128,13 @@ struct CommandTraffic {
   double rate = 0;
   bool poisson = false;
   std::string name = "set";
-  std::string args = R"({"level":1})"; ///< JSON.
-  std::string priority;                ///< Empty: not named.
-  int wait_s = 10;
+  std::string args = R"({"level":1})";  ///< JSON.
+  std::string priority;                 ///< Empty: not named.
+  std::string http = "127.0.0.1:8080";  ///< The node's API.
+  int wait_s = 10;                      ///< For an answer, of the request
+  std::int64_t ttl_ns = 0;              ///< and of the command; 0: the same.
+  std::uint32_t connections = 64;       ///< Open from the start,
+  std::uint32_t connections_max = 1024; ///< and at most.
   bool operator==(const CommandTraffic&) const = default;
 };
 

@@ -13,6 +13,7 @@ constexpr wire::Version kBoth[] = {wire::Version::v311, wire::Version::v5};
 GroupPlan answering(std::uint32_t messages = 10, std::int64_t after_ns = 0) {
   GroupPlan plan = window(messages);
   plan.session.commands = true;
+  plan.session.subscribe = TopicTemplate(kCommandFilter);
   plan.answer_after_ns = after_ns;
   return plan;
 }
@@ -75,7 +76,7 @@ TEST_CASE("a refused or missing SUBACK is a failure with its reason") {
     CAPTURE(refused);
     CHECK(fleet.server.aborted.count(0) == 1);
     const Stats stats = fleet.stats();
-    CHECK(stats.errors.count(refused ? "the subscription to commands was refused: Unspecified error"
+    CHECK(stats.errors.count(refused ? "the subscription was refused: Unspecified error"
                                      : "no SUBACK in time") == 1);
   }
 }
@@ -255,6 +256,7 @@ TEST_CASE("an answer whose connection is lost is sent again, unchanged and in it
   for (const bool present : {false, true}) {
     GroupPlan plan = reconnecting(10);
     plan.session.commands = true;
+    plan.session.subscribe = TopicTemplate(kCommandFilter);
     Fleet fleet(std::move(plan));
     fleet.go_online();
     fleet.command("cmd-1");

@@ -193,3 +193,27 @@ TEST_CASE("what was sent during the warm-up is not measured") {
   CHECK(ms(stats.latency.max()) < 2);
   CHECK(stats.measured_sent == 1'001);
 }
+
+TEST_CASE("what a subscription brings is counted, with its time on the way") {
+  GroupPlan plan = window(10);
+  plan.session.subscribe = TopicTemplate("devices/+/telemetry");
+  Run run(open_loop(1), plan);
+  run.go_online();
+  CHECK(run.server.filters == std::vector<std::string>{"devices/+/telemetry"});
+  run.begin();
+  wire::Publish packet;
+  const std::string payload = R"({"ts":)" + std::to_string(run.now_ns / kMs - 7) + R"(,"a":1})";
+  packet.topic = "devices/x/telemetry";
+  packet.payload = payload;
+  packet.qos = 1;
+  packet.packet_id = 9;
+  std::string bytes;
+  wire::append_publish(bytes, packet, wire::Version::v311);
+  run.server.give(run.group, 0, bytes, run.now_ns);
+  run.server.read_all();
+  CHECK(run.server.pubacks == std::vector<std::uint16_t>{9});
+  const Stats stats = run.stats();
+  CHECK(stats.received == 1);
+  CHECK(stats.received_bytes == payload.size());
+  CHECK(ms(stats.delivery.max()) == doctest::Approx(7).epsilon(0.02));
+}

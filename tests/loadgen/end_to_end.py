@@ -268,6 +268,39 @@ def a_full_disk_for_the_ledger_fails_the_run_and_does_not_end_it(broker, folder)
     assert "cut off" in kept and ledger.stat().st_size == 20 * 1024, kept
 
 
+def a_subscriber_receives_exactly_what_was_acknowledged(broker, folder):
+    for version, connections in ((3, 1), (5, 1), (5, 3)):
+        acked, received = folder / f"acked{version}{connections}", folder / f"received{version}{connections}"
+        report = report_of("run", "--target", broker.target, "--devices", 20, "--rate", "20k", "--stop-after", 5000, "--mqtt", version,
+                           "--ledger", acked, "--receive", received, "--receive-connections", connections)
+        assert report["ok"] and report["acked"] == 5000, report
+        assert report["received"] == {"received": 5000, "repeated": 0, "out_of_order": 0, "foreign": 0, "unreadable": 0,
+                                      "connections_lost": 0}, report
+        assert sorted(lines_of(acked)) == sorted(lines_of(received))
+        good = json.loads(loadgen("verify", "--ledger", acked, "--received", received, "--json", "-", "--quiet").stdout)
+        assert good["ok"] and good["checked"] == 5000 and good["devices"] == 20 and good["stored_unacknowledged"] == 0, good
+    # Controls: a record that was not received, one that came twice, one with other values.
+    lines = loadgen("ledger", received, "--text").stdout.splitlines()
+    gone, twice, changed = lines.pop(100).split("\t"), lines[200], lines[300].split("\t")
+    lines[300] = "\t".join([*changed[:2], f"{int(changed[2], 16) ^ 1:016x}"])
+    for copies, doubled, words in (([twice], 1, []), ([twice], 0, ["--allow-doubled"]), ([twice + "\tdup"], 0, [])):
+        (folder / "lines").write_text("\n".join(lines + copies) + "\n")
+        loadgen("ledger", folder / "other", "--import", folder / "lines")
+        bad = json.loads(loadgen("verify", "--ledger", acked, "--received", folder / "other", "--json", "-", "--quiet", *words,
+                                 expect=1).stdout)
+        assert (bad["missing"], bad["different"], bad["doubled"], bad["received_again"]) == (1, 1, doubled, 1 - doubled), bad
+        found = {(f["kind"], f["device"], str(f["ts"])) for f in bad["findings"]}
+        assert {("missing", *gone[:2]), ("different", *changed[:2])} <= found, bad
+    # A filter of one's own; topics without a device, and a subscription that nobody grants.
+    report = report_of("run", "--target", broker.target, "--devices", 3, "--rate", 100, "--stop-after", 9, "--receive",
+                       f"{folder / 'some'}:devices/dev-1/#", "--drain", "300ms")
+    assert report["received"]["received"] == 3, report
+    assert "{device}" in loadgen("run", "--target", broker.target, "--devices", 3, "--flood", "--topic", "t", "--receive",
+                                 folder / "none", expect=2).stderr
+    assert "subscriber" in loadgen("run", "--target", f"mqtt://127.0.0.1:{free_port()}", "--devices", 3, "--flood", "--receive",
+                                   folder / "none", expect=1).stderr
+
+
 def idle_connections_are_only_connected(broker, _):
     report = report_of("run", "--target", broker.target, "--devices", 300, "--idle", "--ramp", 2000, "--duration", "100ms")
     assert report["connected"] == 300 and report["sent"] == 0 and report["connect_ms"]["count"] == 300, report
@@ -358,6 +391,7 @@ TESTS = [
     subscribers_see_what_was_sent,
     a_replay_sends_every_line_and_verify_finds_each_again,
     a_full_disk_for_the_ledger_fails_the_run_and_does_not_end_it, an_interrupt_ends_in_good_order,
+    a_subscriber_receives_exactly_what_was_acknowledged,
     idle_connections_are_only_connected,
     servers_that_never_answer_do_not_hang_a_run,
     devices_that_are_all_gone_end_a_run,

@@ -10,6 +10,8 @@
 #include "loadgen/load/replay_file.hpp"
 #include "loadgen/proof/ledger_text.hpp"
 #include "loadgen/proof/page_source.hpp"
+#include "loadgen/receive/received_record.hpp"
+#include "loadgen/receive/subscriber_session.hpp"
 
 using namespace spate;
 using namespace spate::loadgen;
@@ -52,6 +54,9 @@ void read_packets(std::string_view bytes) {
   options.qos = static_cast<std::uint8_t>(1 + (bytes[0] & 1));
   options.version = (bytes[0] & 2) != 0 ? wire::Version::v5 : wire::Version::v311;
   options.commands = (bytes[0] & 4) != 0;
+  if ((bytes[0] & 12) != 0) {
+    options.subscribe = TopicTemplate(kCommandFilter);
+  }
   const DeviceNames names("dev-", 1, 1);
   const DeviceShare share{&names, &names, 1};
   ClientSession session(options, share, 0);
@@ -82,6 +87,29 @@ void read_packets(std::string_view bytes) {
   }
 }
 
+struct Take final : SubscriberEvents {
+  void on_subscribed() override {}
+  void on_message(const wire::Publish& message) override {
+    (void)read_received(message.payload, scratch);
+  }
+  std::vector<JsonSpan> scratch;
+};
+
+/// The same for a subscriber.
+void read_messages(std::string_view bytes) {
+  SubscriberOptions options;
+  options.version = bytes.empty() || (bytes[0] & 2) != 0 ? wire::Version::v5 : wire::Version::v311;
+  options.filters = {"+"};
+  SubscriberSession session(options);
+  Take events;
+  std::string out;
+  session.connect(out);
+  const std::string_view packets = bytes.substr(bytes.empty() ? 0 : 1);
+  std::size_t whole_bytes = 0;
+  const auto used = session.receive(packets, out, events, whole_bytes);
+  check(!used || *used <= packets.size());
+}
+
 void read_texts(std::string_view text) {
   std::vector<JsonSpan> scratch;
   ReplayLine line;
@@ -104,6 +132,7 @@ void read_texts(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   read_packets(bytes);
+  read_messages(bytes);
   read_texts(bytes);
   return 0;
 }

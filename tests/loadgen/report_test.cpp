@@ -156,10 +156,13 @@ TEST_CASE("numbers and durations of the command line") {
 }
 
 TEST_CASE("targets and source addresses") {
-  CHECK(target_of("mqtt://h:1").value() == "h:1");
-  CHECK(target_of("mqtt://h:1/").value() == "h:1");
-  CHECK(target_of("h:1").value() == "h:1");
-  for (const char* bad : {"mqtts://h:1", "http://h:1", "mqtt://", ""}) {
+  CHECK(target_of("mqtt://h:1").value().host_port == "h:1");
+  CHECK(target_of("mqtt://h:1/").value().host_port == "h:1");
+  CHECK(target_of("h:1").value().host_port == "h:1");
+  CHECK_FALSE(target_of("h:1").value().tls);
+  CHECK(target_of("mqtts://h").value().host_port == "h");
+  CHECK(target_of("mqtts://h").value().tls);
+  for (const char* bad : {"http://h:1", "mqtt://", "mqtts://", ""}) {
     CHECK_FALSE(target_of(bad));
   }
   CHECK(resolve("127.0.0.1", 1883).value().port == 1883);

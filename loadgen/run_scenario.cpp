@@ -1,0 +1,240 @@
+#include "loadgen/run_scenario.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/clock.hpp"
+#include "loadgen/commands_beside.hpp"
+#include "loadgen/exit_codes.hpp"
+#include "loadgen/report/progress.hpp"
+#include "loadgen/report/report.hpp"
+
+namespace spate::loadgen {
+
+namespace {
+
+std::atomic<bool>* g_stop = nullptr; // What the signal handler may touch.
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+extern "C" void on_signal(int) {
+  if (g_stop->exchange(true)) {
+    std::_Exit(130);
+  }
+}
+
+nlohmann::json config_json(const CohortPlan& plan, const Cohort& cohort) {
+  return {{"name", cohort.name},
+          {"devices", plan.names.size()},
+          {"connections", plan.clients.size()},
+          {"topic", cohort.topic},
+          {"qos", cohort.qos},
+          {"mqtt", cohort.mqtt},
+          {"window", window_of(cohort)},
+          {"keep_alive_s", cohort.keep_alive_s},
+          {"clean", cohort.clean},
+          {"reconnect", cohort.reconnect},
+          {"ramp_per_s", cohort.connects_per_s},
+          {"answer_after_s", cohort.answer_after_ns >= 0
+                                 ? nlohmann::json(static_cast<double>(cohort.answer_after_ns) / 1e9)
+                                 : nlohmann::json()},
+          {"answer_jitter_s", static_cast<double>(cohort.answer_jitter_ns) / 1e9}};
+}
+
+nlohmann::json config_json(const FleetPlan& plan, const Scenario& scenario,
+                           const RunSettings& settings, const RunOutputs& outputs) {
+  nlohmann::json cohorts = nlohmann::json::array();
+  for (std::size_t i = 0; i < plan.cohorts.size(); ++i) {
+    cohorts.push_back(config_json(plan.cohorts[i], scenario.cohorts[i]));
+  }
+  return {{"scenario", scenario.name},
+          {"threads", plan.threads},
+          {"precise", plan.precise},
+          {"sources", settings.sources},
+          {"connect_timeout_s", static_cast<double>(scenario.connect_timeout_ns) / 1e9},
+          {"warm_up_s", static_cast<double>(plan.warm_up_ns) / 1e9},
+          {"duration_s", static_cast<double>(plan.duration_ns) / 1e9},
+          {"drain_s", static_cast<double>(plan.drain_ns) / 1e9},
+          {"seed", scenario.seed},
+          {"ledger", outputs.proof.ledger},
+          {"cohorts", cohorts}};
+}
+
+std::string load_text(const Cohort& cohort, std::uint32_t devices) {
+  const std::string payload = ", payload " + cohort.payload;
+  switch (cohort.pace.kind) {
+  case Pace::Kind::idle:
+    return "idle: connections only";
+  case Pace::Kind::recorded:
+    return "replay of " + cohort.replay->file +
+           (cohort.replay->speed > 0 ? formatted(" at %g times its pace", cohort.replay->speed)
+                                     : " as fast as the windows take it (closed loop)");
+  case Pace::Kind::flood:
+    return cohort.qos == 0
+               ? "flood of QoS 0: as fast as the connections take it" + payload
+               : "flood: " + std::to_string(window_of(cohort)) +
+                     " unacknowledged messages a device (closed loop: the server sets the pace)" +
+                     payload;
+  case Pace::Kind::every:
+    break;
+  }
+  return formatted("open loop: %.0f messages/s, ",
+                   devices * 1e9 / static_cast<double>(cohort.pace.every_ns)) +
+         (cohort.pace.arrival == Arrival::fixed ? "fixed" : "Poisson") + " arrivals" + payload;
+}
+
+ReportHead head_of(const Scenario& scenario, const FleetPlan& plan, const RunOutputs& outputs) {
+  ReportHead head;
+  head.command_line = outputs.command_line;
+  const Cohort& first = scenario.cohorts.front();
+  head.target = (plan.cohorts.front().tls ? "mqtts://" : "mqtt://") + plan.target.text() +
+                (first.mqtt == 5 ? " (MQTT 5, QoS " : " (MQTT 3.1.1, QoS ") +
+                std::to_string(first.qos) + ")";
+  head.qos = 0;
+  head.idle = true;
+  head.reconnect = !scenario.faults.empty();
+  head.precise = plan.precise;
+  head.devices = plan.connections();
+  for (std::size_t i = 0; i < scenario.cohorts.size(); ++i) {
+    const Cohort& cohort = scenario.cohorts[i];
+    const Pace& pace = cohort.pace;
+    head.load += (i == 0 ? "" : "; ") +
+                 (scenario.cohorts.size() > 1 ? cohort.name + ": " : std::string()) +
+                 load_text(cohort, plan.cohorts[i].names.size());
+    head.closed_loop |= pace.kind == Pace::Kind::flood ||
+                        (pace.kind == Pace::Kind::recorded && cohort.replay->speed == 0);
+    head.idle &= pace.kind == Pace::Kind::idle;
+    head.reconnect |= cohort.reconnect;
+    head.answering |= cohort.answer_after_ns >= 0;
+    head.qos = std::max(head.qos, static_cast<std::uint8_t>(cohort.qos));
+    if (pace.kind == Pace::Kind::every) {
+      head.rate += plan.cohorts[i].names.size() * 1e9 / static_cast<double>(pace.every_ns);
+    }
+  }
+  return head;
+}
+
+} // namespace
+
+int complain(const Error& error) {
+  std::fprintf(stderr, "spate-loadgen: %s\n", error.detail.c_str());
+  return error.code == Errc::usage || error.code == Errc::address_invalid ? kExitUsage
+                                                                          : kExitFailed;
+}
+
+bool write_json(const std::string& path, const nlohmann::json& document) {
+  const std::string text =
+      document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  if (path == "-") {
+    return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+           std::fflush(stdout) == 0;
+  }
+  std::ofstream file(path, std::ios::trunc);
+  file << text;
+  file.close();
+  if (!file) {
+    (void)complain({Errc::file_unreadable, path + " can not be written"});
+    return false;
+  }
+  return true;
+}
+
+void stop_on_signals(std::atomic<bool>& stop) {
+  g_stop = &stop;
+  struct sigaction action {};
+  action.sa_handler = &on_signal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int run_scenario(const Scenario& scenario, const RunSettings& settings, const RunOutputs& outputs) {
+  static std::atomic<bool> stop{false};
+  for (const Cohort& cohort : scenario.cohorts) {
+    if (cohort.replay && !outputs.quiet) {
+      std::fprintf(stderr, "reading %s\n", cohort.replay->file.c_str());
+    }
+  }
+  auto made = PlannedRun::make(scenario, settings);
+  if (!made) {
+    return complain(made.error());
+  }
+  PlannedRun& run = **made;
+  FleetPlan plan = run.take_plan();
+  std::unique_ptr<CommandsBeside> commands;
+  if (scenario.commands) {
+    auto opened = CommandsBeside::open(*scenario.commands, plan.cohorts[plan.commanded].names,
+                                       scenario.seed, settings.precise);
+    if (!opened) {
+      return complain(opened.error());
+    }
+    commands = std::move(*opened);
+    plan.companion = &commands->companion();
+    // Commands that were posted at the end are waited for.
+    plan.drain_ns =
+        std::max(plan.drain_ns, (scenario.commands->wait_s + 1) * std::int64_t{1'000'000'000});
+  }
+  ReportHead head = head_of(scenario, plan, outputs);
+  const nlohmann::json config = config_json(plan, scenario, settings, outputs);
+
+  stop_on_signals(stop);
+  auto proof = RunProof::open(outputs.proof, scenario, plan, stop);
+  if (!proof) {
+    return complain(proof.error());
+  }
+  StatusLine status(outputs.quiet);
+  FleetStatus lines(run.messages(), run.duration_s());
+  FleetResult result;
+  {
+    Fleet running(std::move(plan), stop);
+    result = running.run([&](const FleetProgress& progress, const StatsBoards& boards) {
+      const std::int64_t now_ns = steady_ns();
+      if (status.due(now_ns)) {
+        std::string line = lines.line(progress, boards.totals(), now_ns);
+        line += commands ? commands->status() : "";
+        status.show(line, now_ns);
+      }
+    });
+  }
+  status.clear();
+  const std::string fault = run.fault();
+  if (commands) {
+    head.beside_fault = commands->finish();
+    head.beside_rows = commands->table();
+  }
+  const std::string unproven = (*proof)->finish(result.stats.acked, scenario.drain_ns, stop);
+  head.beside_fault += head.beside_fault.empty() || unproven.empty() ? "" : "; ";
+  head.beside_fault += unproven;
+  head.beside_rows += (*proof)->table();
+  bool ok = judge(head, result).ok;
+  if (!fault.empty()) {
+    (void)complain({Errc::file_unreadable, fault});
+    ok = false;
+  }
+  // The table goes where the document does not.
+  std::fputs(report_table(head, result).c_str(), outputs.report == "-" ? stderr : stdout);
+  if (!outputs.report.empty()) {
+    nlohmann::json document = report_json(head, config, result);
+    if (commands) {
+      document["commands"] = commands->report();
+    }
+    (*proof)->report(document);
+    ok = write_json(outputs.report, document) && ok;
+  }
+  if (commands && !outputs.hdr.empty() && commands->result().stats.posted != 0) {
+    std::ofstream file(outputs.hdr, std::ios::trunc);
+    file << hdr_text(commands->result().stats.latency);
+    file.close();
+    if (!file) {
+      (void)complain({Errc::file_unreadable, outputs.hdr + " can not be written"});
+      ok = false;
+    }
+  }
+  return ok ? kExitOk : kExitFailed;
+}
+
+} // namespace spate::loadgen

@@ -1,0 +1,17 @@
+// Spate - the options of a command as a scenario of one cohort.
+#pragma once
+
+#include "loadgen/options.hpp"
+#include "loadgen/run_scenario.hpp"
+#include "loadgen/scenario/scenario.hpp"
+
+namespace spate::loadgen {
+
+[[nodiscard]] Scenario scenario_of(const RunOptions& run);
+[[nodiscard]] Scenario scenario_of(const ReplayOptions& replay);
+[[nodiscard]] Scenario scenario_of(const CommandsOptions& commands);
+
+[[nodiscard]] RunSettings settings_of(const FleetOptions& fleet);
+[[nodiscard]] RunOutputs outputs_of(const Options& options, const FleetOptions& fleet);
+
+} // namespace spate::loadgen

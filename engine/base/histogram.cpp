@@ -10,12 +10,11 @@ namespace {
 
 constexpr unsigned kSubBits = 7; // 128 sub-buckets an octave
 constexpr std::uint64_t kSub = std::uint64_t{1} << kSubBits;
-constexpr unsigned kOctaves = 42 - kSubBits;
-constexpr std::uint64_t kLargest = (std::uint64_t{1} << 42) - 1;
+static_assert(Histogram::kBuckets == (42 - kSubBits + 1) * kSub);
 
 } // namespace
 
-Histogram::Histogram() : buckets_(static_cast<std::size_t>((kOctaves + 1) * kSub)) {}
+Histogram::Histogram() : buckets_(kBuckets) {}
 
 std::size_t Histogram::bucket_of(std::uint64_t value) noexcept {
   if (value < kSub) {
@@ -24,6 +23,12 @@ std::size_t Histogram::bucket_of(std::uint64_t value) noexcept {
   const auto octave =
       static_cast<unsigned>(std::bit_width(value)) - kSubBits; // 1 for kSub..2*kSub-1
   return static_cast<std::size_t>(octave * kSub + ((value >> (octave - 1)) & (kSub - 1)));
+}
+
+std::uint64_t Histogram::lower_bound(std::size_t bucket) noexcept {
+  const std::uint64_t octave = bucket / kSub;
+  const std::uint64_t sub = bucket % kSub;
+  return octave == 0 ? sub : (kSub + sub) << (octave - 1);
 }
 
 std::uint64_t Histogram::upper_bound(std::size_t bucket) noexcept {
@@ -39,6 +44,35 @@ void Histogram::record(std::uint64_t value, std::uint64_t count) noexcept {
   max_ = std::max(max_, value);
   min_ = std::min(min_, value);
   sum_ += static_cast<double>(value) * static_cast<double>(count);
+}
+
+void Histogram::record_bucket(std::size_t bucket, std::uint64_t count) noexcept {
+  if (count == 0) {
+    return;
+  }
+  const std::uint64_t low = lower_bound(bucket);
+  const std::uint64_t high = upper_bound(bucket);
+  buckets_[bucket] += count;
+  count_ += count;
+  max_ = std::max(max_, high);
+  min_ = std::min(min_, low);
+  sum_ += static_cast<double>(low + (high - low) / 2) * static_cast<double>(count);
+}
+
+void Histogram::refine(std::uint64_t min, std::uint64_t max, double sum) noexcept {
+  if (count_ == 0) {
+    return;
+  }
+  if (min <= kLargest && bucket_of(min) == bucket_of(min_)) {
+    min_ = min;
+  }
+  if (max <= kLargest && bucket_of(max) == bucket_of(max_)) {
+    max_ = max;
+  }
+  const auto count = static_cast<double>(count_);
+  if (sum >= static_cast<double>(min_) * count && sum <= static_cast<double>(max_) * count) {
+    sum_ = sum;
+  }
 }
 
 void Histogram::merge(const Histogram& other) noexcept {

@@ -88,3 +88,26 @@ TEST_CASE("the buckets hold all values, in order") {
   CHECK(ordered);
   CHECK(total == 9);
 }
+
+TEST_CASE("a histogram can be made again from its buckets, and refined by what else is known") {
+  Histogram h;
+  for (std::uint64_t value = 3; value < Histogram::kLargest; value = value * 7 / 4 + 1) {
+    h.record(value, value % 5 + 1);
+  }
+  Histogram again;
+  for (std::size_t i = 0; i < Histogram::kBuckets; ++i) {
+    CHECK(Histogram::bucket_of(Histogram::lower_bound(i)) == i);
+    CHECK(Histogram::bucket_of(Histogram::upper_bound(i)) == i);
+    again.record_bucket(i, h.buckets()[i]);
+  }
+  CHECK(again.buckets() == h.buckets());
+  CHECK(again.count() == h.count());
+  CHECK(again.max() >= h.max());
+  CHECK(again.mean() == doctest::Approx(h.mean()).epsilon(0.01));
+  again.refine(0, Histogram::kLargest + 1, -1); // None of it can be true.
+  CHECK(again.min() == 3);
+  CHECK(again.max() >= h.max());
+  again.refine(h.min(), h.max(), h.sum());
+  CHECK(again.max() == h.max());
+  CHECK(again.mean() == h.mean());
+}

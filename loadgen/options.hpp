@@ -17,7 +17,10 @@ inline constexpr int kCommandWaitSMax = 60; ///< The node takes no longer Prefer
 
 /// What run, replay and commands have in common.
 struct FleetOptions {
-  std::string target;
+  std::string target = "mqtt://127.0.0.1:1883";
+  std::string user, password; ///< {device} stands for the device.
+  std::string ca, certificate, key;
+  bool insecure = false; ///< Take any certificate of the server.
   std::string topic = "devices/{device}/telemetry";
   int qos = 1;
   int mqtt = 3;

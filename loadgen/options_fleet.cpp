@@ -47,7 +47,18 @@ void add_load_options(CLI::App& app, RunOptions& run, const std::string& duratio
 } // namespace
 
 void add_fleet_options(CLI::App& app, FleetOptions& to) {
-  app.add_option("--target", to.target, "MQTT server, mqtt://HOST:PORT")->required();
+  app.add_option("--target", to.target, "MQTT server, mqtt://HOST:PORT or mqtts://HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--user", to.user, "User name; {device} stands for the device");
+  app.add_option("--password", to.password, "Password; {device} stands for the device");
+  app.add_option("--ca", to.ca, "mqtts: certificates to trust, PEM (default: the system's)");
+  auto* certificate =
+      app.add_option("--certificate", to.certificate,
+                     "mqtts: the devices' certificate, PEM; {device} stands for the device");
+  auto* key = app.add_option("--key", to.key, "mqtts: its key, PEM");
+  certificate->needs(key);
+  key->needs(certificate);
+  app.add_flag("--insecure", to.insecure, "mqtts: take any certificate of the server");
   app.add_option("--topic", to.topic, "Topic; {device} stands for the device")
       ->capture_default_str();
   app.add_option("--qos", to.qos, "Quality of service")

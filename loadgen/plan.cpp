@@ -45,6 +45,14 @@ Result<void> check_names(const DeviceNames& names, bool listed) {
   return {};
 }
 
+/// As the user wrote it: the name that the server's certificate has.
+std::string host_of(const std::string& host_port) {
+  if (host_port.front() == '[') {
+    return host_port.substr(1, host_port.find(']') - 1);
+  }
+  return host_port.substr(0, host_port.rfind(':'));
+}
+
 /// The faults of connections that hit the cohort.
 std::vector<ConnectionFault> faults_of(const Scenario& scenario, const Cohort& cohort) {
   std::vector<ConnectionFault> faults;
@@ -135,7 +143,7 @@ struct PlannedRun::Source {
 PlannedRun::~PlannedRun() = default;
 
 Result<void> PlannedRun::add(const Scenario& scenario, const Cohort& cohort,
-                             std::uint32_t threads) {
+                             const std::string& server_name, std::uint32_t threads) {
   Source& source = *sources_.emplace_back(std::make_unique<Source>());
   CohortPlan& planned = plan_.cohorts.emplace_back();
   planned.name = cohort.name;
@@ -187,7 +195,7 @@ Result<void> PlannedRun::add(const Scenario& scenario, const Cohort& cohort,
   planned.group = group_of(scenario, cohort);
   if (cohort.tls) {
     TlsOptions tls{cohort.tls->ca, cohort.tls->certificate, cohort.tls->key,
-                   cohort.tls->server_name.empty() ? plan_.target.host : cohort.tls->server_name,
+                   cohort.tls->server_name.empty() ? server_name : cohort.tls->server_name,
                    cohort.tls->verify};
     auto context = TlsContext::make(std::move(tls));
     if (!context) {
@@ -282,7 +290,8 @@ Result<std::unique_ptr<PlannedRun>> PlannedRun::make(const Scenario& scenario,
   }
   plan.cohorts.reserve(scenario.cohorts.size()); // Loads know their cohort.
   for (const Cohort& cohort : scenario.cohorts) {
-    if (auto added = run->add(scenario, cohort, settings.threads); !added) {
+    if (auto added = run->add(scenario, cohort, host_of(target->host_port), settings.threads);
+        !added) {
       return fail(std::move(added.error()));
     }
     if (scenario.commands && scenario.commands->cohort == cohort.name) {

@@ -22,8 +22,9 @@ struct RunSettings {
 /// What a fleet's loads are made of; outlives the fleet.
 class PlannedRun {
 public:
-  /// Reads payloads and recordings. Errors: usage, address_invalid, connect_failed (a host name),
-  /// file_unreadable, malformed_payload, each with what is wrong where.
+  /// Reads payloads and recordings. Borrows the scenario. Errors: usage, address_invalid,
+  /// connect_failed (a host name), file_unreadable, malformed_payload, each with what is wrong
+  /// where.
   static Result<std::unique_ptr<PlannedRun>> make(const Scenario& scenario,
                                                   const RunSettings& settings);
   ~PlannedRun();
@@ -43,7 +44,8 @@ public:
 private:
   struct Source;
   PlannedRun() = default;
-  Result<void> add(const Scenario& scenario, const Cohort& cohort, std::uint32_t threads);
+  Result<void> add(const Scenario& scenario, const Cohort& cohort, const std::string& server_name,
+                   std::uint32_t threads);
 
   FleetPlan plan_;
   std::vector<std::unique_ptr<Source>> sources_;

@@ -14,6 +14,11 @@ Scenario base_of(const char* name, const FleetOptions& fleet) {
   scenario.drain_ns = fleet.drain_ns;
   scenario.connect_timeout_ns = fleet.connect_timeout_ns;
   Cohort& cohort = scenario.cohorts.emplace_back();
+  cohort.user = fleet.user;
+  cohort.password = fleet.password;
+  if (fleet.target.starts_with("mqtts://")) {
+    cohort.tls = TlsPlan{fleet.ca, fleet.certificate, fleet.key, {}, !fleet.insecure};
+  }
   cohort.topic = fleet.topic;
   cohort.mqtt = fleet.mqtt;
   cohort.qos = fleet.qos;

@@ -19,6 +19,8 @@ int main(int argc, char** argv) {
     return verify_command(*options);
   case Command::ledger:
     return ledger_command(*options);
+  case Command::agent:
+    return agent_command(*options);
   }
   return kExitUsage;
 }

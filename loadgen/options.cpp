@@ -127,6 +127,7 @@ const char* fault_of(const Options& options) {
   case Command::verify:
     return fault_of(options.verify);
   case Command::ledger:
+  case Command::agent:
     return nullptr;
   }
   return nullptr;
@@ -147,11 +148,13 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
       app.add_subcommand("commands", "Post commands to a fleet that answers them, and time them");
   auto* verify = app.add_subcommand("verify", "Look for each acknowledged record where it must be");
   auto* ledger = app.add_subcommand("ledger", "What a ledger of records holds");
+  auto* agent = app.add_subcommand("agent", "Run loads for a coordinator: run --agents");
   add_run(*run, options.run);
   add_replay(*replay, options.replay);
   add_commands(*commands, options.commands);
   add_verify(*verify, options.verify);
   add_ledger(*ledger, options.ledger);
+  add_agent(*agent, options.agent);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -163,7 +166,8 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
                     : replay->parsed()   ? Command::replay
                     : commands->parsed() ? Command::commands
                     : verify->parsed()   ? Command::verify
-                                         : Command::ledger;
+                    : ledger->parsed()   ? Command::ledger
+                                         : Command::agent;
   RunOptions& generated = options.run;
   if (run->get_option("--duration")->count() == 0 &&
       (generated.stop_after == 0 || generated.idle)) {

@@ -39,7 +39,8 @@ struct FleetOptions {
   std::uint64_t seed = 1;
   std::string report;
   std::string ledger;
-  std::string receive; ///< FILE or FILE:FILTER; empty: there is no subscriber.
+  std::string agents, agents_token_file; ///< Empty: none.
+  std::string receive;                   ///< FILE or FILE:FILTER; empty: there is no subscriber.
   std::uint32_t receive_connections = 1;
   bool quiet = false;
 };
@@ -105,7 +106,13 @@ struct LedgerOptions {
   std::string import; ///< Lines to make the file of; empty: it is read.
 };
 
-enum class Command : std::uint8_t { run, replay, commands, verify, ledger };
+struct AgentOptions {
+  std::string listen = "127.0.0.1:7300";
+  std::string token_file; ///< Empty: none, and loopback only.
+  bool once = false;
+};
+
+enum class Command : std::uint8_t { run, replay, commands, verify, ledger, agent };
 
 struct Options {
   Command command = Command::run;
@@ -115,6 +122,7 @@ struct Options {
   CommandsOptions commands;
   VerifyOptions verify;
   LedgerOptions ledger;
+  AgentOptions agent;
 };
 
 /// Reads the command line. If there is nothing to run (--help, a wrong option), it has printed why
@@ -127,5 +135,6 @@ int replay_command(const Options& options);
 int commands_command(const Options& options);
 int verify_command(const Options& options);
 int ledger_command(const Options& options);
+int agent_command(const Options& options);
 
 } // namespace spate::loadgen

@@ -113,6 +113,7 @@ void add_fleet_options(CLI::App& app, FleetOptions& to) {
                  "Subscribers that share it (MQTT 5), each with a thread")
       ->check(CLI::Range(1u, 64u))
       ->capture_default_str();
+  add_agents(app, to);
   app.add_flag("--quiet,-q", to.quiet, "No progress");
 }
 

@@ -9,7 +9,7 @@ namespace spate::loadgen {
 
 Result<std::unique_ptr<RunProof>> RunProof::open(const ProofOutputs& outputs,
                                                  const Scenario& scenario, FleetPlan& plan,
-                                                 const std::atomic<bool>& stop) {
+                                                 bool agents, const std::atomic<bool>& stop) {
   std::unique_ptr<RunProof> proof(new RunProof);
   if (!outputs.ledger.empty()) {
     auto ledger = LedgerWriter::create(outputs.ledger);
@@ -18,6 +18,9 @@ Result<std::unique_ptr<RunProof>> RunProof::open(const ProofOutputs& outputs,
     }
     proof->ledger_ = std::move(*ledger);
     for (CohortPlan& cohort : plan.cohorts) {
+      if (agents) {
+        break;
+      }
       cohort.group.ledger_cohort = proof->ledger_->add_cohort(cohort.name, cohort.names);
       cohort.group.write_ledger = [&writer = *proof->ledger_](LedgerBlock block) {
         writer.write(std::move(block));

@@ -25,11 +25,13 @@ struct ProofOutputs {
 /// Thread: the caller's; it outlives the fleet.
 class RunProof {
 public:
-  /// Makes the ledger, sends the plan's acknowledgements there, and subscribes. Errors: those of
-  /// LedgerWriter::create() and Receiver::open().
+  /// Makes the ledger, sends the plan's acknowledgements there (unless they come from agents), and
+  /// subscribes. Errors: those of LedgerWriter::create() and Receiver::open().
   static Result<std::unique_ptr<RunProof>> open(const ProofOutputs& outputs,
                                                 const Scenario& scenario, FleetPlan& plan,
-                                                const std::atomic<bool>& stop);
+                                                bool agents, const std::atomic<bool>& stop);
+  /// Null: none is kept.
+  [[nodiscard]] LedgerWriter* ledger() noexcept { return ledger_.get(); }
 
   /// After the fleet has ended; `acked` messages should come to the subscriber, which waits
   /// `patience_ns` for the next one. Gives what failed, empty if nothing did.

@@ -13,6 +13,7 @@
 #include "loadgen/exit_codes.hpp"
 #include "loadgen/report/progress.hpp"
 #include "loadgen/report/report.hpp"
+#include "loadgen/run_agents.hpp"
 
 namespace spate::loadgen {
 
@@ -118,6 +119,11 @@ ReportHead head_of(const Scenario& scenario, const FleetPlan& plan, const RunOut
   return head;
 }
 
+void blame(ReportHead& head, const std::string& fault) {
+  head.beside_fault += head.beside_fault.empty() || fault.empty() ? "" : "; ";
+  head.beside_fault += fault;
+}
+
 } // namespace
 
 int complain(const Error& error) {
@@ -182,14 +188,23 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
   const nlohmann::json config = config_json(plan, scenario, settings, outputs);
 
   stop_on_signals(stop);
-  auto proof = RunProof::open(outputs.proof, scenario, plan, stop);
+  auto proof = RunProof::open(outputs.proof, scenario, plan, !settings.agents.empty(), stop);
   if (!proof) {
     return complain(proof.error());
   }
   StatusLine status(outputs.quiet);
   FleetStatus lines(run.messages(), run.duration_s());
   FleetResult result;
-  {
+  AgentsResult agents;
+  if (!settings.agents.empty()) {
+    auto done = run_on_agents(scenario, settings, (*proof)->ledger(), status, lines, stop);
+    if (!done) {
+      status.clear();
+      return complain(done.error());
+    }
+    agents = std::move(*done);
+    result = std::move(agents.fleet);
+  } else {
     Fleet running(std::move(plan), stop);
     result = running.run([&](const FleetProgress& progress, const StatsBoards& boards) {
       const std::int64_t now_ns = steady_ns();
@@ -206,9 +221,9 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
     head.beside_fault = commands->finish();
     head.beside_rows = commands->table();
   }
-  const std::string unproven = (*proof)->finish(result.stats.acked, scenario.drain_ns, stop);
-  head.beside_fault += head.beside_fault.empty() || unproven.empty() ? "" : "; ";
-  head.beside_fault += unproven;
+  blame(head, agents.fault);
+  head.beside_rows += agents_rows(agents);
+  blame(head, (*proof)->finish(result.stats.acked, scenario.drain_ns, stop));
   head.beside_rows += (*proof)->table();
   bool ok = judge(head, result).ok;
   if (!fault.empty()) {
@@ -223,6 +238,9 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
       document["commands"] = commands->report();
     }
     (*proof)->report(document);
+    if (!settings.agents.empty()) {
+      document["agents"] = agents_json(agents);
+    }
     ok = write_json(outputs.report, document) && ok;
   }
   if (commands && !outputs.hdr.empty() && commands->result().stats.posted != 0) {

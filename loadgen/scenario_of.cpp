@@ -87,7 +87,7 @@ Scenario scenario_of(const CommandsOptions& commands) {
 }
 
 RunSettings settings_of(const FleetOptions& fleet) {
-  return {fleet.threads, fleet.precise, fleet.sources};
+  return {fleet.threads, fleet.precise, fleet.sources, fleet.agents, fleet.agents_token_file};
 }
 
 RunOutputs outputs_of(const Options& options, const FleetOptions& fleet) {

@@ -29,6 +29,7 @@ LAYERS = {  # folder: our folders that it may include
     "loadgen/load": [*ENGINE, "loadgen/base"],
     "loadgen/proof": [*ENGINE, "loadgen/base", "loadgen/load"],
     "loadgen/fleet": [*ENGINE, "loadgen/base", "loadgen/load", "loadgen/proof"],
+    "loadgen/agents": [*ENGINE, "loadgen"],
     "loadgen/receive": [*ENGINE, "loadgen/base", "loadgen/load", "loadgen/fleet", "loadgen/proof"],
     "loadgen/scenario": [*ENGINE, "loadgen/base", "loadgen/load"],
     "loadgen/report": [*ENGINE, "loadgen/base", "loadgen/load", "loadgen/fleet", "loadgen/scenario", "loadgen/commands"],

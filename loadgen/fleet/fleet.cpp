@@ -130,6 +130,9 @@ void Fleet::take_second() {
                               recent.error_count(), now.in_flight, now.online,
                               recent.latency.quantile(0.5), recent.latency.quantile(0.99),
                               recent.latency.max()});
+  if (plan_.on_second) {
+    plan_.on_second(result_.timeline.back(), recent);
+  }
 }
 
 /// Waits until `done`, the time is up, or somebody stops the run while it may be stopped. True if
@@ -176,7 +179,7 @@ bool Fleet::stuck() {
 }
 
 void Fleet::send_load(const Watch& watch) {
-  load_start_ns_ = steady_ns() + kHeadStartNs;
+  load_start_ns_ = std::max(steady_ns() + kHeadStartNs, load_start_ns_);
   const std::int64_t measure_ns = load_start_ns_ + plan_.warm_up_ns;
   (void)boards_.take_recent(); // The timeline begins with the load.
   const std::int64_t end_ns =
@@ -235,7 +238,14 @@ FleetResult Fleet::run(const Watch& watch) {
   const bool comes_back =
       std::any_of(plan_.cohorts.begin(), plan_.cohorts.end(),
                   [](const CohortPlan& cohort) { return cohort.group.reconnect; });
+  std::optional<std::int64_t> begin_ns = 0;
+  if (plan_.start_at) {
+    wait(
+        Phase::connecting, start_ns, Load::kNever,
+        [&] { return (begin_ns = plan_.start_at()).has_value(); }, watch);
+  }
   if (!result_.interrupted && (result_.connected != 0 || comes_back)) {
+    load_start_ns_ = begin_ns.value_or(0);
     send_load(watch);
   }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -92,6 +93,11 @@ struct FleetPlan {
   /// has ended.
   std::int64_t drain_ns = 10'000'000'000;
   Companion* companion = nullptr; ///< Borrowed; null for none.
+  /// Asked while all connections are there: the steady time at which the load begins, or nothing
+  /// yet. Empty: it begins at once.
+  std::function<std::optional<std::int64_t>()> start_at;
+  /// Each second of the timeline, and what was counted in it.
+  std::function<void(const Second&, const Stats&)> on_second;
 
   [[nodiscard]] std::uint64_t connections() const noexcept;
 };

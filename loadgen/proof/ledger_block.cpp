@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 
-#include "engine/base/bytes.hpp"
 #include "engine/base/hash.hpp"
 
 namespace spate::loadgen {
@@ -47,6 +46,18 @@ LedgerBlock LedgerLines::take() {
   ts_ = 0;
   count_ = 0;
   return block;
+}
+
+std::string with_cohort(std::string_view block, std::uint32_t cohort) {
+  std::string out;
+  const std::size_t begin = open_block(out);
+  put_varint(out, cohort);
+  ByteReader body(block.substr(kLedgerBlockHeadBytes,
+                               block.size() - kLedgerBlockHeadBytes - kLedgerBlockTailBytes));
+  (void)body.varint();
+  out.append(body.position(), body.left());
+  seal(out, begin, static_cast<LedgerBlockType>(block[0]));
+  return out;
 }
 
 void append_cohort_block(std::string& out, std::uint32_t cohort, std::string_view name) {

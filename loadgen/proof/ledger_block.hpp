@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/base/bytes.hpp"
 #include "engine/model/row.hpp"
 #include "loadgen/load/device_names.hpp"
 #include "loadgen/proof/ledger_format.hpp"
@@ -76,6 +77,21 @@ private:
   std::uint64_t ts_ = 0;
   std::uint64_t count_ = 0;
 };
+
+/// Calls `visit(block)` for each of these blocks, which are whole. Their checksums are not looked
+/// at.
+template <class Visit>
+void for_each_block(std::string_view blocks, Visit&& visit) {
+  while (!blocks.empty()) {
+    const std::size_t bytes =
+        kLedgerBlockHeadBytes + get_be<std::uint32_t>(blocks.data() + 1) + kLedgerBlockTailBytes;
+    visit(blocks.substr(0, bytes));
+    blocks.remove_prefix(bytes);
+  }
+}
+
+/// The same block as one of another cohort. Of a block whose body begins with one.
+[[nodiscard]] std::string with_cohort(std::string_view block, std::uint32_t cohort);
 
 /// Appends the block of a cohort.
 void append_cohort_block(std::string& out, std::uint32_t cohort, std::string_view name);

@@ -47,6 +47,11 @@ void LedgerWriter::add_devices(std::uint32_t cohort, const std::vector<std::stri
   enqueue(lock, std::move(bytes));
 }
 
+void LedgerWriter::write_names(std::string blocks) {
+  std::unique_lock lock(mutex_);
+  enqueue(lock, std::move(blocks));
+}
+
 void LedgerWriter::write(LedgerBlock block) {
   std::unique_lock lock(mutex_);
   records_ += block.records;

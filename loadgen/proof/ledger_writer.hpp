@@ -42,6 +42,8 @@ public:
   /// Adds devices to a cohort, behind those that it has. Before their records.
   void add_devices(std::uint32_t cohort, const std::vector<std::string>& names);
   void write(LedgerBlock block);
+  /// Blocks without records: names.
+  void write_names(std::string blocks);
 
   /// A fault came: what is written from now on is lost.
   [[nodiscard]] bool failed() const noexcept { return failed_.load(std::memory_order_relaxed); }

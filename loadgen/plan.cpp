@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "engine/base/clock.hpp"
+#include "engine/base/hash.hpp"
 #include "engine/model/device_id.hpp"
 #include "loadgen/load/load.hpp"
 #include "loadgen/load/payload.hpp"
 #include "loadgen/load/replay_load.hpp"
+#include "loadgen/scenario/cohort_load.hpp"
 
 namespace spate::loadgen {
 
@@ -134,7 +137,31 @@ std::uint32_t window_of(const Cohort& cohort) noexcept {
 
 /// What the loads of one cohort borrow.
 struct PlannedRun::Source {
+  /// Models that the scenario names so, else templates.
+  Result<void> make_payloads(const Scenario& scenario, const Cohort& cohort) {
+    for (const NamedModels& models : scenario.payloads) {
+      if (models.name == cohort.payload) {
+        auto made = SensorPayload::make(models.fields, hash_bytes(cohort.name, scenario.seed));
+        if (!made) {
+          return fail(std::move(made.error()));
+        }
+        sensors = std::move(*made);
+        return {};
+      }
+    }
+    auto loaded = load_templates(cohort.payload, scenario.seed);
+    if (!loaded) {
+      return fail(std::move(loaded.error()));
+    }
+    templates = std::move(*loaded);
+    return {};
+  }
+  [[nodiscard]] PayloadSource payloads() const {
+    return sensors ? PayloadSource(*sensors) : PayloadSource(templates);
+  }
+
   std::vector<Template> templates;
+  std::optional<SensorPayload> sensors;
   ReplayIndex index;
   std::vector<ReplayQueue> queues;
   std::unique_ptr<ReplayReader> reader;
@@ -226,30 +253,24 @@ Result<void> PlannedRun::add(const Scenario& scenario, const Cohort& cohort,
   if (cohort.pace.kind == Pace::Kind::idle) {
     return {};
   }
-  auto templates = load_templates(cohort.payload, scenario.seed);
-  if (!templates) {
-    return fail(std::move(templates.error()));
+  if (auto made = source.make_payloads(scenario, cohort); !made) {
+    return made;
   }
-  source.templates = std::move(*templates);
-  const double rate = cohort.pace.kind == Pace::Kind::every
-                          ? cohort.devices * 1e9 / static_cast<double>(cohort.pace.every_ns)
-                          : 0;
-  planned.make_load = [&source, &cohort, rate, connections = planned.clients.size(), threads,
-                       seed = scenario.seed](const DeviceShare& share) {
-    // A thread's share of rate and count follows its share of the devices; the shares of a count
-    // add up.
-    GeneratedPlan plan;
-    plan.closed_loop = cohort.pace.kind == Pace::Kind::flood;
-    plan.rate = rate * share.connections / connections;
-    plan.arrival = cohort.pace.arrival;
-    plan.phase_ns = rate > 0 ? static_cast<std::int64_t>(share.first * 1e9 / rate) : 0;
-    plan.seed = seed + share.first;
-    if (cohort.messages != 0) {
-      const std::uint32_t parts = std::min(threads, connections);
-      plan.count_max = cohort.messages / parts + (share.first < cohort.messages % parts ? 1 : 0);
-      plan.empty = plan.count_max == 0;
+  GeneratedPlan generated;
+  generated.closed_loop = cohort.pace.kind == Pace::Kind::flood;
+  if (!generated.closed_loop) {
+    auto curve = rate_curve_of(cohort, scenario.stages);
+    if (!curve) {
+      return fail(std::move(curve.error()));
     }
-    return std::make_unique<GeneratedLoad>(plan, share, source.templates);
+    generated.curve = std::make_shared<const RateCurve>(std::move(*curve));
+  }
+  generated.arrival = cohort.pace.arrival;
+  generated.count_max = cohort.messages;
+  generated.seed = hash_bytes(cohort.name, scenario.seed);
+  generated.faults = message_faults_of(scenario, cohort);
+  planned.make_load = [&source, generated](const DeviceShare& share) {
+    return std::make_unique<GeneratedLoad>(generated, share, source.payloads());
   };
   messages_ += cohort.messages;
   return {};

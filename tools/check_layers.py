@@ -48,7 +48,7 @@ LIBRARIES = {  # header prefix: our folders where it may appear
     "rocksdb/": ["storage", "tests/storage", "bench"],
     "caf/": ["actors", "node", "tests/actors"],
     "spdlog/": ["engine/base"],
-    "toml": ["node"],
+    "toml": ["node", "loadgen/scenario"],
     "CLI/": ["cli", "node", "loadgen", "bench"],
     "prometheus/": ["api"],
     "curl/": ["cli", "loadgen", "tests"],

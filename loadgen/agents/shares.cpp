@@ -37,8 +37,8 @@ std::optional<Cohort> share_of(const Cohort& cohort, std::size_t number, std::ui
   if (cohort.messages != 0) {
     // By devices, so that the parts add up and each device has as many as any other.
     const auto before = [&cohort](std::uint64_t device) {
-      return static_cast<std::uint64_t>(static_cast<unsigned __int128>(cohort.messages) * device /
-                                        cohort.devices);
+      return cohort.messages / cohort.devices * device +
+             cohort.messages % cohort.devices * device / cohort.devices;
     };
     share.messages = before(end) - before(begin);
     if (share.messages == 0) {

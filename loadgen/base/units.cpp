@@ -68,11 +68,35 @@ Result<std::int64_t> parse_duration_ns(std::string_view text) {
     scale = 60e9;
   } else if (unit == "h") {
     scale = 3600e9;
+  } else if (unit == "us") {
+    scale = 1e3;
+  } else if (unit == "ns") {
+    scale = 1;
   }
   if (scale == 0 || *value * scale > 1e18) {
     return fail(Errc::usage, "\"" + std::string(text) + "\" is not a duration (30s, 500ms, 2m)");
   }
-  return static_cast<std::int64_t>(*value * scale);
+  return std::llround(*value * scale); // 0.29 s are not 289,999,999 ns.
+}
+
+std::string duration_text(std::int64_t ns) {
+  struct Unit {
+    const char* name;
+    std::uint64_t ns;
+  };
+  constexpr Unit kUnits[] = {{"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000},
+                             {"ms", 1'000'000},        {"us", 1'000},         {"ns", 1}};
+  const std::uint64_t size =
+      ns < 0 ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns);
+  if (size == 0) {
+    return "0s";
+  }
+  for (const Unit& unit : kUnits) {
+    if (size % unit.ns == 0) {
+      return (ns < 0 ? "-" : "") + std::to_string(size / unit.ns) + unit.name;
+    }
+  }
+  return {}; // Every number divides by 1.
 }
 
 } // namespace spate::loadgen

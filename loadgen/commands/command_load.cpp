@@ -81,14 +81,14 @@ CommandBody parse_command_body(std::string_view text) {
 }
 
 CommandLoad::CommandLoad(CommandLoadPlan plan, CommandPort& port)
-    : plan_(plan), port_(port), schedule_(plan.arrival, plan.rate, 0, 0, plan.seed),
+    : plan_(plan), port_(port), schedule_(plan.arrival, plan.rate, 0, plan.seed),
       random_(plan.seed + 1), order_(plan.devices), at_(plan.devices) {
   assert(plan.devices > 0 && plan.rate > 0);
   std::iota(order_.begin(), order_.end(), 0u);
 }
 
 void CommandLoad::begin(std::int64_t start_ns, std::int64_t measure_from_ns) {
-  schedule_ = Schedule(plan_.arrival, plan_.rate, start_ns, 0, plan_.seed);
+  schedule_ = Schedule(plan_.arrival, plan_.rate, start_ns, plan_.seed);
   measure_from_ns_ = measure_from_ns;
   begun_ = true;
 }

@@ -3,12 +3,16 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "loadgen/load/device_names.hpp"
 #include "loadgen/load/message.hpp"
+#include "loadgen/load/message_faults.hpp"
 #include "loadgen/load/payload.hpp"
 #include "loadgen/load/schedule.hpp"
+#include "loadgen/load/sensor_models.hpp"
 
 namespace spate::loadgen {
 
@@ -44,25 +48,36 @@ public:
   [[nodiscard]] virtual std::uint64_t left() const = 0;
 };
 
-/// How a generated load runs.
+/// How the load of a cohort runs: the same for all its threads.
 struct GeneratedPlan {
   bool closed_loop = false;
-  double rate = 0; ///< Messages a second of this group (open loop).
+  double rate = 0;                        ///< Messages a second of the cohort (open loop),
+  std::shared_ptr<const RateCurve> curve; ///< or their rate over time.
   Arrival arrival = Arrival::fixed;
-  std::int64_t phase_ns = 0;   ///< First message after the start.
-  std::uint64_t count_max = 0; ///< Messages in all; 0 = no limit.
-  bool empty = false;          ///< A share of a count that is nothing.
+  std::uint64_t count_max = 0; ///< Messages of the cohort in all; 0 = no limit.
   std::uint64_t seed = 1;
+  /// Only malformed and oversized go with a closed loop.
+  std::vector<MessageFaultPlan> faults;
 };
 
-/// Payloads from templates, connections in turn, and the devices behind each in turn. Device times
-/// are the wall clock's, but always increase within a device: a record is known by (device, ts).
+/// Where payloads come from. Borrowed; shared by all threads.
+struct PayloadSource {
+  // Without names: a load takes whichever its caller has.
+  PayloadSource(const std::vector<Template>& from) noexcept : templates(&from) {}
+  PayloadSource(const SensorPayload& from) noexcept : sensors(&from) {}
+
+  const std::vector<Template>* templates = nullptr; ///< Not empty.
+  const SensorPayload* sensors = nullptr;
+};
+
+/// Generated payloads, of the devices in turn (turns.hpp). Device times are the wall clock's, but
+/// always increase within a device, except where a fault says otherwise: a record is known by
+/// (device, ts), and no two messages have the same, unless one is a duplicate.
 class GeneratedLoad final : public Load {
 public:
-  GeneratedLoad(GeneratedPlan plan, const DeviceShare& share,
-                const std::vector<Template>& templates);
+  GeneratedLoad(GeneratedPlan plan, const DeviceShare& share, PayloadSource source);
 
-  [[nodiscard]] Payloads& payloads() noexcept override { return payloads_; }
+  [[nodiscard]] Payloads& payloads() noexcept override;
   void begin(std::int64_t start_ns) override;
   void stop_at(std::int64_t end_ns) override;
   [[nodiscard]] std::int64_t next_ns() override;
@@ -73,17 +88,27 @@ public:
   [[nodiscard]] std::uint64_t left() const override;
 
 private:
-  Message make(std::uint32_t connection, std::int64_t intended_ns, std::int64_t wall_ms);
+  [[nodiscard]] Schedule schedule_from(std::int64_t start_ns) const;
+  Message make(std::uint32_t connection, std::uint32_t member, std::int64_t intended_ns,
+               std::int64_t wall_ms);
 
   GeneratedPlan plan_;
   const DeviceShare share_;
-  TemplatePayloads payloads_;
+  const PayloadSource source_;
+  std::unique_ptr<Payloads> good_;
+  std::unique_ptr<FaultyPayloads> faulty_; ///< Null without faults.
+  MessageFaults faults_;
   std::vector<std::int64_t> last_ts_;      ///< By connection, then member.
-  std::vector<std::uint32_t> next_member_; ///< By connection; empty without gateways.
+  std::vector<std::uint32_t> next_member_; ///< Of a closed loop with gateways, by connection.
+  std::shared_ptr<const RateCurve> curve_;
+  Turns turns_;
   Schedule schedule_;
-  std::uint64_t taken_ = 0;
+  std::optional<Due> again_;    ///< The second of a duplicate.
+  std::uint32_t next_text_ = 0; ///< Of the templates.
+  std::uint64_t taken_ = 0;     ///< Without the second of duplicates.
+  std::uint64_t quota_ = 0;     ///< Of the count.
+  std::int64_t start_ns_ = 0;
   std::int64_t end_ns_ = kNever;
-  std::uint32_t next_connection_ = 0;
   bool begun_ = false;
   bool stopped_ = false;
 };

@@ -49,7 +49,7 @@ Result<std::vector<Template>> load_templates(const std::string& what, std::uint6
 /// Writes `value` (0 <= value < 10^13) as 13 digits.
 void write_ts(char* to, std::int64_t value) noexcept;
 
-/// Payloads that a thread takes from shared templates.
+/// Payloads of shared templates; Message::text is the number of one.
 class TemplatePayloads final : public Payloads {
 public:
   /// Borrows `templates` (not empty).

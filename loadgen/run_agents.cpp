@@ -74,7 +74,7 @@ Result<Agents> find_agents(const RunSettings& settings) {
 }
 
 std::string clock_text(const ClockOffset& clock) {
-  return formatted("clock %+.3f ms (+-%.3f)", static_cast<double>(clock.wall_ns()) / 1e6,
+  return formatted("clock %+.3f ms (+-%.3f)", static_cast<double>(clock.wall_offset_ns()) / 1e6,
                    static_cast<double>(clock.uncertainty_ns()) / 1e6);
 }
 
@@ -143,7 +143,7 @@ nlohmann::json agents_json(const AgentsResult& result) {
          {"host", state.host},
          {"cores", state.cores},
          {"descriptors", state.descriptors},
-         {"clock_offset_ms", static_cast<double>(state.clock.wall_ns()) / 1e6},
+         {"clock_offset_ms", static_cast<double>(state.clock.wall_offset_ns()) / 1e6},
          {"clock_uncertainty_ms", static_cast<double>(state.clock.uncertainty_ns()) / 1e6},
          {"devices", agent.devices},
          {"lost", state.step == AgentState::Step::lost},

@@ -20,10 +20,6 @@ constexpr auto kPreparePatience = 120s; // It may read a large recording.
 constexpr auto kLook = 100ms;
 constexpr int kPings = 15;
 
-std::int64_t wall_ns() {
-  return wall_ms() * 1'000'000;
-}
-
 } // namespace
 
 AgentLink::AgentLink(AgentTask task) : task_(std::move(task)) {
@@ -57,7 +53,8 @@ void AgentLink::start(std::int64_t steady_ns) {
   const std::lock_guard lock(mutex_);
   if (state_.step == AgentState::Step::ready) {
     state_.step = AgentState::Step::running;
-    channel_->send(Json{{"type", "start"}, {"steady_ns", steady_ns + state_.clock.steady_ns()}});
+    channel_->send(
+        Json{{"type", "start"}, {"steady_ns", steady_ns + state_.clock.steady_offset_ns()}});
   }
 }
 

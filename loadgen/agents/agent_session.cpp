@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/clock.hpp"
+#include "loadgen/agents/clock_offset.hpp"
 #include "loadgen/base/version.hpp"
 #include "loadgen/scenario/read_scenario.hpp"
 
@@ -109,7 +110,7 @@ bool AgentSession::on_message(const Json& message) {
     return channel_.send(Json{{"type", "pong"},
                               {"number", number_in(message, "number")},
                               {"steady_ns", steady_ns()},
-                              {"wall_ns", wall_ms() * 1'000'000}});
+                              {"wall_ns", wall_ns()}});
   }
   if (type == "prepare" && !run_) {
     auto prepared = prepare(message);

@@ -111,7 +111,8 @@ void Fleet::sum_by_cohort(std::atomic<std::uint64_t> GroupState::*what,
 FleetProgress Fleet::progress(Phase phase, std::int64_t since_ns) const {
   FleetProgress now;
   now.phase = phase;
-  now.elapsed_s = seconds(steady_ns() - since_ns);
+  now.elapsed_s =
+      seconds(std::max<std::int64_t>(steady_ns() - since_ns, 0)); // Its begin may be to come.
   now.connections = connections_;
   now.online = sum(&GroupState::online);
   now.settled = sum(&GroupState::settled);
@@ -206,7 +207,7 @@ void Fleet::send_load(const Watch& watch) {
   if (plan_.companion != nullptr) {
     plan_.companion->stop(ended_ns);
   }
-  result_.sending_s = seconds(ended_ns - load_start_ns_);
+  result_.sending_s = seconds(std::max<std::int64_t>(ended_ns - load_start_ns_, 0));
   result_.measured_s = seconds(std::max<std::int64_t>(ended_ns - measure_ns, 0));
   wait(
       Phase::draining, load_start_ns_, ended_ns + (result_.stalled ? 0 : plan_.drain_ns),

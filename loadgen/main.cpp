@@ -21,6 +21,12 @@ int main(int argc, char** argv) {
     return ledger_command(*options);
   case Command::agent:
     return agent_command(*options);
+  case Command::check:
+    return check_command(*options);
+  case Command::scenarios:
+    return scenarios_command(*options);
+  case Command::schema:
+    return schema_command(*options);
   }
   return kExitUsage;
 }

@@ -72,4 +72,13 @@ void add_agents(CLI::App& app, FleetOptions& fleet);
 /// Null, or what is wrong with options that are each right.
 const char* fault_of(const VerifyOptions& verify);
 
+struct ScenarioApps {
+  CLI::App* check = nullptr;
+  CLI::App* list = nullptr;
+  CLI::App* schema = nullptr;
+};
+ScenarioApps add_scenario_commands(CLI::App& app, ScenarioOptions& scenarios);
+/// After add_run(): the scenario that `run` takes instead of options.
+void add_run_scenario(CLI::App& run, RunOptions& to);
+
 } // namespace spate::loadgen

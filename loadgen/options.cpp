@@ -119,7 +119,7 @@ const char* fault_of(const CommandsOptions& commands) {
 const char* fault_of(const Options& options) {
   switch (options.command) {
   case Command::run:
-    return fault_of(options.run);
+    return options.run.scenario.empty() ? fault_of(options.run) : nullptr;
   case Command::replay:
     return fault_of(static_cast<const FleetOptions&>(options.replay));
   case Command::commands:
@@ -128,6 +128,9 @@ const char* fault_of(const Options& options) {
     return fault_of(options.verify);
   case Command::ledger:
   case Command::agent:
+  case Command::check:
+  case Command::scenarios:
+  case Command::schema:
     return nullptr;
   }
   return nullptr;
@@ -149,7 +152,9 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   auto* verify = app.add_subcommand("verify", "Look for each acknowledged record where it must be");
   auto* ledger = app.add_subcommand("ledger", "What a ledger of records holds");
   auto* agent = app.add_subcommand("agent", "Run loads for a coordinator: run --agents");
+  const ScenarioApps scenarios = add_scenario_commands(app, options.scenarios);
   add_run(*run, options.run);
+  add_run_scenario(*run, options.run);
   add_replay(*replay, options.replay);
   add_commands(*commands, options.commands);
   add_verify(*verify, options.verify);
@@ -162,13 +167,18 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
     exit_code = code == 0 ? kExitOk : kExitUsage;
     return std::nullopt;
   }
-  options.command = run->parsed()        ? Command::run
-                    : replay->parsed()   ? Command::replay
-                    : commands->parsed() ? Command::commands
-                    : verify->parsed()   ? Command::verify
-                    : ledger->parsed()   ? Command::ledger
-                                         : Command::agent;
+  options.command = run->parsed()                ? Command::run
+                    : replay->parsed()           ? Command::replay
+                    : commands->parsed()         ? Command::commands
+                    : verify->parsed()           ? Command::verify
+                    : ledger->parsed()           ? Command::ledger
+                    : agent->parsed()            ? Command::agent
+                    : scenarios.check->parsed()  ? Command::check
+                    : scenarios.schema->parsed() ? Command::schema
+                                                 : Command::scenarios;
   RunOptions& generated = options.run;
+  generated.target_named = run->get_option("--target")->count() != 0;
+  generated.seed_named = run->get_option("--seed")->count() != 0;
   if (run->get_option("--duration")->count() == 0 &&
       (generated.stop_after == 0 || generated.idle)) {
     generated.duration_ns = 30'000'000'000;

@@ -46,6 +46,8 @@ struct FleetOptions {
 };
 
 struct RunOptions : FleetOptions {
+  std::string scenario; ///< Then target and seed only count if they are named.
+  bool target_named = false, seed_named = false;
   std::uint32_t devices = 0;
   std::string device_prefix = "dev-";
   double rate = 0;
@@ -112,7 +114,14 @@ struct AgentOptions {
   bool once = false;
 };
 
-enum class Command : std::uint8_t { run, replay, commands, verify, ledger, agent };
+/// Of the commands about scenarios.
+struct ScenarioOptions {
+  std::string scenario;   ///< A path or a name.
+  bool print = false;     ///< check: as it was understood.
+  bool reference = false; ///< schema: for people.
+};
+
+enum class Command : std::uint8_t { run, replay, commands, verify, ledger, agent, check, scenarios, schema };
 
 struct Options {
   Command command = Command::run;
@@ -123,6 +132,7 @@ struct Options {
   VerifyOptions verify;
   LedgerOptions ledger;
   AgentOptions agent;
+  ScenarioOptions scenarios;
 };
 
 /// Reads the command line. If there is nothing to run (--help, a wrong option), it has printed why
@@ -136,5 +146,8 @@ int commands_command(const Options& options);
 int verify_command(const Options& options);
 int ledger_command(const Options& options);
 int agent_command(const Options& options);
+int check_command(const Options& options);
+int scenarios_command(const Options& options);
+int schema_command(const Options& options);
 
 } // namespace spate::loadgen

@@ -128,8 +128,9 @@ void blame(ReportHead& head, const std::string& fault) {
 
 int complain(const Error& error) {
   std::fprintf(stderr, "spate-loadgen: %s\n", error.detail.c_str());
-  return error.code == Errc::usage || error.code == Errc::address_invalid ? kExitUsage
-                                                                          : kExitFailed;
+  const bool words = error.code == Errc::usage || error.code == Errc::address_invalid ||
+                     error.code == Errc::config_invalid;
+  return words ? kExitUsage : kExitFailed;
 }
 
 bool write_json(const std::string& path, const nlohmann::json& document) {

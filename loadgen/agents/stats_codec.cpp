@@ -381,8 +381,8 @@ void merge(FleetResult& to, const FleetResult& from) {
 
 void merge(std::vector<AgentSecond>& to, const AgentSecond& from) {
   const auto at = static_cast<std::size_t>(from.counts.second);
-  while (to.size() <= at) {
-    to.emplace_back().counts.second = to.size() - 1;
+  for (std::size_t number = to.size(); number <= at; ++number) {
+    to.emplace_back().counts.second = number;
   }
   Second& counts = to[at].counts;
   const std::uint64_t number = counts.second;

@@ -144,6 +144,16 @@ double RateCurve::rate_at(std::int64_t at_ns) const noexcept {
   return at >= piece.end_ns ? 0 : (piece.rate + piece.slope * (at - piece.begin_ns)) * 1e9;
 }
 
+double RateCurve::rate_max() const noexcept {
+  double most = 0;
+  for (const Piece& piece : pieces_) {
+    const double end =
+        piece.slope == 0 ? piece.rate : piece.rate + piece.slope * (piece.end_ns - piece.begin_ns);
+    most = std::max({most, piece.rate, end});
+  }
+  return most * 1e9;
+}
+
 double RateCurve::messages_before(std::int64_t at_ns) const noexcept {
   const auto at = static_cast<double>(at_ns);
   const Piece& piece = piece_at(at);

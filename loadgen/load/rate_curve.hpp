@@ -53,6 +53,8 @@ public:
   [[nodiscard]] double rate_at(std::int64_t at_ns) const noexcept;
   /// The integral from 0 to `at_ns` (>= 0).
   [[nodiscard]] double messages_before(std::int64_t at_ns) const noexcept;
+  /// The highest rate of all, in messages a second.
+  [[nodiscard]] double rate_max() const noexcept;
   /// The integral over all; infinite if the curve has no end.
   [[nodiscard]] double messages() const noexcept { return messages_; }
   [[nodiscard]] std::size_t pieces() const noexcept { return pieces_.size(); }

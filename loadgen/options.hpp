@@ -121,7 +121,17 @@ struct ScenarioOptions {
   bool reference = false; ///< schema: for people.
 };
 
-enum class Command : std::uint8_t { run, replay, commands, verify, ledger, agent, check, scenarios, schema };
+enum class Command : std::uint8_t {
+  run,
+  replay,
+  commands,
+  verify,
+  ledger,
+  agent,
+  check,
+  scenarios,
+  schema
+};
 
 struct Options {
   Command command = Command::run;

@@ -1,6 +1,7 @@
 #include "loadgen/agents/agent_server.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <thread>
@@ -18,6 +19,7 @@ namespace spate::loadgen {
 namespace {
 
 constexpr int kLookMs = 100;
+constexpr int kEndLooks = 100; // Of 5 ms.
 constexpr std::size_t kTokenBytesMax = 4096;
 
 std::uint16_t port_of(int socket) {
@@ -99,6 +101,17 @@ void AgentServer::serve(bool once, const std::atomic<bool>& stop) {
     const int socket = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
     if (socket < 0) {
       continue;
+    }
+    // Its coordinator has heard the end a moment before us, and may be here again.
+    for (int i = 0; session && !session->done && i < kEndLooks; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    if (session && session->done) {
+      session.reset();
+      if (once) {
+        ::close(socket);
+        return;
+      }
     }
     if (session) {
       Channel busy(socket);

@@ -155,8 +155,11 @@ TEST_CASE("shares have each device and each message once, gateways whole, and fo
     scenario.cohorts[0].connects_per_s = 130;
     scenario.cohorts[1].devices_per_connection = 10;
     scenario.cohorts[1].messages = 999'999'999'999;
-    scenario.faults = {{.kind = Fault::Kind::half_open, .count = 25},
-                       {.kind = Fault::Kind::silent_cut, .cohort = "one"}};
+    scenario.faults.resize(2);
+    scenario.faults[0].kind = Fault::Kind::half_open;
+    scenario.faults[0].count = 25;
+    scenario.faults[1].kind = Fault::Kind::silent_cut;
+    scenario.faults[1].cohort = "one";
     const auto shares = shares_of(scenario, agents).value();
     REQUIRE(shares.size() == agents);
     std::map<std::string, std::uint64_t> next = {{"few", 100}, {"gateways", 0}, {"one", 0}};

@@ -10,8 +10,8 @@ void add_agent(CLI::App& app, AgentOptions& agent) {
                  "The coordinator must know the first line of this file; without it only loopback "
                  "may be listened on");
   app.add_flag("--once", agent.once, "End after one run");
-  app.footer("Example:\n  spate-loadgen agent --listen 0.0.0.0:7300 --token-file token\n"
-             "  spate-loadgen run ... --agents 10.0.0.1:7300,10.0.0.2:7300 --agents-token-file "
+  app.footer("Examples:\n  spate-loadgen agent --listen 0.0.0.0:7300 --token-file token\n"
+             "  spate-loadgen run steady --agents 10.0.0.1:7300,10.0.0.2:7300 --agents-token-file "
              "token\n\n"
              "Agent and coordinator are to be of one version. The connection is not encrypted: use "
              "a network of\nyour own, or a tunnel.");

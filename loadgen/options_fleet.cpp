@@ -109,7 +109,7 @@ void add_fleet_options(CLI::App& app, FleetOptions& to) {
   app.add_option("--ledger", to.ledger, "Write acknowledged records to this file, for verify");
   app.add_option("--receive", to.receive,
                  "FILE[:FILTER]: subscribe at QoS 1 and write what is received to this file, for "
-                 "verify --received (default filter: all topics of the devices)");
+                 "verify (default filter: all topics of the devices)");
   app.add_option("--receive-connections", to.receive_connections,
                  "Subscribers that share it (MQTT 5), each with a thread")
       ->check(CLI::Range(1u, 64u))

@@ -4,11 +4,11 @@
 namespace spate::loadgen {
 
 void add_verify(CLI::App& app, VerifyOptions& verify) {
-  app.add_option("--ledger", verify.ledger, "What was acknowledged: --ledger of run or replay")
+  app.add_option("--ledger", verify.ledger, "What was acknowledged, as run or replay wrote it")
       ->required();
   auto* api = app.add_option("--api", verify.api, "Base URL of Spate's API, http://HOST:PORT");
   auto* received = app.add_option("--received", verify.received,
-                                  "What a subscriber received: --receive of run or replay");
+                                  "What a subscriber received, as run or replay wrote it");
   api->excludes(received);
   app.add_flag("--allow-doubled", verify.allow_doubled,
                "Records may have been received more than once, without DUP too: QoS 1 over "

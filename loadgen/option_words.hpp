@@ -68,6 +68,13 @@ void add_compare(CLI::App& app, CompareOptions& compare);
 void add_compare_servers(CLI::App& app, CompareServersOptions& compare);
 void add_run(CLI::App& app, RunOptions& run);
 void add_commands(CLI::App& app, CommandsOptions& commands);
+void add_verify(CLI::App& app, VerifyOptions& verify);
+void add_ledger(CLI::App& app, LedgerOptions& ledger);
+void add_agent(CLI::App& app, AgentOptions& agent);
+void add_agents(CLI::App& app, FleetOptions& fleet);
+
+/// Null, or what is wrong with options that are each right.
+const char* fault_of(const VerifyOptions& verify);
 
 struct ScenarioApps {
   CLI::App* check = nullptr;

@@ -49,24 +49,6 @@ void add_replay(CLI::App& app, ReplayOptions& replay) {
              "--speed 100 --shift-to-now");
 }
 
-void add_verify(CLI::App& app, VerifyOptions& verify) {
-  app.add_option("--acks", verify.acks, "File that run or replay wrote")->required();
-  app.add_option("--api", verify.api, "Base URL of the API, http://HOST:PORT")->required();
-  add_parsed(app, "--sample", verify.sample, parse_count, "COUNT: check only so many, at random");
-  app.add_flag("--partial", verify.partial,
-               "The generator was killed: take an acks file without its end line");
-  app.add_option("--seed", verify.seed, "Seed of the sample")->capture_default_str();
-  app.add_option("--patience", verify.patience_s, "Seconds to wait for an API that is not ready")
-      ->check(CLI::Range(0, 86'400))
-      ->capture_default_str();
-  app.add_option("--json", verify.json, "Write a JSON report to this file (- = standard output)");
-  app.add_flag("--quiet,-q", verify.quiet, "No progress");
-  app.footer(
-      "Example:\n  spate-loadgen verify --acks acks.txt --api http://127.0.0.1:8080\n\n"
-      "Every acknowledged record must be stored once with its values. Records that are stored\n"
-      "without acknowledgement are allowed and counted.");
-}
-
 /// Null, or what is wrong with options that are each right.
 const char* fault_of(const FleetOptions& fleet) {
   if (fleet.window > 32'768) {
@@ -75,8 +57,8 @@ const char* fault_of(const FleetOptions& fleet) {
   if (fleet.connect_timeout_ns == 0) {
     return "--connect-timeout is above 0";
   }
-  if (!fleet.acks.empty() && fleet.qos == 0) {
-    return "--acks needs --qos 1 or 2: messages of QoS 0 are not acknowledged";
+  if (!fleet.ledger.empty() && fleet.qos == 0) {
+    return "--ledger needs --qos 1 or 2: messages of QoS 0 are not acknowledged";
   }
   if (fleet.clean && fleet.reconnect && fleet.qos == 2) {
     return "--clean with --reconnect would store messages of QoS 2 twice; leave --clean out";
@@ -154,16 +136,20 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   auto* replay = app.add_subcommand("replay", "Send recorded telemetry at its recorded pace");
   auto* commands =
       app.add_subcommand("commands", "Post commands to a fleet that answers them, and time them");
-  auto* verify = app.add_subcommand("verify", "Read acknowledged records back over HTTP");
+  auto* verify = app.add_subcommand("verify", "Look for each acknowledged record where it must be");
   auto* compare = app.add_subcommand("compare", "Ratios between the reports of runs");
   auto* servers =
       app.add_subcommand("compare-servers", "The same scenario against several servers, in turn");
+  auto* ledger = app.add_subcommand("ledger", "What a ledger of records holds");
+  auto* agent = app.add_subcommand("agent", "Run loads for a coordinator: run --agents");
   const ScenarioApps scenarios = add_scenario_commands(app, options.scenarios);
   add_run(*run, options.run);
   add_run_scenario(*run, options.run);
   add_replay(*replay, options.replay);
   add_commands(*commands, options.commands);
   add_verify(*verify, options.verify);
+  add_ledger(*ledger, options.ledger);
+  add_agent(*agent, options.agent);
   add_compare(*compare, options.compare);
   add_compare_servers(*servers, options.compare_servers);
   const Verb verbs[] = {
@@ -172,7 +158,9 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
       {replay, &replay_command,
        [](const Options& all) { return fault_of(static_cast<const FleetOptions&>(all.replay)); }},
       {commands, &commands_command, [](const Options& all) { return fault_of(all.commands); }},
-      {verify, &verify_command},
+      {verify, &verify_command, [](const Options& all) { return fault_of(all.verify); }},
+      {ledger, &ledger_command},
+      {agent, &agent_command},
       {compare, &compare_command},
       {servers, &compare_servers_command},
       {scenarios.check, &check_command},

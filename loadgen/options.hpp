@@ -42,7 +42,10 @@ struct FleetOptions {
   std::vector<int> server_pids;
   std::string server_metrics;
   std::vector<std::string> server_counters;
-  std::string acks;
+  std::string ledger;
+  std::string agents, agents_token_file; ///< Empty: none.
+  std::string receive;                   ///< FILE or FILE:FILTER; empty: there is no subscriber.
+  std::uint32_t receive_connections = 1;
   bool quiet = false;
 };
 
@@ -90,8 +93,10 @@ struct CommandsOptions : RunOptions {
 };
 
 struct VerifyOptions {
-  std::string acks;
-  std::string api;
+  std::string ledger;
+  std::string received; ///< The ledger of a subscriber; or else
+  std::string api;      ///< the API.
+  bool allow_doubled = false;
   std::uint64_t sample = 0; ///< 0: all.
   std::uint64_t seed = 1;
   bool partial = false;
@@ -119,6 +124,19 @@ struct CompareServersOptions {
   std::uint64_t seed = 1;
 };
 
+struct LedgerOptions {
+  std::string file;
+  bool text = false;
+  bool partial = false;
+  std::string import; ///< Lines to make the file of; empty: it is read.
+};
+
+struct AgentOptions {
+  std::string listen = "127.0.0.1:7300";
+  std::string token_file; ///< Empty: none, and loopback only.
+  bool once = false;
+};
+
 /// Of the commands about scenarios.
 struct ScenarioOptions {
   std::string scenario;   ///< A path or a name.
@@ -135,6 +153,8 @@ struct Options {
   VerifyOptions verify;
   CompareOptions compare;
   CompareServersOptions compare_servers;
+  LedgerOptions ledger;
+  AgentOptions agent;
   ScenarioOptions scenarios;
 };
 
@@ -149,6 +169,8 @@ int commands_command(const Options& options);
 int verify_command(const Options& options);
 int compare_command(const Options& options);
 int compare_servers_command(const Options& options);
+int ledger_command(const Options& options);
+int agent_command(const Options& options);
 int check_command(const Options& options);
 int scenarios_command(const Options& options);
 int schema_command(const Options& options);

@@ -22,8 +22,8 @@ const char* const kExamples =
     "    spate-loadgen commands --target mqtt://127.0.0.1:1883 --devices 10000 --flood "
     "--commands-per-s 500\n"
     "  Is every acknowledged record stored, once, with its values?\n"
-    "    spate-loadgen run --target mqtt://127.0.0.1:1883 --devices 50 --rate 5k --acks acks.txt\n"
-    "    spate-loadgen verify --acks acks.txt --api http://127.0.0.1:8080\n\n"
+    "    spate-loadgen run --target mqtt://127.0.0.1:1883 --devices 50 --rate 5k --ledger acked\n"
+    "    spate-loadgen verify --ledger acked --api http://127.0.0.1:8080\n\n"
     "Exit codes: 0 ok; 1 something failed, was lost or is missing; 2 wrong usage; "
     "3 an objective was missed.";
 
@@ -108,7 +108,15 @@ void add_fleet_options(CLI::App& app, FleetOptions& to) {
              "also how long nothing may move");
   app.add_option("--seed", to.seed, "Seed of everything random")->capture_default_str();
   add_report_options(app, to);
-  app.add_option("--acks", to.acks, "Write acknowledged records to this file, for verify");
+  app.add_option("--ledger", to.ledger, "Write acknowledged records to this file, for verify");
+  app.add_option("--receive", to.receive,
+                 "FILE[:FILTER]: subscribe at QoS 1 and write what is received to this file, for "
+                 "verify (default filter: all topics of the devices)");
+  app.add_option("--receive-connections", to.receive_connections,
+                 "Subscribers that share it (MQTT 5), each with a thread")
+      ->check(CLI::Range(1u, 64u))
+      ->capture_default_str();
+  add_agents(app, to);
   app.add_flag("--quiet,-q", to.quiet, "No progress");
 }
 

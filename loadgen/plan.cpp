@@ -323,6 +323,9 @@ Result<std::unique_ptr<PlannedRun>> PlannedRun::make(const Scenario& scenario,
   for (const Fault& fault : scenario.faults) {
     connections += fault.kind == Fault::Kind::half_open ? fault.count : 0;
   }
+  if (!settings.agents.empty()) {
+    return run; // They look for room.
+  }
   if (auto room = make_room(connections); !room) {
     return fail(std::move(room.error()));
   }

@@ -17,6 +17,9 @@ struct RunSettings {
   std::uint32_t threads = 1;
   bool precise = false;
   std::string sources = "auto";
+  /// HOST:PORT,HOST:PORT or local:COUNT; empty: the load is this process's.
+  std::string agents;
+  std::string agents_token_file; ///< Empty: none.
 };
 
 /// What a fleet's loads are made of; outlives the fleet.

@@ -10,9 +10,9 @@
 
 #include "loadgen/commands_beside.hpp"
 #include "loadgen/exit_codes.hpp"
-#include "loadgen/proof/acks_file.hpp"
 #include "loadgen/report/document.hpp"
 #include "loadgen/report/report_files.hpp"
+#include "loadgen/run_agents.hpp"
 #include "loadgen/run_view.hpp"
 #include "loadgen/scenario/read_scenario.hpp"
 
@@ -63,7 +63,7 @@ nlohmann::json config_json(const FleetPlan& plan, const Scenario& scenario,
           {"duration_s", static_cast<double>(plan.duration_ns) / 1e9},
           {"drain_s", static_cast<double>(plan.drain_ns) / 1e9},
           {"seed", scenario.seed},
-          {"acks", outputs.acks},
+          {"ledger", outputs.proof.ledger},
           {"cohorts", cohorts}};
 }
 
@@ -168,6 +168,11 @@ Measured measured_of(const FleetResult& result, const std::optional<ServerFigure
   return measured;
 }
 
+void blame(ReportHead& head, const std::string& fault) {
+  head.beside_fault += head.beside_fault.empty() || fault.empty() ? "" : "; ";
+  head.beside_fault += fault;
+}
+
 } // namespace
 
 int complain(const Error& error) {
@@ -216,17 +221,6 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
     plan.drain_ns =
         std::max(plan.drain_ns, (scenario.commands->wait_s + 1) * std::int64_t{1'000'000'000});
   }
-  std::unique_ptr<AcksWriter> acks;
-  if (!outputs.acks.empty()) {
-    auto created = AcksWriter::create(outputs.acks);
-    if (!created) {
-      return complain(created.error());
-    }
-    acks = std::move(*created);
-    for (CohortPlan& cohort : plan.cohorts) {
-      cohort.group.write_acks = [&acks](std::string lines) { acks->write(std::move(lines)); };
-    }
-  }
   ReportHead head = head_of(scenario, plan, outputs);
   const nlohmann::json config = config_json(plan, scenario, settings, outputs);
 
@@ -236,16 +230,30 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
   }
 
   stop_on_signals(stop);
+  auto proof = RunProof::open(outputs.proof, scenario, plan, !settings.agents.empty(), stop);
+  if (!proof) {
+    return complain(proof.error());
+  }
   ReportParts parts;
   parts.course = course_of(scenario, write_scenario(without_passwords(scenario)));
   RunView view(outputs.quiet,
                {scenario.name, parts.course, run.messages(), run.duration_s(), head.qos != 0},
                watched->get());
   FleetResult result;
-  {
+  AgentsResult agents;
+  if (!settings.agents.empty()) {
+    auto done = run_on_agents(scenario, settings, (*proof)->ledger(), view, stop);
+    if (!done) {
+      view.finish();
+      return complain(done.error());
+    }
+    agents = std::move(*done);
+    result = std::move(agents.fleet);
+  } else {
     Fleet running(std::move(plan), stop);
     result = running.run([&](const FleetProgress& progress, const StatsBoards& boards) {
-      view.watch(progress, boards, commands ? commands->status() : "");
+      view.watch(
+          progress, [&boards] { return boards.totals(); }, commands ? commands->status() : "");
     });
   }
   view.finish();
@@ -260,16 +268,14 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
     head.beside_fault = commands->finish();
     head.beside_rows = commands->table();
   }
+  blame(head, agents.fault);
+  head.beside_rows += agents_rows(agents);
+  blame(head, (*proof)->finish(result.stats.acked, scenario.drain_ns, stop));
+  head.beside_rows += (*proof)->table();
   bool ok = judge(head, result).ok;
   if (!fault.empty()) {
     (void)complain({Errc::file_unreadable, fault});
     ok = false;
-  }
-  if (acks) {
-    if (auto finished = acks->finish(); !finished) {
-      (void)complain(finished.error());
-      ok = false;
-    }
   }
   parts.objectives = judge(*objectives, measured_of(result, server, commands.get()));
   // The table goes where the document does not.
@@ -280,6 +286,10 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
     nlohmann::json document = report_json(head, config, result, parts);
     if (commands) {
       document["commands"] = commands->report();
+    }
+    (*proof)->report(document);
+    if (!settings.agents.empty()) {
+      document["agents"] = agents_json(agents);
     }
     if (auto written = write_reports(outputs.report, document); !written) {
       (void)complain(written.error());

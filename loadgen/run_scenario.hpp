@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "loadgen/plan.hpp"
+#include "loadgen/run_proof.hpp"
 #include "loadgen/scenario/scenario.hpp"
 
 namespace spate::loadgen {
@@ -14,13 +15,13 @@ namespace spate::loadgen {
 struct RunOutputs {
   std::vector<std::string> command_line;
   std::string report; ///< As report_names() understands it; empty is none.
-  std::string acks;   ///< Acknowledged records.
   std::string hdr;    ///< Latencies of commands, as percentiles.
   bool quiet = false;
   std::vector<std::string> objectives; ///< Beside those of the scenario.
   std::vector<int> server_pids;        ///< What is watched while the load runs;
   std::string server_metrics;          ///< either of the two, or none.
   std::vector<std::string> server_counters;
+  ProofOutputs proof;
 };
 
 /// Runs the scenario, prints and writes what came of it, and gives the exit code.

@@ -20,7 +20,7 @@ RunView::RunView(bool quiet, LivePlan plan, ServerWatch* server)
     : quiet_(quiet), server_(server), screen_(Terminal::standard()), text_(plan), plain_(quiet),
       plain_text_(plan.total, plan.duration_s) {}
 
-void RunView::watch(const FleetProgress& progress, const StatsBoards& boards,
+void RunView::watch(const FleetProgress& progress, const std::function<Stats()>& totals,
                     const std::string& beside) {
   if (progress.phase != Phase::connecting && started_ms_ == 0) {
     started_ms_ = wall_ms();
@@ -34,18 +34,23 @@ void RunView::watch(const FleetProgress& progress, const StatsBoards& boards,
   const std::int64_t now_ns = steady_ns();
   if (!screen_.terminal().is_terminal) {
     if (plain_.due(now_ns)) {
-      plain_.show(plain_text_.line(progress, boards.totals(), now_ns) + beside, now_ns);
+      plain_.show(plain_text_.line(progress, totals(), now_ns) + beside, now_ns);
     }
     return;
   }
   if (quiet_ || !screen_.due(now_ns)) {
     return;
   }
-  text_.take(progress, boards.totals(), now_ns);
+  text_.take(progress, totals(), now_ns);
   text_.take_server(server_ != nullptr ? server_->last_two() : std::nullopt);
   text_.take_beside(beside.starts_with(", ") ? beside.substr(2) : beside);
   g_drawn = true;
   screen_.draw(text_.lines(screen_.terminal().columns() - 1, screen_.terminal().utf8), now_ns);
+}
+
+void RunView::note(const std::string& line) {
+  screen_.clear();
+  plain_.note(line);
 }
 
 void RunView::finish() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "loadgen/report/live_screen.hpp"
@@ -18,7 +19,10 @@ public:
   RunView(bool quiet, LivePlan plan, ServerWatch* server);
 
   /// `beside` is what runs beside the fleet, as ", commands 5 ok"; empty for nothing.
-  void watch(const FleetProgress& progress, const StatsBoards& boards, const std::string& beside);
+  void watch(const FleetProgress& progress, const std::function<Stats()>& totals,
+             const std::string& beside);
+  /// A line that stays.
+  void note(const std::string& line);
   /// After the run: takes away what is refreshed.
   void finish();
   /// When the load began, epoch ms; 0 if it never did.

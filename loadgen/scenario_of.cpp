@@ -87,13 +87,19 @@ Scenario scenario_of(const CommandsOptions& commands) {
 }
 
 RunSettings settings_of(const FleetOptions& fleet) {
-  return {fleet.threads, fleet.precise, fleet.sources};
+  return {fleet.threads, fleet.precise, fleet.sources, fleet.agents, fleet.agents_token_file};
 }
 
 RunOutputs outputs_of(const Options& options, const FleetOptions& fleet) {
-  return {options.command_line, fleet.report,     fleet.acks,        {},
-          fleet.quiet,          fleet.objectives, fleet.server_pids, fleet.server_metrics,
-          fleet.server_counters};
+  return {options.command_line,
+          fleet.report,
+          {},
+          fleet.quiet,
+          fleet.objectives,
+          fleet.server_pids,
+          fleet.server_metrics,
+          fleet.server_counters,
+          {fleet.ledger, fleet.receive, fleet.receive_connections}};
 }
 
 } // namespace spate::loadgen

@@ -5,6 +5,7 @@
 #include "engine/base/clock.hpp"
 #include "loadgen/base/version.hpp"
 #include "loadgen/options.hpp"
+#include "loadgen/proof/received_source.hpp"
 #include "loadgen/proof/verify.hpp"
 #include "loadgen/report/progress.hpp"
 #include "loadgen/report/report.hpp"
@@ -29,8 +30,9 @@ std::string text_of(const VerifyResult& result) {
          grouped(result.records) + " different records of " + grouped(result.devices) +
          " devices), checked " + grouped(result.checked) + "\n";
   out += "  missing " + grouped(result.missing) + "   different " + grouped(result.differing) +
-         "   doubled " + grouped(result.doubled) + "   stored without acknowledgement " +
-         grouped(result.unacknowledged) + "\n";
+         "   doubled " + grouped(result.doubled) + "   there without acknowledgement " +
+         grouped(result.unacknowledged) +
+         (result.repeated != 0 ? "   received again " + grouped(result.repeated) : "") + "\n";
   out += result.ok()           ? "  result ok\n"
          : result.interrupted  ? "  result FAILED: ended early\n"
          : result.checked == 0 ? "  result FAILED: nothing was acknowledged\n"
@@ -50,6 +52,7 @@ nlohmann::json json_of(const VerifyResult& result) {
           {"different", result.differing},
           {"doubled", result.doubled},
           {"stored_unacknowledged", result.unacknowledged},
+          {"received_again", result.repeated},
           {"pages", result.pages}};
 }
 
@@ -110,24 +113,68 @@ private:
   bool first_ = true;
 };
 
-/// Reads the acks file, then what is stored. `total` is set when the number of lines is known.
-Result<VerifyResult> run_verify(Verifier& verifier, const VerifyOptions& verify,
-                                std::uint64_t& total, const Verifier::Watch& watch) {
-  const AcksEnd end = verify.partial ? AcksEnd::optional : AcksEnd::required;
+/// Reads the ledger, then looks for its records. `total` is set when their number is known.
+Result<VerifyResult> look_for(const VerifyOptions& verify, PageSource& source, DeviceIndex& devices,
+                              const std::atomic<bool>& stop, const Verifier::Tell& tell,
+                              std::uint64_t& total, const Verifier::Watch& watch,
+                              const std::function<Result<void>()>& then) {
+  const LedgerEnd end = verify.partial ? LedgerEnd::optional : LedgerEnd::required;
+  Verifier verifier(source, devices, stop, tell);
   if (verify.sample != 0) {
-    auto sample = sample_acks(verify.acks, end, verify.sample, verify.seed);
+    auto sample = sample_ledger(verify.ledger, end, verify.sample, verify.seed, devices, stop);
     if (!sample) {
       return fail(std::move(sample.error()));
     }
-    total = sample->acks.size();
+    total = sample->records.size();
+    if (auto ready = then(); !ready) {
+      return fail(std::move(ready.error()));
+    }
     return verifier.some(*sample, watch);
   }
-  AcksSorter sorter;
-  if (auto read = read_acks(verify.acks, end, sorter); !read) {
+  RecordSorter sorter;
+  if (auto read = read_ledger(verify.ledger, end, devices, sorter, stop); !read) {
     return fail(std::move(read.error()));
   }
   total = sorter.size();
+  if (auto ready = then(); !ready) {
+    return fail(std::move(ready.error()));
+  }
   return verifier.all(sorter, watch);
+}
+
+/// Against an API.
+Result<VerifyResult> verify_stored(const VerifyOptions& verify, const std::atomic<bool>& stop,
+                                   const Verifier::Tell& tell, std::uint64_t& total,
+                                   const Verifier::Watch& watch) {
+  auto source = HttpPageSource::open(verify.api, verify.patience_s, stop);
+  if (!source) {
+    return fail(std::move(source.error()));
+  }
+  DeviceIndex devices;
+  return look_for(verify, **source, devices, stop, tell, total, watch,
+                  [] { return Result<void>(); });
+}
+
+/// Against the ledger of a subscriber, which is read second: devices then have their numbers.
+Result<VerifyResult> verify_received(const VerifyOptions& verify, const std::atomic<bool>& stop,
+                                     const Verifier::Tell& tell, std::uint64_t& total,
+                                     const Verifier::Watch& watch) {
+  DeviceIndex devices;
+  RecordSorter received;
+  ReceivedSource source(received, devices, verify.allow_doubled);
+  auto result = look_for(verify, source, devices, stop, tell, total, watch, [&] {
+    return read_ledger(verify.received, verify.partial ? LedgerEnd::optional : LedgerEnd::required,
+                       devices, received, stop);
+  });
+  if (!result || stop) {
+    return result;
+  }
+  if (auto rest = source.finish(); !rest) {
+    return fail(std::move(rest.error()));
+  }
+  result->repeated = source.repeated();
+  result->unacknowledged += verify.sample == 0 ? source.unasked() : 0;
+  return result;
 }
 
 } // namespace
@@ -136,12 +183,8 @@ int verify_command(const Options& options) {
   static std::atomic<bool> stop{false};
   const VerifyOptions& verify = options.verify;
   stop_on_signals(stop);
-  auto source = HttpPageSource::open(verify.api, verify.patience_s, stop);
-  if (!source) {
-    return complain(source.error());
-  }
   StatusLine status(verify.quiet);
-  status.note("reading " + verify.acks);
+  status.note("reading " + verify.ledger);
   const std::int64_t start_ns = steady_ns();
   std::uint64_t total = 0;
   const auto watch = [&](const VerifyResult& so_far) {
@@ -163,8 +206,9 @@ int verify_command(const Options& options) {
   if (auto begun = document.begin(); !begun) {
     return complain(begun.error());
   }
-  Verifier verifier(**source, stop, [&document](const Finding& found) { document.add(found); });
-  const auto result = run_verify(verifier, verify, total, watch);
+  const auto tell = [&document](const Finding& found) { document.add(found); };
+  const auto result = verify.received.empty() ? verify_stored(verify, stop, tell, total, watch)
+                                              : verify_received(verify, stop, tell, total, watch);
   status.clear();
   nlohmann::json rest =
       result ? json_of(*result) : nlohmann::json{{"ok", false}, {"error", result.error().detail}};

@@ -46,7 +46,7 @@ struct JsonField {
 Result<void> json_flatten(std::string_view object,
                           const std::function<void(const JsonField&)>& visit);
 
-/// A hash of the set of fields that does not depend on their order: what the acks file keeps of the
+/// A hash of the set of fields that does not depend on their order: what a ledger keeps of the
 /// values. `skip` names one top-level key that does not count (the time). Error: malformed_payload.
 Result<std::uint64_t> values_hash(std::string_view object, std::string_view skip = {});
 

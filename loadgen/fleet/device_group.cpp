@@ -25,8 +25,8 @@ std::string_view missing_answer(const ClientSession& session) noexcept {
 } // namespace
 
 DeviceGroup::DeviceGroup(GroupPlan plan, const DeviceShare& share, Load* load, Port& port)
-    : plan_(std::move(plan)), share_(share), load_(load), port_(port), random_(plan_.seed),
-      fault_states_(plan_.faults.size()) {
+    : plan_(std::move(plan)), share_(share), load_(load), port_(port), ledger_(plan_.ledger_cohort),
+      random_(plan_.seed), fault_states_(plan_.faults.size()) {
   devices_.reserve(share.connections);
   for (std::uint32_t i = 0; i < share.connections; ++i) {
     devices_.emplace_back(plan_.session, share_, i);

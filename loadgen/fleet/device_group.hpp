@@ -15,6 +15,7 @@
 #include "loadgen/fleet/device_commands.hpp"
 #include "loadgen/fleet/stats.hpp"
 #include "loadgen/load/load.hpp"
+#include "loadgen/proof/ledger_block.hpp"
 
 namespace spate::loadgen {
 
@@ -57,13 +58,13 @@ struct GroupPlan {
   std::int64_t connect_timeout_ns = 30'000'000'000;
   std::uint64_t seed = 1;
   std::vector<ConnectionFault> faults;
-  std::function<void(std::string lines)>
-      write_acks; ///< Lines for the acks file; empty = none are kept.
+  std::uint32_t ledger_cohort = 0;
+  std::function<void(LedgerBlock)> write_ledger; ///< What was acknowledged; empty: is not kept.
 };
 
 /// Plain logic with time as an argument: the same code runs on a loop and under a pretended clock.
 ///
-/// Flow:   Load -> take() -> session -> Port; Port -> on_bytes() -> session -> Stats and acks.
+/// Flow:   Load -> take() -> session -> Port; Port -> on_bytes() -> session -> Stats and ledger.
 ///         A command -> DeviceCommands -> its answer when due, written at once, before telemetry
 /// Thread: one, the loop's.
 /// Honesty: a message waits for a full window or a lost connection in its device's backlog and
@@ -230,7 +231,7 @@ private:
   Port& port_;
   std::vector<Device> devices_;
   Stats recent_;
-  std::string ack_lines_;
+  LedgerLines ledger_;
   Random random_;
 
   std::priority_queue<Retry, std::vector<Retry>, std::greater<>> retries_;

@@ -3,7 +3,6 @@
 #include <memory>
 
 #include "loadgen/fleet/device_group.hpp"
-#include "loadgen/proof/acks_file.hpp"
 
 namespace spate::loadgen {
 
@@ -13,7 +12,6 @@ constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr int kTakenPerTickMax = 50'000; // Then the loop reads; the rest is due all the same.
 constexpr int kUnconfirmedBatch = 32;    // What a device sends in one turn of a flood of QoS 0.
 constexpr std::size_t kUnpacedBacklogMax = 256;
-constexpr std::size_t kAckLinesBytes = 64u << 10;
 
 } // namespace
 
@@ -203,9 +201,8 @@ bool DeviceGroup::flood_unconfirmed(std::uint32_t index, std::int64_t now_ns,
 }
 
 void DeviceGroup::publish(StatsBoard& board) {
-  if (!ack_lines_.empty()) {
-    plan_.write_acks(std::move(ack_lines_));
-    ack_lines_.clear();
+  if (!ledger_.empty()) {
+    plan_.write_ledger(ledger_.take());
   }
   board.publish(recent_);
 }
@@ -268,14 +265,11 @@ void DeviceGroup::on_answered(const Message& message, wire::Reason reason) {
     recent_.latency.record(static_cast<std::uint64_t>(now_ns_ - message.intended_ns));
     recent_.service.record(static_cast<std::uint64_t>(now_ns_ - message.sent_ns));
   }
-  if (plan_.write_acks) {
-    char buffer[DeviceNames::kNameBytesMax];
-    append_ack_line(ack_lines_,
-                    {share_.names->name(share_.number(current_, message.member), buffer),
-                     message.ts, load_->payloads().hash(message)});
-    if (ack_lines_.size() >= kAckLinesBytes) {
-      plan_.write_acks(std::move(ack_lines_));
-      ack_lines_.clear();
+  if (plan_.write_ledger && message.fault == MessageFault::none) {
+    ledger_.add(share_.number(current_, message.member), message.ts,
+                load_->payloads().hash(message));
+    if (ledger_.full()) {
+      plan_.write_ledger(ledger_.take());
     }
   }
   load_->payloads().release(message);

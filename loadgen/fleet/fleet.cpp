@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "engine/base/clock.hpp"
-#include "loadgen/base/hdr_codec.hpp"
 #include "loadgen/fleet/fleet_worker.hpp"
 
 namespace spate::loadgen {
@@ -112,7 +111,8 @@ void Fleet::sum_by_cohort(std::atomic<std::uint64_t> GroupState::*what,
 FleetProgress Fleet::progress(Phase phase, std::int64_t since_ns) const {
   FleetProgress now;
   now.phase = phase;
-  now.elapsed_s = seconds(steady_ns() - since_ns);
+  now.elapsed_s =
+      seconds(std::max<std::int64_t>(steady_ns() - since_ns, 0)); // Its begin may be to come.
   now.connections = connections_;
   now.online = sum(&GroupState::online);
   now.settled = sum(&GroupState::settled);
@@ -121,17 +121,22 @@ FleetProgress Fleet::progress(Phase phase, std::int64_t since_ns) const {
   return now;
 }
 
-void Fleet::take_second() {
+void Fleet::take_second(const FleetProgress& now) {
   const Stats recent = boards_.take_recent();
   if (result_.timeline.size() == kTimelineSecondsMax) {
     return;
   }
-  const FleetProgress now = progress(Phase::sending, load_start_ns_);
-  const Histogram& latency = recent.latency;
-  result_.timeline.push_back(
-      {result_.timeline.size(), recent.sent, recent.acked, recent.error_count(), now.in_flight,
-       now.online, latency.quantile(0.5), latency.quantile(0.9), latency.quantile(0.99),
-       latency.max(), latency.count() == 0 ? std::string() : hdr_base64(latency)});
+  Second& second = result_.timeline.emplace_back();
+  second.second = result_.timeline.size() - 1;
+  second.sent = recent.sent;
+  second.acked = recent.acked;
+  second.errors = recent.error_count();
+  second.in_flight = now.in_flight;
+  second.connected = now.online;
+  second.set_latency(recent.latency);
+  if (plan_.on_second) {
+    plan_.on_second(second, recent);
+  }
 }
 
 /// Waits until `done`, the time is up, or somebody stops the run while it may be stopped. True if
@@ -152,7 +157,7 @@ bool Fleet::wait(Phase phase, std::int64_t since_ns, std::int64_t until_ns,
            now_ns >= load_start_ns_ +
                          static_cast<std::int64_t>(result_.timeline.size() + 1) * kSecondNs &&
            result_.timeline.size() < kTimelineSecondsMax && phase != Phase::closing) {
-      take_second();
+      take_second(progress(Phase::sending, load_start_ns_));
     }
     if (now_ns >= next_watch_ns) {
       next_watch_ns = now_ns + kWatchMs * 1'000'000;
@@ -178,7 +183,7 @@ bool Fleet::stuck() {
 }
 
 void Fleet::send_load(const Watch& watch) {
-  load_start_ns_ = steady_ns() + kHeadStartNs;
+  load_start_ns_ = std::max(steady_ns() + kHeadStartNs, load_start_ns_);
   const std::int64_t measure_ns = load_start_ns_ + plan_.warm_up_ns;
   (void)boards_.take_recent(); // The timeline begins with the load.
   const std::int64_t end_ns =
@@ -205,7 +210,7 @@ void Fleet::send_load(const Watch& watch) {
   if (plan_.companion != nullptr) {
     plan_.companion->stop(ended_ns);
   }
-  result_.sending_s = seconds(ended_ns - load_start_ns_);
+  result_.sending_s = seconds(std::max<std::int64_t>(ended_ns - load_start_ns_, 0));
   result_.measured_s = seconds(std::max<std::int64_t>(ended_ns - measure_ns, 0));
   wait(
       Phase::draining, load_start_ns_, ended_ns + (result_.stalled ? 0 : plan_.drain_ns),
@@ -215,7 +220,6 @@ void Fleet::send_load(const Watch& watch) {
       },
       watch);
   result_.drain_s = seconds(steady_ns() - ended_ns);
-  take_second();
 }
 
 FleetResult Fleet::run(const Watch& watch) {
@@ -237,10 +241,18 @@ FleetResult Fleet::run(const Watch& watch) {
   const bool comes_back =
       std::any_of(plan_.cohorts.begin(), plan_.cohorts.end(),
                   [](const CohortPlan& cohort) { return cohort.group.reconnect; });
+  std::optional<std::int64_t> begin_ns = 0;
+  if (plan_.start_at) {
+    wait(
+        Phase::connecting, start_ns, Load::kNever,
+        [&] { return (begin_ns = plan_.start_at()).has_value(); }, watch);
+  }
   if (!result_.interrupted && (result_.connected != 0 || comes_back)) {
+    load_start_ns_ = begin_ns.value_or(0);
     send_load(watch);
   }
 
+  const FleetProgress last = progress(Phase::draining, load_start_ns_);
   result_.seen = sum(&GroupState::seen);
   sum_by_cohort(&GroupState::seen, &CohortResult::seen);
   for (auto& worker : workers_) {
@@ -270,6 +282,9 @@ FleetResult Fleet::run(const Watch& watch) {
     result_.sweep.merge(worker->sweep());
   }
   workers_.clear();
+  if (load_start_ns_ != 0) { // With what the threads published at their end.
+    take_second(last);
+  }
   result_.stats = boards_.totals();
   for (std::size_t cohort = 0; cohort < boards_.size(); ++cohort) {
     result_.cohorts[cohort].stats = boards_.cohort(cohort).totals();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,6 @@
 #include "loadgen/fleet/sources.hpp"
 #include "loadgen/fleet/stats.hpp"
 #include "loadgen/fleet/tls_client.hpp"
-#include "loadgen/proof/acks_file.hpp"
 
 namespace spate::loadgen {
 
@@ -93,6 +93,11 @@ struct FleetPlan {
   /// has ended.
   std::int64_t drain_ns = 10'000'000'000;
   Companion* companion = nullptr; ///< Borrowed; null for none.
+  /// Asked while all connections are there: the steady time at which the load begins, or nothing
+  /// yet. Empty: it begins at once.
+  std::function<std::optional<std::int64_t>()> start_at;
+  /// Each second of the timeline, and what was counted in it.
+  std::function<void(const Second&, const Stats&)> on_second;
 
   [[nodiscard]] std::uint64_t connections() const noexcept;
 };
@@ -167,7 +172,7 @@ private:
   [[nodiscard]] FleetProgress progress(Phase phase, std::int64_t since_ns) const;
   bool wait(Phase phase, std::int64_t since_ns, std::int64_t until_ns,
             const std::function<bool()>& done, const Watch& watch);
-  void take_second();
+  void take_second(const FleetProgress& now);
   /// All threads have carried out the order `step`, and all groups raised the flag.
   [[nodiscard]] bool all(int step, std::atomic<bool> GroupState::*flag) const;
   void send_load(const Watch& watch);

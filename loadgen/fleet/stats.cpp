@@ -1,5 +1,7 @@
 #include "loadgen/fleet/stats.hpp"
 
+#include "loadgen/base/hdr_codec.hpp"
+
 namespace spate::loadgen {
 
 void Stats::error(std::string_view reason, std::uint64_t count) {
@@ -79,6 +81,14 @@ Stats StatsBoard::take_recent() {
   const std::lock_guard lock(mutex_);
   std::swap(taken, recent_);
   return taken;
+}
+
+void Second::set_latency(const Histogram& latency) {
+  p50_ns = latency.quantile(0.5);
+  p90_ns = latency.quantile(0.9);
+  p99_ns = latency.quantile(0.99);
+  max_ns = latency.max();
+  latency_hdr = latency.count() == 0 ? std::string() : hdr_base64(latency);
 }
 
 Stats StatsBoards::totals() const {

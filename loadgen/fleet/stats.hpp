@@ -72,6 +72,8 @@ struct Second {
   std::uint64_t sent = 0, acked = 0, errors = 0, in_flight = 0, connected = 0;
   std::uint64_t p50_ns = 0, p90_ns = 0, p99_ns = 0, max_ns = 0;
   std::string latency_hdr; ///< hdr_base64() of the latencies of its answers; empty without any.
+
+  void set_latency(const Histogram& latency);
 };
 
 /// Where threads hand over what they counted, a few times a second. Thread-safe.

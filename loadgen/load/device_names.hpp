@@ -26,6 +26,12 @@ public:
                                       char (&buffer)[kNameBytesMax]) const noexcept;
   [[nodiscard]] std::string text(std::uint32_t device) const;
 
+  // The rule itself, for those who write it down; listed() is empty where there is one.
+  [[nodiscard]] const std::string& before() const noexcept { return before_; }
+  [[nodiscard]] const std::string& after() const noexcept { return after_; }
+  [[nodiscard]] std::uint64_t first() const noexcept { return first_; }
+  [[nodiscard]] const std::vector<std::string>& listed() const noexcept { return listed_; }
+
 private:
   std::string before_, after_; ///< The number stands between them.
   std::uint64_t first_ = 0;

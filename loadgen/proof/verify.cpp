@@ -1,32 +1,15 @@
 #include "loadgen/proof/verify.hpp"
 
 #include <algorithm>
-
-#include "loadgen/base/random.hpp"
+#include <limits>
 
 namespace spate::loadgen {
 
 namespace {
 
-template <class Take>
-Result<void> for_each_ack(const std::string& path, AcksEnd end, Take&& take) {
-  AcksReader reader(path, end);
-  if (auto opened = reader.open(); !opened) {
-    return opened;
-  }
-  AckRecord ack;
-  for (;;) {
-    auto more = reader.next(ack);
-    if (!more) {
-      return fail(std::move(more.error()));
-    }
-    if (!*more) {
-      return {};
-    }
-    if (auto taken = take(ack); !taken) {
-      return taken;
-    }
-  }
+/// The end of a range that has `ts` in it; times come from a file.
+std::int64_t after(std::int64_t ts) noexcept {
+  return ts == std::numeric_limits<std::int64_t>::max() ? ts : ts + 1;
 }
 
 } // namespace
@@ -41,44 +24,6 @@ std::string_view name_of(Finding::Kind kind) noexcept {
     return "doubled";
   }
   return "";
-}
-
-Result<void> read_acks(const std::string& path, AcksEnd end, AcksSorter& sorter) {
-  auto read = for_each_ack(
-      path, end, [&](const AckRecord& ack) { return sorter.add(ack.device, ack.ts, ack.hash); });
-  return read ? sorter.finish() : read;
-}
-
-Result<Sample> sample_acks(const std::string& path, AcksEnd end, std::size_t count,
-                           std::uint64_t seed) {
-  Sample sample; // Reservoir sampling: one pass, `count` records in memory.
-  std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> numbers;
-  Random random(seed);
-  auto read = for_each_ack(path, end, [&](const AckRecord& ack) -> Result<void> {
-    const std::uint64_t place =
-        sample.lines < count ? sample.lines : random.next() % (sample.lines + 1);
-    ++sample.lines;
-    if (place >= count) {
-      return {};
-    }
-    auto found = numbers.find(ack.device);
-    if (found == numbers.end()) {
-      found = numbers.emplace(ack.device, static_cast<std::uint32_t>(sample.devices.size())).first;
-      sample.devices.emplace_back(ack.device);
-    }
-    const SortedAck record{found->second, ack.ts, ack.hash};
-    if (place == sample.acks.size()) {
-      sample.acks.push_back(record);
-    } else {
-      sample.acks[static_cast<std::size_t>(place)] = record;
-    }
-    return {};
-  });
-  if (!read) {
-    return fail(std::move(read.error()));
-  }
-  std::sort(sample.acks.begin(), sample.acks.end());
-  return sample;
 }
 
 /// The stored records of one device from a time on, one after the other.
@@ -151,16 +96,16 @@ void Verifier::judge(VerifyResult& result, const std::string& device, std::int64
   result.records += promised.size();
 }
 
-Result<VerifyResult> Verifier::all(AcksSorter& acks, const Watch& watch) {
+Result<VerifyResult> Verifier::all(RecordSorter& acks, const Watch& watch) {
   VerifyResult result;
   result.lines = acks.size();
-  SortedAck ack;
+  SortedRecord ack;
   auto more = acks.next(ack);
   while (more && *more && !stop_) {
     // One device: its acknowledged records and its stored ones walk side by side in order of time.
     const std::uint32_t device = ack.device;
-    const std::string& name = acks.devices()[device];
-    Reader reader{source_, result.pages, name, ack.ts, acks.last_ts(device) + 1, {}};
+    const std::string& name = devices_.name(device);
+    Reader reader{source_, result.pages, name, ack.ts, after(acks.last_ts(device)), {}};
     ++result.devices;
     while (more && *more && ack.device == device && !stop_) {
       const std::int64_t ts = ack.ts;
@@ -197,13 +142,13 @@ Result<VerifyResult> Verifier::all(AcksSorter& acks, const Watch& watch) {
 }
 
 Result<VerifyResult> Verifier::some(const Sample& sample, const Watch& watch) {
-  const std::vector<SortedAck>& acks = sample.acks;
+  const std::vector<SortedRecord>& acks = sample.records;
   VerifyResult result;
-  result.lines = sample.lines;
+  result.lines = sample.total;
   result.sampled = acks.size();
   std::uint32_t last_device = 0;
   for (std::size_t i = 0; i < acks.size() && !stop_;) {
-    const SortedAck first = acks[i];
+    const SortedRecord first = acks[i];
     result.devices += i == 0 || first.device != last_device ? 1 : 0;
     last_device = first.device;
     std::vector<std::uint64_t> promised;
@@ -211,7 +156,8 @@ Result<VerifyResult> Verifier::some(const Sample& sample, const Watch& watch) {
     for (; i < acks.size() && acks[i].device == first.device && acks[i].ts == first.ts; ++i) {
       promised.push_back(acks[i].hash);
     }
-    Reader reader{source_, result.pages, sample.devices[first.device], first.ts, first.ts + 1, {}};
+    Reader reader{source_,  result.pages,    devices_.name(first.device),
+                  first.ts, after(first.ts), {}};
     for (;;) {
       auto record = reader.peek();
       if (!record) {
@@ -225,7 +171,7 @@ Result<VerifyResult> Verifier::some(const Sample& sample, const Watch& watch) {
       }
       ++reader.at;
     }
-    judge(result, sample.devices[first.device], first.ts, promised, stored);
+    judge(result, devices_.name(first.device), first.ts, promised, stored);
     watch(result);
   }
   result.interrupted = stop_;

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "engine/base/result.hpp"
-#include "loadgen/proof/acks_file.hpp"
-#include "loadgen/proof/acks_sorter.hpp"
+#include "loadgen/proof/ledger_records.hpp"
 #include "loadgen/proof/page_source.hpp"
+#include "loadgen/proof/record_sorter.hpp"
 
 namespace spate::loadgen {
 
@@ -29,7 +29,7 @@ struct Finding {
 struct VerifyResult {
   static constexpr std::size_t kFindingsMax = 20;
 
-  std::uint64_t lines = 0;   ///< Acknowledged, as the file says.
+  std::uint64_t lines = 0;   ///< Acknowledged, as the ledger says.
   std::uint64_t sampled = 0; ///< Of them drawn for checking; 0: all.
   std::uint64_t records = 0; ///< Of those different: a record that was sent twice counts once.
   std::uint64_t checked = 0;
@@ -38,6 +38,7 @@ struct VerifyResult {
   std::uint64_t differing = 0;
   std::uint64_t doubled = 0;
   std::uint64_t unacknowledged = 0; ///< Stored though no acknowledgement came: allowed.
+  std::uint64_t repeated = 0;       ///< Received again as QoS 1 allows it.
   std::uint64_t pages = 0;
   std::vector<Finding> findings; ///< The first kFindingsMax; Verifier::Tell gets all.
   bool interrupted = false;
@@ -49,25 +50,20 @@ struct VerifyResult {
   }
 };
 
-/// Lines of an acks file, drawn at random.
-struct Sample {
-  std::vector<SortedAck> acks; ///< Sorted.
-  std::vector<std::string> devices;
-  std::uint64_t lines = 0; ///< Of the whole file.
-};
-
-/// Compares what an acks file promises with what an API gives back.
+/// Compares what a ledger promises with what an API gives back, or a subscriber received.
 class Verifier {
 public:
   using Watch = std::function<void(const VerifyResult&)>;
   using Tell = std::function<void(const Finding&)>;
 
-  /// Borrows `source`; `stop` ends the work early; `tell`, if any, gets every finding.
-  Verifier(PageSource& source, const std::atomic<bool>& stop, Tell tell = {})
-      : source_(source), stop_(stop), tell_(std::move(tell)) {}
+  /// Borrows `source`, and `devices`, the index of the promised records; `stop` ends the work
+  /// early; `tell`, if any, gets every finding.
+  Verifier(PageSource& source, const DeviceIndex& devices, const std::atomic<bool>& stop,
+           Tell tell = {})
+      : source_(source), devices_(devices), stop_(stop), tell_(std::move(tell)) {}
 
   /// Reads every record back. The sorter is finish()ed. Errors: those of the source and the sorter.
-  Result<VerifyResult> all(AcksSorter& acks, const Watch& watch);
+  Result<VerifyResult> all(RecordSorter& acks, const Watch& watch);
   /// Reads back only these records, each by its time.
   Result<VerifyResult> some(const Sample& sample, const Watch& watch);
 
@@ -78,15 +74,9 @@ private:
              std::vector<std::uint64_t>& promised, std::vector<std::uint64_t>& stored) const;
 
   PageSource& source_;
+  const DeviceIndex& devices_;
   const std::atomic<bool>& stop_;
   const Tell tell_;
 };
-
-/// Reads an acks file into `sorter`. Errors: file_unreadable, malformed_payload with the line.
-Result<void> read_acks(const std::string& path, AcksEnd end, AcksSorter& sorter);
-
-/// Takes `count` lines of an acks file at random, each as likely as any other.
-Result<Sample> sample_acks(const std::string& path, AcksEnd end, std::size_t count,
-                           std::uint64_t seed);
 
 } // namespace spate::loadgen

@@ -24,7 +24,7 @@ class Crash(unittest.TestCase):
         return subprocess.Popen(
             [str(BIN / "spate-loadgen"), "run", "--target", "mqtt://%s:%d" % mqtt, "--devices", str(DEVICES), "--flood",
              "--window", "20", "--duration", f"{600 + 10 * CYCLES}s", "--drain", "60s", "--qos", "1", "--reconnect", "--quiet",
-             "--acks", str(directory / "acks"), "--report", str(directory / "report.json")], stdout=subprocess.DEVNULL)
+             "--ledger", str(directory / "acks"), "--report", str(directory / "report.json")], stdout=subprocess.DEVNULL)
 
     def await_stored(self, node, load, records):
         """`stored` counts from the start of the node."""
@@ -67,7 +67,7 @@ class Crash(unittest.TestCase):
             report = json.loads((directory / "report.json").read_text())
             self.assertGreater(report["connections_lost"], 0)
             self.assertEqual(report["lost"], 0)
-            verify = subprocess.run([str(BIN / "spate-loadgen"), "verify", "--acks", str(directory / "acks"), "--api", node.url,
+            verify = subprocess.run([str(BIN / "spate-loadgen"), "verify", "--ledger", str(directory / "acks"), "--api", node.url,
                                      "--json", "-", "--quiet"], capture_output=True, text=True, timeout=600)
             self.assertEqual(verify.returncode, 0, f"seed {SEED}\n{verify.stderr}")
             result = json.loads(verify.stdout)
@@ -98,9 +98,10 @@ class Crash(unittest.TestCase):
             connection.close()
             lines = [f"control\t{begin_ms + i}\t{0:016x}\n" for i in range(20001)]
             acks = directory / "acks"
-            acks.write_text("# spate acks 1\n" + "".join(lines) + f"# end {len(lines)}\n")
+            (directory / "lines").write_text("".join(lines))
+            subprocess.run([str(BIN / "spate-loadgen"), "ledger", str(acks), "--import", str(directory / "lines")], check=True)
             node = Node(data, "--shards", "2").wait_ready()
-            verify = subprocess.run([str(BIN / "spate-loadgen"), "verify", "--acks", str(acks), "--api", node.url,
+            verify = subprocess.run([str(BIN / "spate-loadgen"), "verify", "--ledger", str(acks), "--api", node.url,
                                      "--json", "-", "--quiet"], capture_output=True, text=True, timeout=600)
             self.assertNotEqual(verify.returncode, 0, "no record was lost: the test can not tell")
             missing = json.loads(verify.stdout)["missing"]

@@ -69,9 +69,8 @@ class DiskFull(unittest.TestCase):
             # After a restart too; and the check finds a record that is not there.
             node = self.start(disk, directory)
             self.assertEqual(verify(load.acks, node)[0], 0)
-            lines = load.acks.read_text().splitlines()
-            device, _, values = lines[1].split("\t")
-            load.acks.write_text("\n".join([lines[0], f"{device}\t12345\t{values}", "# end 1", ""]))
+            (directory / "line").write_text(f"dev-0\t12345\t{0:016x}\n")
+            subprocess.run([str(BIN / "spate-loadgen"), "ledger", str(load.acks), "--import", str(directory / "line")], check=True)
             self.assertNotEqual(verify(load.acks, node)[0], 0, "control: an acknowledged record that was never stored")
             self.assertEqual(node.terminate(), 0)
             print(f"{CYCLES} times full: {result['checked']:,} acknowledged records checked, none lost; back after "

@@ -16,7 +16,7 @@ class Load:
         self.report_file = directory / f"{name}.report.json"
         self.process = subprocess.Popen(
             [str(BIN / "spate-loadgen"), "run", "--target", "mqtt://%s:%d" % mqtt, "--devices", str(DEVICES), "--window", "20",
-             "--duration", "3600s", "--drain", "60s", "--qos", "1", "--reconnect", "--quiet", "--acks", str(self.acks),
+             "--duration", "3600s", "--drain", "60s", "--qos", "1", "--reconnect", "--quiet", "--ledger", str(self.acks),
              "--report", str(self.report_file), *(args or ["--flood"])], stdout=subprocess.DEVNULL)
 
     def __enter__(self):
@@ -51,6 +51,6 @@ class Load:
 
 def verify(acks, node, partial=False):
     """(exit code, report) of reading every acknowledged record back."""
-    done = subprocess.run([str(BIN / "spate-loadgen"), "verify", "--acks", str(acks), "--api", node.url, "--json", "-", "--quiet",
+    done = subprocess.run([str(BIN / "spate-loadgen"), "verify", "--ledger", str(acks), "--api", node.url, "--json", "-", "--quiet",
                            *(["--partial"] if partial else [])], capture_output=True, text=True, timeout=1800)
     return done.returncode, json.loads(done.stdout or "{}"), done.stderr

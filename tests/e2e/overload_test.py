@@ -48,7 +48,7 @@ class Overload(unittest.TestCase):
         watcher.start()
         try:
             code, report, said = load(node, "--devices", DEVICES, "--rate", RATE, "--window", 1000, "--stop-after",
-                                      MESSAGES, "--drain", "60s", "--acks", acks)
+                                      MESSAGES, "--drain", "60s", "--ledger", acks)
         finally:
             done.set()
             watcher.join()
@@ -73,7 +73,7 @@ class Overload(unittest.TestCase):
             ledger = node.ledger()
             self.assertEqual((ledger["imbalance"], ledger["in_flight"], ledger["rejected"]), (0, 0, {}))
             self.assertEqual((ledger["stored"], ledger["duplicate"]), (flood["acked"] + after["acked"], 0))
-            code, verify, said = loadgen("verify", "--acks", directory / "acks", "--api", node.url, "--json", "-")
+            code, verify, said = loadgen("verify", "--ledger", directory / "acks", "--api", node.url, "--json", "-")
             self.assertEqual((code, verify["checked"]), (0, flood["acked"]), said)
             print(f"largest RSS {largest >> 20} MiB, {verify['checked']:,} records checked")
             self.assertEqual(node.terminate(), 0)

@@ -149,7 +149,7 @@ def a_file_of_latencies_outlives_runs_that_did_not_take_place(node, folder):
         dead = f"127.0.0.1:{probe.getsockname()[1]}"
     for words in (("--target", f"mqtt://{dead}", "--http", node.http, "--connect-timeout", "100ms"),
                   ("--target", node.target, "--http", dead),
-                  ("--target", node.target, "--http", node.http, "--acks", folder / "nowhere" / "acks.txt")):
+                  ("--target", node.target, "--http", node.http, "--ledger", folder / "nowhere" / "acks.txt")):
         loadgen("commands", *words, "--devices", 2, "--duration", "100ms", "--quiet", "--hdr", file, expect=1)
         assert file.read_text() == "earlier", words
 

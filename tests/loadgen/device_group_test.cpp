@@ -1,6 +1,5 @@
 #include <map>
 
-#include "loadgen/proof/acks_file.hpp"
 #include "tests/loadgen/group_run.hpp"
 
 using namespace spate;
@@ -81,7 +80,7 @@ TEST_CASE("a server that never answers costs bounded memory and loses what was s
   CHECK(stats.lost == 10);
   CHECK(stats.unsent == 1'000'000 - 10);
   CHECK(stats.acked == 0);
-  CHECK(run.acks.empty());
+  CHECK(run.acked.empty());
   CHECK(run.server.disconnects == 0); // Read below.
   run.server.read_all();
   CHECK(run.server.disconnects == 1);
@@ -102,7 +101,7 @@ TEST_CASE("answers that come after the end are nobody's fault") {
   CHECK(run.server.aborted.empty());
 }
 
-TEST_CASE("a refused message is neither acknowledged nor in the acks file") {
+TEST_CASE("a refused message is neither acknowledged nor in the ledger") {
   Run run(open_loop(1000), window(100), 1, wire::Version::v5);
   run.go_online();
   run.begin();
@@ -113,7 +112,7 @@ TEST_CASE("a refused message is neither acknowledged nor in the acks file") {
   CHECK(stats.acked == 0);
   CHECK(stats.reasons[0x97] == 6);
   CHECK(stats.errors.at("refused: Quota exceeded") == 6);
-  CHECK(run.acks.empty());
+  CHECK(run.acked.empty());
 }
 
 TEST_CASE("a flood keeps exactly its window in flight and ends at its count") {
@@ -138,17 +137,12 @@ TEST_CASE("each record is known by its device and a time that only increases") {
   run.begin();
   run.pass(20 * kMs);
   run.stats();
-  std::map<std::string, std::int64_t> last;
-  std::size_t lines = 0;
-  for (std::size_t at = 0; at < run.acks.size(); ++lines) {
-    const std::size_t end = run.acks.find('\n', at);
-    const auto ack = parse_ack_line(std::string_view(run.acks).substr(at, end - at)).value();
-    std::int64_t& before = last[std::string(ack.device)];
-    REQUIRE(ack.ts > before);
-    before = ack.ts;
-    at = end + 1;
+  std::map<std::uint32_t, std::int64_t> last;
+  for (const LedgerRecord& record : run.acked) {
+    REQUIRE(record.ts > last[record.device]);
+    last[record.device] = record.ts;
   }
-  CHECK(lines == run.board.totals().acked);
+  CHECK(run.acked.size() == run.board.totals().acked);
   CHECK(last.size() == 2);
 }
 

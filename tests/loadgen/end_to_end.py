@@ -71,9 +71,7 @@ def report_of(*words, expect=0):
 
 
 def lines_of(path):
-    head, *lines, end = path.read_text().splitlines()
-    assert head == "# spate acks 1" and end == f"# end {len(lines)}", (head, end)
-    return [line.split("\t") for line in lines]
+    return [line.split("\t") for line in loadgen("ledger", path, "--text").stdout.splitlines()]
 
 
 class Api(http.server.BaseHTTPRequestHandler):
@@ -144,7 +142,7 @@ def subscribers_see_what_was_sent(broker, folder):
             break
     acks = folder / "seen.acks"
     loadgen("run", "--target", broker.target, "--devices", 5, "--flood", "--stop-after", 50, "--topic",
-            "t/{device}/x", "--device-prefix", "sensor ", "--payload", "env", "--acks", acks, "--quiet")
+            "t/{device}/x", "--device-prefix", "sensor ", "--payload", "env", "--ledger", acks, "--quiet")
     seen = set()
     for line in ready.stdout:
         if line.startswith("t/"):
@@ -159,7 +157,7 @@ def a_replay_sends_every_line_and_verify_finds_each_again(broker, folder):
     packed = folder / "env.ndjson.gz"
     packed.write_bytes(gzip.compress(DATA.read_bytes()))
     acks = folder / "replay.acks"
-    report = report_of("replay", packed, "--target", broker.target, "--speed", "max", "--acks", acks)
+    report = report_of("replay", packed, "--target", broker.target, "--speed", "max", "--ledger", acks)
     assert report["sent"] == report["acked"] == 60 and report["connected"] == 3, report
     assert report["closed_loop"] and report["latency_ms"] == report["service_ms"], report
     paced = report_of("replay", packed, "--target", broker.target, "--speed", 1000, "--form", "record", "--mqtt", 5)
@@ -174,7 +172,7 @@ def a_replay_sends_every_line_and_verify_finds_each_again(broker, folder):
     api = f"http://127.0.0.1:{server.server_port}"
 
     def verify(expect, *words):
-        done = loadgen("verify", "--acks", acks, "--api", api, "--json", "-", "--quiet", *words, expect=expect)
+        done = loadgen("verify", "--ledger", acks, "--api", api, "--json", "-", "--quiet", *words, expect=expect)
         return json.loads(done.stdout)
 
     good = verify(0)
@@ -182,14 +180,14 @@ def a_replay_sends_every_line_and_verify_finds_each_again(broker, folder):
     assert good["acknowledged"] == 60 and good["sampled"] is None and good["findings"] == [], good
     sample = verify(0, "--sample", 10)
     assert (sample["checked"], sample["sampled"], sample["acknowledged"]) == (10, 10, 60), sample
-    assert "acknowledged 60, of them a sample of 10" in loadgen("verify", "--acks", acks, "--api", api, "--sample", 10).stdout
-    whole = acks.read_text()
-    acks.write_text(whole[: whole.index("# end")])  # As a killed generator leaves it.
-    assert "--partial" in loadgen("verify", "--acks", acks, "--api", api, expect=1).stderr
+    assert "acknowledged 60, of them a sample of 10" in loadgen("verify", "--ledger", acks, "--api", api, "--sample", 10).stdout
+    whole = acks.read_bytes()
+    acks.write_bytes(whole[:-1])  # As a killed generator leaves it.
+    assert "--partial" in loadgen("verify", "--ledger", acks, "--api", api, expect=1).stderr
     assert verify(0, "--partial")["checked"] == 60
-    acks.write_text("# spate acks 1\n# end 0\n")
-    assert "nothing was acknowledged" in loadgen("verify", "--acks", acks, "--api", api, expect=1).stdout
-    acks.write_text(whole)
+    loadgen("ledger", acks, "--import", "/dev/null")
+    assert "nothing was acknowledged" in loadgen("verify", "--ledger", acks, "--api", api, expect=1).stdout
+    acks.write_bytes(whole)
 
     device = sorted(Api.records)[0]
     records = Api.records[device]
@@ -206,9 +204,9 @@ def a_replay_sends_every_line_and_verify_finds_each_again(broker, folder):
     assert bad["missing"] == len(bad["findings"]) == 60 and not bad["ok"], bad
     server.shutdown()
     server.server_close()
-    assert "http" in loadgen("verify", "--acks", acks, "--api", f"http://127.0.0.1:{free_port()}", "--patience", 0,
+    assert "http" in loadgen("verify", "--ledger", acks, "--api", f"http://127.0.0.1:{free_port()}", "--patience", 0,
                               expect=1).stderr
-    broken = json.loads(loadgen("verify", "--acks", acks, "--api", f"http://127.0.0.1:{free_port()}", "--patience", 0,
+    broken = json.loads(loadgen("verify", "--ledger", acks, "--api", f"http://127.0.0.1:{free_port()}", "--patience", 0,
                                 "--json", "-", expect=1).stdout)
     assert not broken["ok"] and "http" in broken["error"], broken
 
@@ -216,7 +214,7 @@ def a_replay_sends_every_line_and_verify_finds_each_again(broker, folder):
 def a_killed_server_costs_nothing_with_reconnect(broker, folder):
     acks = folder / "killed.acks"
     words = ["run", "--target", broker.target, "--devices", 20, "--flood", "--window", 10, "--stop-after", 60000,
-             "--reconnect", "--acks", acks, "--quiet", "--report", folder / "killed.json", "--drain", "30s"]
+             "--reconnect", "--ledger", acks, "--quiet", "--report", folder / "killed.json", "--drain", "30s"]
     running = subprocess.Popen([LOADGEN, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     until = time.monotonic() + PATIENCE_S
     while not (acks.exists() and acks.stat().st_size > 10000) and time.monotonic() < until:
@@ -233,7 +231,7 @@ def a_killed_server_costs_nothing_with_reconnect(broker, folder):
     # Without it, what was under way is lost, and that is a failure.
     acks = folder / "lost.acks"
     running = subprocess.Popen([LOADGEN, "run", "--target", broker.target, "--devices", "5", "--flood", "--duration",
-                                "60s", "--acks", str(acks), "--quiet"], stdout=subprocess.PIPE, text=True)
+                                "60s", "--ledger", str(acks), "--quiet"], stdout=subprocess.PIPE, text=True)
     while not (acks.exists() and acks.stat().st_size > 10000) and time.monotonic() < until:
         time.sleep(0.001)
     broker.stop()
@@ -246,7 +244,7 @@ def a_killed_server_costs_nothing_with_reconnect(broker, folder):
 def an_interrupt_ends_in_good_order(broker, folder):
     acks = folder / "interrupted.acks"
     running = subprocess.Popen([LOADGEN, "run", "--target", broker.target, "--devices", "5", "--rate", "5k",
-                                "--duration", "1h", "--acks", str(acks), "--report", str(folder / "interrupted.json"),
+                                "--duration", "1h", "--ledger", str(acks), "--report", str(folder / "interrupted.json"),
                                 "--quiet"], stdout=subprocess.DEVNULL)
     until = time.monotonic() + PATIENCE_S
     while not (acks.exists() and acks.stat().st_size > 10000) and time.monotonic() < until:
@@ -255,6 +253,52 @@ def an_interrupt_ends_in_good_order(broker, folder):
     assert running.wait(PATIENCE_S) == 0
     report = json.loads((folder / "interrupted.json").read_text())
     assert report["interrupted"] and report["sent"] == report["acked"] == len(lines_of(acks)) > 0, report
+
+
+def a_full_disk_for_the_ledger_fails_the_run_and_does_not_end_it(broker, folder):
+    ledger = folder / "full"
+    done = subprocess.run(["bash", "-c", 'ulimit -f 20; exec "$@"', "-", LOADGEN, "run", "--target", broker.target, "--devices", "3",
+                           "--flood", "--stop-after", "20000", "--ledger", ledger, "--quiet", "--report", "-"],
+                          capture_output=True, text=True, timeout=PATIENCE_S)
+    report = json.loads(done.stdout)
+    assert done.returncode == 1 and report["sent"] == report["acked"] == 20000 and not report["ok"], (done, report)
+    assert "the ledger could not be written" in report["result"] and "File too large" in report["result"], report
+    assert "--partial" in loadgen("ledger", ledger, expect=1).stderr
+    kept = loadgen("ledger", ledger, "--partial").stdout
+    assert "cut off" in kept and ledger.stat().st_size == 20 * 1024, kept
+
+
+def a_subscriber_receives_exactly_what_was_acknowledged(broker, folder):
+    for version, connections in ((3, 1), (5, 1), (5, 3)):
+        acked, received = folder / f"acked{version}{connections}", folder / f"received{version}{connections}"
+        report = report_of("run", "--target", broker.target, "--devices", 20, "--rate", "20k", "--stop-after", 5000, "--mqtt", version,
+                           "--ledger", acked, "--receive", received, "--receive-connections", connections)
+        assert report["ok"] and report["acked"] == 5000, report
+        assert report["received"] == {"received": 5000, "repeated": 0, "out_of_order": 0, "foreign": 0, "unreadable": 0,
+                                      "connections_lost": 0}, report
+        assert sorted(lines_of(acked)) == sorted(lines_of(received))
+        good = json.loads(loadgen("verify", "--ledger", acked, "--received", received, "--json", "-", "--quiet").stdout)
+        assert good["ok"] and good["checked"] == 5000 and good["devices"] == 20 and good["stored_unacknowledged"] == 0, good
+    # Controls: a record that was not received, one that came twice, one with other values.
+    lines = loadgen("ledger", received, "--text").stdout.splitlines()
+    gone, twice, changed = lines.pop(100).split("\t"), lines[200], lines[300].split("\t")
+    lines[300] = "\t".join([*changed[:2], f"{int(changed[2], 16) ^ 1:016x}"])
+    for copies, doubled, words in (([twice], 1, []), ([twice], 0, ["--allow-doubled"]), ([twice + "\tdup"], 0, [])):
+        (folder / "lines").write_text("\n".join(lines + copies) + "\n")
+        loadgen("ledger", folder / "other", "--import", folder / "lines")
+        bad = json.loads(loadgen("verify", "--ledger", acked, "--received", folder / "other", "--json", "-", "--quiet", *words,
+                                 expect=1).stdout)
+        assert (bad["missing"], bad["different"], bad["doubled"], bad["received_again"]) == (1, 1, doubled, 1 - doubled), bad
+        found = {(f["kind"], f["device"], str(f["ts"])) for f in bad["findings"]}
+        assert {("missing", *gone[:2]), ("different", *changed[:2])} <= found, bad
+    # A filter of one's own; topics without a device, and a subscription that nobody grants.
+    report = report_of("run", "--target", broker.target, "--devices", 3, "--rate", 100, "--stop-after", 9, "--receive",
+                       f"{folder / 'some'}:devices/dev-1/#", "--drain", "300ms")
+    assert report["received"]["received"] == 3, report
+    assert "{device}" in loadgen("run", "--target", broker.target, "--devices", 3, "--flood", "--topic", "t", "--receive",
+                                 folder / "none", expect=2).stderr
+    assert "subscriber" in loadgen("run", "--target", f"mqtt://127.0.0.1:{free_port()}", "--devices", 3, "--flood", "--receive",
+                                   folder / "none", expect=1).stderr
 
 
 def idle_connections_are_only_connected(broker, _):
@@ -302,7 +346,7 @@ def servers_that_never_answer_do_not_hang_a_run(_, __):
 def devices_that_are_all_gone_end_a_run(broker, folder):
     acks = folder / "gone.acks"
     running = subprocess.Popen([LOADGEN, "run", "--target", broker.target, "--devices", "5", "--flood", "--stop-after",
-                                "1G", "--drain", "1h", "--acks", str(acks), "--quiet"], stdout=subprocess.PIPE, text=True)
+                                "1G", "--drain", "1h", "--ledger", str(acks), "--quiet"], stdout=subprocess.PIPE, text=True)
     until = time.monotonic() + PATIENCE_S
     while not (acks.exists() and acks.stat().st_size > 10000) and time.monotonic() < until:
         time.sleep(0.001)
@@ -325,11 +369,11 @@ def nobody_there_is_a_failure_and_wrong_words_are_usage(_, folder):
     assert report["connect_failures"] == 3 and report["sent"] == 0, report
     some = ["--target", dead, "--devices", 3]
     for words in (["run"], ["run", *some], ["run", *some, "--rate", "x"], ["run", *some, "--rate", 1, "--flood"],
-                  ["run", *some, "--rate", 1, "--qos", 3], ["run", *some, "--rate", 1, "--qos", 0, "--acks", "x"],
+                  ["run", *some, "--rate", 1, "--qos", 3], ["run", *some, "--rate", 1, "--qos", 0, "--ledger", "x"],
                   ["run", *some, "--rate", 1, "--topic", "a/#"], ["run", *some, "--flood", "--payload", "7"],
                   ["run", *some, "--flood", "--target", "http://h:1"], ["run", *some[:2], "--devices", 10**7, "--idle"],
                   ["run", *some, "--flood", "--device-prefix", "a/"], ["fly"], [],
-                  ["verify", "--acks", "x", "--api", "ftp://h"], ["run", *some, "--flood", "--duration", "0"], ["run", *some, "--flood", "--connect-timeout", "0"],
+                  ["verify", "--ledger", "x", "--api", "ftp://h"], ["run", *some, "--flood", "--duration", "0"], ["run", *some, "--flood", "--connect-timeout", "0"],
                   ["run", *some, "--flood", "--window", 2**32 + 1], ["run", *some[:2], "--devices", 2**32 + 1, "--flood"],
                   ["run", *some, "--rate", 1, "--arrival", "x"]):
         done = loadgen(*words, expect=2)
@@ -346,7 +390,8 @@ TESTS = [
     floods_take_threads_windows_and_counts,
     subscribers_see_what_was_sent,
     a_replay_sends_every_line_and_verify_finds_each_again,
-    an_interrupt_ends_in_good_order,
+    a_full_disk_for_the_ledger_fails_the_run_and_does_not_end_it, an_interrupt_ends_in_good_order,
+    a_subscriber_receives_exactly_what_was_acknowledged,
     idle_connections_are_only_connected,
     servers_that_never_answer_do_not_hang_a_run,
     devices_that_are_all_gone_end_a_run,

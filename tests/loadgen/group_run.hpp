@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "loadgen/fleet/device_group.hpp"
+#include "loadgen/proof/ledger_reader.hpp"
 #include "tests/loadgen/fake_server.hpp"
 
 namespace spate::loadgen {
@@ -24,11 +25,29 @@ struct Run {
         clients(members == 1 ? names : DeviceNames("gw-", 0, (devices + members - 1) / members)),
         share{&names, &clients, clients.size(), members}, load(load_plan, share, templates),
         group(with_acks(std::move(group_plan), version), share, &load, server),
-        count(clients.size()) {}
+        count(clients.size()) {
+    std::string blocks;
+    append_cohort_block(blocks, 0, "devices");
+    append_names_blocks(blocks, 0, names);
+    take_blocks(blocks);
+  }
   GroupPlan with_acks(GroupPlan plan, wire::Version version) {
     plan.session.version = version;
-    plan.write_acks = [this](std::string lines) { acks += lines; };
+    plan.write_ledger = [this](const LedgerBlock& block) { take_blocks(block.bytes); };
     return plan;
+  }
+
+  /// Reads what goes into the ledger back into `acked`.
+  void take_blocks(std::string_view blocks) {
+    while (!blocks.empty()) {
+      const std::size_t body_bytes = get_be<std::uint32_t>(blocks.data() + 1);
+      REQUIRE(ledger.take(blocks[0], blocks.substr(kLedgerBlockHeadBytes, body_bytes)));
+      LedgerRecord record;
+      while (ledger.next(record).value()) {
+        acked.push_back(record);
+      }
+      blocks.remove_prefix(kLedgerBlockHeadBytes + body_bytes + kLedgerBlockTailBytes);
+    }
   }
 
   void go_online() {
@@ -56,7 +75,8 @@ struct Run {
   }
 
   std::int64_t now_ns = 1'000 * kSecond;
-  std::string acks;
+  LedgerDecoder ledger;
+  std::vector<LedgerRecord> acked;
   std::vector<Template> templates = load_templates("small", 1).value();
   FakeServer server;
   DeviceNames names, clients;

@@ -8,8 +8,10 @@
 #include "loadgen/fleet/client_session.hpp"
 #include "loadgen/fleet/device_commands.hpp"
 #include "loadgen/load/replay_file.hpp"
-#include "loadgen/proof/acks_file.hpp"
+#include "loadgen/proof/ledger_text.hpp"
 #include "loadgen/proof/page_source.hpp"
+#include "loadgen/receive/received_record.hpp"
+#include "loadgen/receive/subscriber_session.hpp"
 
 using namespace spate;
 using namespace spate::loadgen;
@@ -85,6 +87,29 @@ void read_packets(std::string_view bytes) {
   }
 }
 
+struct Take final : SubscriberEvents {
+  void on_subscribed() override {}
+  void on_message(const wire::Publish& message) override {
+    (void)read_received(message.payload, scratch);
+  }
+  std::vector<JsonSpan> scratch;
+};
+
+/// The same for a subscriber.
+void read_messages(std::string_view bytes) {
+  SubscriberOptions options;
+  options.version = bytes.empty() || (bytes[0] & 2) != 0 ? wire::Version::v5 : wire::Version::v311;
+  options.filters = {"+"};
+  SubscriberSession session(options);
+  Take events;
+  std::string out;
+  session.connect(out);
+  const std::string_view packets = bytes.substr(bytes.empty() ? 0 : 1);
+  std::size_t whole_bytes = 0;
+  const auto used = session.receive(packets, out, events, whole_bytes);
+  check(!used || *used <= packets.size());
+}
+
 void read_texts(std::string_view text) {
   std::vector<JsonSpan> scratch;
   ReplayLine line;
@@ -99,7 +124,7 @@ void read_texts(std::string_view text) {
   }
   (void)parse_page(text);
   (void)parse_command_body(text);
-  (void)parse_ack_line(text);
+  (void)parse_ledger_line(text);
 }
 
 } // namespace
@@ -107,6 +132,7 @@ void read_texts(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   read_packets(bytes);
+  read_messages(bytes);
   read_texts(bytes);
   return 0;
 }

@@ -51,7 +51,7 @@ struct FakeApi final : PageSource {
 
 struct Check {
   void promise(std::string_view device, std::int64_t ts, std::uint64_t hash) {
-    REQUIRE(acks.add(device, ts, hash));
+    REQUIRE(acks.add({devices.number(device), false, ts, hash}));
   }
   void both(const std::string& device, std::int64_t ts, std::uint64_t hash) {
     promise(device, ts, hash);
@@ -59,11 +59,12 @@ struct Check {
   }
   Result<VerifyResult> run() {
     REQUIRE(acks.finish());
-    return Verifier(api, stop).all(acks, [](const VerifyResult&) {});
+    return Verifier(api, devices, stop).all(acks, [](const VerifyResult&) {});
   }
 
   FakeApi api;
-  AcksSorter acks;
+  DeviceIndex devices;
+  RecordSorter acks;
   std::atomic<bool> stop{false};
 };
 
@@ -121,8 +122,9 @@ TEST_CASE("nothing checked is nothing shown") {
   Check nothing;
   CHECK_FALSE(nothing.run().value().ok());
   FakeApi api;
+  const DeviceIndex none;
   const std::atomic<bool> stop{false};
-  CHECK_FALSE(Verifier(api, stop).some({}, [](const VerifyResult&) {}).value().ok());
+  CHECK_FALSE(Verifier(api, none, stop).some({}, [](const VerifyResult&) {}).value().ok());
 }
 
 TEST_CASE("an API that fails, or whose cursor does not move, is no proof") {
@@ -148,7 +150,8 @@ TEST_CASE("only the first findings are kept, all are counted and told") {
     check.promise("a", ts, 1);
   }
   REQUIRE(check.acks.finish());
-  Verifier verifier(check.api, check.stop, [&told](const Finding& f) { told.push_back(f.ts); });
+  Verifier verifier(check.api, check.devices, check.stop,
+                    [&told](const Finding& f) { told.push_back(f.ts); });
   const auto result = verifier.all(check.acks, [](const VerifyResult&) {}).value();
   CHECK(result.missing == 1000);
   REQUIRE(told.size() == 1000);
@@ -187,16 +190,18 @@ TEST_CASE("a sample asks for its records alone and says that it is one") {
   for (std::int64_t ts = 0; ts < 1000; ++ts) {
     check.api.stored["a"].push_back({ts, 1});
   }
-  Verifier verifier(check.api, check.stop);
+  const std::uint32_t a = check.devices.number("a");
+  Verifier verifier(check.api, check.devices, check.stop);
   const auto ignore = [](const VerifyResult&) {};
   const auto good =
-      verifier.some({{{0, 5, 1}, {0, 5, 1}, {0, 700, 1}}, {"a"}, 999}, ignore).value();
+      verifier.some({{{a, false, 5, 1}, {a, false, 5, 1}, {a, false, 700, 1}}, 999}, ignore)
+          .value();
   CHECK(good.ok());
   CHECK(good.records == 2);
   CHECK(good.lines == 999);
   CHECK(good.sampled == 3);
   CHECK(check.api.fetches == 2);
-  const auto bad = verifier.some({{{0, 5, 2}, {0, 5000, 1}}, {"a"}, 2}, ignore).value();
+  const auto bad = verifier.some({{{a, false, 5, 2}, {a, false, 5000, 1}}, 2}, ignore).value();
   CHECK(bad.differing == 1);
   CHECK(bad.missing == 1);
 }

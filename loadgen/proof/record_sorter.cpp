@@ -1,8 +1,13 @@
-#include "loadgen/proof/acks_sorter.hpp"
+#include "loadgen/proof/record_sorter.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <limits>
+#include <tuple>
+
+#include <unistd.h>
 
 namespace spate::loadgen {
 
@@ -10,48 +15,71 @@ namespace {
 
 constexpr std::size_t kRunBuffer = 8192; // Records that a run holds in memory.
 
+/// A temporary file that is gone with the process, on whatever end. Null: errno says why.
+std::FILE* unnamed_file() {
+  const char* folder = std::getenv("TMPDIR");
+  std::string path = std::string(folder != nullptr && *folder != 0 ? folder : "/var/tmp");
+  path += "/spate-loadgen-XXXXXX";
+  const int file = ::mkstemp(path.data());
+  if (file < 0) {
+    return nullptr;
+  }
+  ::unlink(path.c_str());
+  return ::fdopen(file, "w+");
+}
+
 } // namespace
 
-struct AcksSorter::Run {
+struct RecordSorter::Run {
   struct Close {
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
   };
   std::unique_ptr<std::FILE, Close> file;
-  std::vector<SortedAck> buffer;
+  std::vector<SortedRecord> buffer;
   std::size_t at = 0;
 };
 
-AcksSorter::AcksSorter(std::size_t chunk_max) : chunk_max_(chunk_max) {}
-AcksSorter::~AcksSorter() = default;
-
-Result<void> AcksSorter::add(std::string_view device, std::int64_t ts, std::uint64_t hash) {
+std::uint32_t DeviceIndex::number(std::string_view device) {
   auto found = numbers_.find(device);
   if (found == numbers_.end()) {
-    found = numbers_.emplace(device, static_cast<std::uint32_t>(devices_.size())).first;
-    devices_.emplace_back(device);
-    last_ts_.push_back(ts);
+    found = numbers_.emplace(device, size()).first;
+    names_.push_back(&found->first);
   }
-  last_ts_[found->second] = std::max(last_ts_[found->second], ts);
+  return found->second;
+}
+
+bool SortedRecord::operator<(const SortedRecord& other) const noexcept {
+  return std::tie(device, ts, hash, repeated) <
+         std::tie(other.device, other.ts, other.hash, other.repeated);
+}
+
+RecordSorter::RecordSorter(std::size_t chunk_max) : chunk_max_(chunk_max) {}
+RecordSorter::~RecordSorter() = default;
+
+Result<void> RecordSorter::add(const SortedRecord& record) {
+  if (record.device >= last_ts_.size()) {
+    last_ts_.resize(record.device + std::size_t{1}, std::numeric_limits<std::int64_t>::min());
+  }
+  last_ts_[record.device] = std::max(last_ts_[record.device], record.ts);
   if (chunk_.size() == chunk_max_) {
     if (auto spilled = spill(); !spilled) {
       return spilled;
     }
   }
-  chunk_.push_back({found->second, ts, hash});
+  chunk_.push_back(record);
   ++size_;
   return {};
 }
 
-Result<void> AcksSorter::spill() {
+Result<void> RecordSorter::spill() {
   if (runs_.size() == kRunsMax) {
-    return fail(Errc::file_unreadable,
-                "more acknowledged records than can be sorted; use --sample");
+    return fail(Errc::file_unreadable, "more records than can be sorted; use --sample");
   }
   std::sort(chunk_.begin(), chunk_.end());
   auto run = std::make_unique<Run>();
-  run->file.reset(std::tmpfile()); // Unnamed: gone with the process.
+  run->file.reset(unnamed_file());
   if (!run->file ||
-      std::fwrite(chunk_.data(), sizeof(SortedAck), chunk_.size(), run->file.get()) !=
+      std::fwrite(chunk_.data(), sizeof(SortedRecord), chunk_.size(), run->file.get()) !=
           chunk_.size() ||
       std::fflush(run->file.get()) != 0) {
     return fail(Errc::file_unreadable, std::string("temporary file: ") + std::strerror(errno));
@@ -62,18 +90,18 @@ Result<void> AcksSorter::spill() {
   return {};
 }
 
-Result<bool> AcksSorter::refill(Run& run) {
+Result<bool> RecordSorter::refill(Run& run) {
   run.buffer.resize(kRunBuffer);
   run.at = 0;
   run.buffer.resize(
-      std::fread(run.buffer.data(), sizeof(SortedAck), run.buffer.size(), run.file.get()));
+      std::fread(run.buffer.data(), sizeof(SortedRecord), run.buffer.size(), run.file.get()));
   if (std::ferror(run.file.get()) != 0) {
     return fail(Errc::file_unreadable, std::string("temporary file: ") + std::strerror(errno));
   }
   return !run.buffer.empty();
 }
 
-Result<void> AcksSorter::finish() {
+Result<void> RecordSorter::finish() {
   if (runs_.empty()) {
     std::sort(chunk_.begin(), chunk_.end());
     return {};
@@ -92,12 +120,12 @@ Result<void> AcksSorter::finish() {
   return {};
 }
 
-Result<bool> AcksSorter::next(SortedAck& ack) {
+Result<bool> RecordSorter::next(SortedRecord& record) {
   if (runs_.empty()) {
     if (read_ == chunk_.size()) {
       return false;
     }
-    ack = chunk_[read_++];
+    record = chunk_[read_++];
     return true;
   }
   Run* lowest = nullptr; // Few runs: a scan is as good as a heap.
@@ -110,7 +138,7 @@ Result<bool> AcksSorter::next(SortedAck& ack) {
   if (lowest == nullptr) {
     return false;
   }
-  ack = lowest->buffer[lowest->at++];
+  record = lowest->buffer[lowest->at++];
   if (lowest->at == lowest->buffer.size()) {
     if (auto filled = refill(*lowest); !filled) {
       return filled;

@@ -1,0 +1,42 @@
+// Spate - what a run counted, as JSON between agent and coordinator, and put together.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "engine/base/result.hpp"
+#include "loadgen/fleet/fleet.hpp"
+
+namespace spate::loadgen {
+
+/// A second of one agent, or of several: what Second keeps, and its latencies.
+struct AgentSecond {
+  Second counts;
+  Histogram latency;
+};
+
+// Counts and histograms come back exactly. Readers take what comes from outside: members that are
+// missing are 0, of another type an error (malformed_payload).
+
+[[nodiscard]] nlohmann::json json_of(const Histogram& histogram);
+[[nodiscard]] nlohmann::json json_of(const Stats& stats);
+[[nodiscard]] nlohmann::json json_of(const AgentSecond& second);
+/// Without its timeline, which goes second by second.
+[[nodiscard]] nlohmann::json json_of(const FleetResult& result);
+
+Result<Stats> read_stats(const nlohmann::json& json);
+Result<AgentSecond> read_second(const nlohmann::json& json);
+Result<FleetResult> read_result(const nlohmann::json& json);
+
+/// Adds one agent's result to that of all: counts are summed, times are the longest ones, cohorts
+/// of one name are one.
+void merge(FleetResult& to, const FleetResult& from);
+/// Adds the seconds of one agent to a timeline of all.
+void merge(std::vector<AgentSecond>& to, const AgentSecond& from);
+/// The timeline of a report, percentiles from the merged latencies.
+[[nodiscard]] std::vector<Second> timeline_of(const std::vector<AgentSecond>& seconds);
+
+} // namespace spate::loadgen

@@ -1,0 +1,26 @@
+// Spate - a scenario on agents, for run_scenario(): from the option to their results.
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "engine/base/result.hpp"
+#include "loadgen/agents/coordinator.hpp"
+#include "loadgen/plan.hpp"
+#include "loadgen/run_view.hpp"
+
+namespace spate::loadgen {
+
+/// Runs the scenario on settings.agents, starting local ones. `ledger` may be null. Errors: usage,
+/// connect_failed.
+Result<AgentsResult> run_on_agents(const Scenario& scenario, const RunSettings& settings,
+                                   LedgerWriter* ledger, RunView& view,
+                                   const std::atomic<bool>& stop);
+
+/// A row for each agent, and the part of the document.
+[[nodiscard]] std::string agents_rows(const AgentsResult& result);
+[[nodiscard]] nlohmann::json agents_json(const AgentsResult& result);
+
+} // namespace spate::loadgen

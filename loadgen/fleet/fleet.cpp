@@ -121,12 +121,11 @@ FleetProgress Fleet::progress(Phase phase, std::int64_t since_ns) const {
   return now;
 }
 
-void Fleet::take_second() {
+void Fleet::take_second(const FleetProgress& now) {
   const Stats recent = boards_.take_recent();
   if (result_.timeline.size() == kTimelineSecondsMax) {
     return;
   }
-  const FleetProgress now = progress(Phase::sending, load_start_ns_);
   const Histogram& latency = recent.latency;
   result_.timeline.push_back(
       {result_.timeline.size(), recent.sent, recent.acked, recent.error_count(), now.in_flight,
@@ -152,7 +151,7 @@ bool Fleet::wait(Phase phase, std::int64_t since_ns, std::int64_t until_ns,
            now_ns >= load_start_ns_ +
                          static_cast<std::int64_t>(result_.timeline.size() + 1) * kSecondNs &&
            result_.timeline.size() < kTimelineSecondsMax && phase != Phase::closing) {
-      take_second();
+      take_second(progress(Phase::sending, load_start_ns_));
     }
     if (now_ns >= next_watch_ns) {
       next_watch_ns = now_ns + kWatchMs * 1'000'000;
@@ -215,7 +214,7 @@ void Fleet::send_load(const Watch& watch) {
       },
       watch);
   result_.drain_s = seconds(steady_ns() - ended_ns);
-  take_second();
+  at_end_ = progress(Phase::sending, load_start_ns_);
 }
 
 FleetResult Fleet::run(const Watch& watch) {
@@ -270,6 +269,9 @@ FleetResult Fleet::run(const Watch& watch) {
     result_.sweep.merge(worker->sweep());
   }
   workers_.clear();
+  if (load_start_ns_ != 0) {
+    take_second(at_end_); // With the last counts: the timeline has every answer.
+  }
   result_.stats = boards_.totals();
   for (std::size_t cohort = 0; cohort < boards_.size(); ++cohort) {
     result_.cohorts[cohort].stats = boards_.cohort(cohort).totals();

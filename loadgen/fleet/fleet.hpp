@@ -167,7 +167,8 @@ private:
   [[nodiscard]] FleetProgress progress(Phase phase, std::int64_t since_ns) const;
   bool wait(Phase phase, std::int64_t since_ns, std::int64_t until_ns,
             const std::function<bool()>& done, const Watch& watch);
-  void take_second();
+  /// What was published since the last one, with the states of `now`.
+  void take_second(const FleetProgress& now);
   /// All threads have carried out the order `step`, and all groups raised the flag.
   [[nodiscard]] bool all(int step, std::atomic<bool> GroupState::*flag) const;
   void send_load(const Watch& watch);
@@ -184,6 +185,7 @@ private:
   std::int64_t load_start_ns_ = 0;
   std::uint64_t moves_ = 0;   ///< What stuck() saw last,
   std::int64_t moved_ns_ = 0; ///< and when it last saw more or nothing to wait for.
+  FleetProgress at_end_;      ///< When the last answer had come.
   FleetResult result_;
 };
 

@@ -172,6 +172,7 @@ private:
   [[nodiscard]] FleetProgress progress(Phase phase, std::int64_t since_ns) const;
   bool wait(Phase phase, std::int64_t since_ns, std::int64_t until_ns,
             const std::function<bool()>& done, const Watch& watch);
+  /// What was published since the last one, with the states of `now`.
   void take_second(const FleetProgress& now);
   /// All threads have carried out the order `step`, and all groups raised the flag.
   [[nodiscard]] bool all(int step, std::atomic<bool> GroupState::*flag) const;

@@ -50,7 +50,10 @@ void add_load_options(CLI::App& app, RunOptions& run, const std::string& duratio
 } // namespace
 
 void add_fleet_options(CLI::App& app, FleetOptions& to) {
-  app.add_option("--target", to.target, "MQTT server, mqtt://HOST:PORT or mqtts://HOST:PORT")
+  app.add_option(
+         "--target", to.target,
+         "MQTT server, mqtt://HOST:PORT or mqtts://HOST:PORT; several by commas for --agents, "
+         "which take them in turn")
       ->capture_default_str();
   app.add_option("--user", to.user, "User name; {device} stands for the device");
   app.add_option("--password", to.password, "Password; {device} stands for the device");

@@ -280,7 +280,8 @@ Result<std::unique_ptr<PlannedRun>> PlannedRun::make(const Scenario& scenario,
                                                      const RunSettings& settings) {
   std::unique_ptr<PlannedRun> run(new PlannedRun);
   FleetPlan& plan = run->plan_;
-  auto target = target_of(scenario.target);
+  auto target =
+      target_of(settings.agents.empty() ? scenario.target : split_targets(scenario.target).front());
   if (!target) {
     return fail(std::move(target.error()));
   }

@@ -97,8 +97,10 @@ Result<AgentsResult> run_on_agents(const Scenario& scenario, const RunSettings& 
   if (!shares) {
     return fail(std::move(shares.error()));
   }
+  const std::vector<std::string> targets = split_targets(scenario.target);
   std::vector<AgentTask> tasks;
   for (std::size_t i = 0; i < shares->size(); ++i) {
+    (*shares)[i].target = targets[i % targets.size()];
     tasks.push_back(
         {agents->addresses[i], agents->token, std::move((*shares)[i]), settings, ledger});
   }

@@ -44,6 +44,9 @@ struct Target {
   bool tls = false;
 };
 
+/// Several targets by commas: agents take them in turn.
+[[nodiscard]] std::vector<std::string> split_targets(std::string_view targets);
+
 /// Takes mqtt://HOST[:PORT], mqtts://HOST[:PORT] or HOST[:PORT] apart. Error: usage.
 Result<Target> target_of(std::string_view url);
 

@@ -163,8 +163,10 @@ const KeyTable& scenario_keys() {
   static constexpr Key kKeys[] = {
       text<Plain<&S::name>>("name", "what reports call it; without it the file's name"),
       text<Plain<&S::about>>("about", "one sentence: what it shows"),
-      text<Plain<&S::target>>("target", "mqtt://HOST:PORT or mqtts://HOST:PORT; --target goes "
-                                        "before"),
+      text<Plain<&S::target>>(
+          "target",
+          "mqtt://HOST:PORT or mqtts://HOST:PORT, several by commas for --agents; --target goes "
+          "before"),
       integer<Plain<&S::seed>>("seed", "the same seed repeats a run", 0, 9e15),
       duration<Plain<&S::drain_ns>>("drain", "how long missing answers are waited for at the end"),
       duration<Plain<&S::connect_timeout_ns>>("connect_timeout", "how long a connection may take",

@@ -161,6 +161,9 @@ TEST_CASE("targets and source addresses") {
   CHECK(target_of("mqtt://h:1/").value().host_port == "h:1");
   CHECK(target_of("h:1").value().host_port == "h:1");
   CHECK_FALSE(target_of("h:1").value().tls);
+  CHECK_FALSE(target_of("h:1,h:2"));
+  CHECK(split_targets("h:1,h:2") == std::vector<std::string>{"h:1", "h:2"});
+  CHECK(split_targets("h:1").size() == 1);
   CHECK(target_of("mqtts://h").value().host_port == "h");
   CHECK(target_of("mqtts://h").value().tls);
   for (const char* bad : {"http://h:1", "mqtt://", "mqtts://", ""}) {

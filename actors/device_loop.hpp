@@ -103,7 +103,7 @@ private:
   static constexpr std::size_t kHotBytesMax = 1u << 20;
   /// Between so many of them, what is urgent has its turn.
   static constexpr std::size_t kReceiptsPerStep = 512;
-  static constexpr std::size_t kTimersPerIteration = 32;
+  static constexpr std::size_t kTimersPerIteration = 4;
 
   DeviceLoopServices services_;
   const DeviceLoopOptions options_;

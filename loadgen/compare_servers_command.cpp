@@ -7,6 +7,7 @@
 #include <fstream>
 #include <vector>
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,8 +42,8 @@ struct Side {
   std::vector<ReadRun> runs;
 };
 
-/// Runs this program with `words`; gives its exit code, or -1.
-int run_self(const std::vector<std::string>& words) {
+/// Runs this program with `words`, its standard output to a file; gives its exit code, or -1.
+int run_self(const std::vector<std::string>& words, const std::string& output) {
   std::error_code ignored;
   const std::string self = fs::read_symlink("/proc/self/exe", ignored).string();
   std::vector<char*> arguments{const_cast<char*>(self.c_str())};
@@ -52,8 +53,12 @@ int run_self(const std::vector<std::string>& words) {
   arguments.push_back(nullptr);
   pid_t pid = 0;
   int status = 0;
-  if (posix_spawn(&pid, self.c_str(), nullptr, nullptr, arguments.data(), environ) != 0 ||
-      waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  const int failed = posix_spawn(&pid, self.c_str(), &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
     return -1;
   }
   return WEXITSTATUS(status);
@@ -201,13 +206,14 @@ int compare_servers_command(const Options& options) {
       if ((*server)->pid() != 0) {
         words.insert(words.end(), {"--server-pid", std::to_string((*server)->pid())});
       }
-      const int ended = run_self(words);
+      const int ended = run_self(words, report + ".txt");
       auto run = read_report(report + ".json");
       if (!run) { // It has said why.
         return ended > 0 ? ended : complain(run.error());
       }
       if (ended != kExitOk) {
-        std::fprintf(stderr, "%s: this run failed\n", side.server.name.c_str());
+        std::fprintf(stderr, "%s: this run failed, see %s.txt\n", side.server.name.c_str(),
+                     report.c_str());
         code = std::max(code, ended == kExitMissed ? kExitMissed : kExitFailed);
       }
       side.runs.push_back(std::move(*run));

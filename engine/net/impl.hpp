@@ -63,8 +63,8 @@ struct Loop::Impl final : HandleOwner {
 
   // Crowds come and go in steps of an iteration each, so that those who work have their turn.
   static constexpr std::size_t kNoDeadlines = std::numeric_limits<std::size_t>::max();
-  static constexpr std::size_t kClosesPerIteration = 32;
-  static constexpr std::size_t kAcceptsPerIteration = 32;
+  static constexpr std::size_t kClosesPerIteration = 4;
+  static constexpr std::size_t kAcceptsPerIteration = 8;
   std::size_t accepts_left = kAcceptsPerIteration;
   std::vector<uv_stream_t*> waiting_listeners; ///< Each has a connection for the next iteration.
 

@@ -92,6 +92,7 @@ Result<Operation> LongWork::erase(const EraseRequest& request) {
   if (!looked) {
     return fail(std::move(looked.error()));
   }
+  const std::scoped_lock beginning(beginning_); // The work sees an erasure with its operation.
   std::optional<Erasure> erasure;
   auto hidden = host_.on_committer([&](LiveDirectory& live) {
     erasure = live.erase(request.device, request.from_ns, request.to_ns);
@@ -158,12 +159,15 @@ void LongWork::run() {
 bool LongWork::work() {
   std::vector<Operation> operations;
   std::vector<Erasure> erasures;
-  if (!host_.with_open([&](LiveDirectory& live) -> Result<void> {
-        operations = live.operations().unfinished();
-        erasures = live.blocks().erasures();
-        return {};
-      })) {
-    return false;
+  {
+    const std::scoped_lock begun(beginning_);
+    if (!host_.with_open([&](LiveDirectory& live) -> Result<void> {
+          operations = live.operations().unfinished();
+          erasures = live.blocks().erasures();
+          return {};
+        })) {
+      return false;
+    }
   }
   bool done = true;
   for (Operation& operation : operations) {

@@ -98,6 +98,7 @@ private:
   const LongWorkPauses pauses_;
   std::map<std::uint32_t, Blocked> blocked_; ///< By number. The thread's.
   std::atomic<std::uint64_t> blocked_count_{0};
+  std::mutex beginning_; ///< From where an erasure hides records until its operation is recorded.
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

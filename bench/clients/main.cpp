@@ -34,6 +34,7 @@ struct Options {
   std::uint16_t port = 1883;
   std::size_t count = 500'000;
   std::size_t at_once = 500; ///< Connections, of sessions.
+  bool again = false;        ///< What the server closes is opened again at once.
 };
 
 [[noreturn]] void give_up(const std::string& why) {
@@ -205,8 +206,7 @@ private:
   std::size_t done_ = 0;
 };
 
-/// Connections without a CONNECT; every second one sends half of it. What the server closes is
-/// opened again at once.
+/// Connections without a CONNECT; every second one sends half of it.
 class HalfOpen {
 public:
   explicit HalfOpen(const Options& options) : options_(options), sockets_(options.port) {
@@ -257,7 +257,7 @@ private:
     }
     ++((events & EPOLLOUT) != 0 ? refused_ : closed_);
     ::close(fd);
-    fd = sockets_.open(index);
+    fd = options_.again ? sockets_.open(index) : -1;
   }
 
   const Options options_;
@@ -285,8 +285,10 @@ int main(int argc, char** argv) {
   auto* sessions = app.add_subcommand(
       "sessions", "Kept sessions with a subscription each; prints a JSON line when all were made");
   sessions->add_option("--at-once", options.at_once, "Connections")->capture_default_str();
-  app.add_subcommand("half-open", "Connections without CONNECT, half of them with half of one; "
-                                  "prints \"ready\", goes on until a line comes, prints JSON");
+  auto* half_open = app.add_subcommand(
+      "half-open", "Connections without CONNECT, half of them with half of one; prints \"ready\", "
+                   "goes on until a line comes, prints JSON");
+  half_open->add_flag("--again", options.again, "Open again at once what the server closes");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

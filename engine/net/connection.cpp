@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "engine/net/impl.hpp"
@@ -22,6 +23,16 @@ void forget(std::vector<Connection*>& list, const Connection* connection) {
   // Not erased: the list may be walked right now.
   std::replace(list.begin(), list.end(), const_cast<Connection*>(connection),
                static_cast<Connection*>(nullptr));
+}
+
+/// The port is chosen when the target is known: then only (source, port, target) must be unique,
+/// and one address serves as many connections to each target as there are ports.
+void choose_port_late(uv_tcp_t& tcp) {
+  int fd = -1;
+  if (uv_fileno(reinterpret_cast<uv_handle_t*>(&tcp), &fd) == 0) {
+    const int on = 1;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  }
 }
 
 void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
@@ -461,13 +472,19 @@ Result<Connection*> Loop::connect(std::string_view host, std::uint16_t port,
   auto impl = std::make_unique<Connection::Impl>();
   impl->loop = impl_.get();
   impl->handler = &handler;
-  uv_tcp_init(&impl_->uv, &impl->tcp);
+  // With a source address the socket is made now: its options come before the address.
+  const int made = source.empty() ? uv_tcp_init(&impl_->uv, &impl->tcp)
+                                  : uv_tcp_init_ex(&impl_->uv, &impl->tcp, AF_INET);
+  if (made != 0) {
+    return fail(Errc::connect_failed, std::string("no socket: ") + uv_strerror(made));
+  }
   auto* connection = new Connection(std::move(impl)); // Freed after on_close.
   Connection::Impl& c = connection->impl();
 
   if (!source.empty()) {
     sockaddr_in from{};
     const int status = uv_ip4_addr(std::string(source).c_str(), 0, &from);
+    choose_port_late(c.tcp);
     const int bound =
         status == 0 ? uv_tcp_bind(&c.tcp, reinterpret_cast<sockaddr*>(&from), 0) : status;
     if (bound != 0) {

@@ -1,4 +1,8 @@
 // Spate - spate-loadgen: simulated devices, recorded data, and a check of what was acknowledged.
+#include <cstdio>
+#include <exception>
+
+#include "loadgen/exit_codes.hpp"
 #include "loadgen/options.hpp"
 
 int main(int argc, char** argv) {
@@ -8,5 +12,10 @@ int main(int argc, char** argv) {
   if (!options) {
     return exit_code;
   }
-  return options->command(*options);
+  try {
+    return options->command(*options);
+  } catch (const std::exception& error) { // Of a library: no descriptors, no threads, no memory.
+    std::fprintf(stderr, "spate-loadgen: %s\n", error.what());
+    return kExitFailed;
+  }
 }

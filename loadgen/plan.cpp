@@ -7,6 +7,7 @@
 #include "engine/base/clock.hpp"
 #include "engine/base/hash.hpp"
 #include "engine/model/device_id.hpp"
+#include "loadgen/base/placed.hpp"
 #include "loadgen/load/load.hpp"
 #include "loadgen/load/payload.hpp"
 #include "loadgen/load/replay_load.hpp"
@@ -19,14 +20,8 @@ namespace {
 constexpr std::string_view kRecorded = "{recorded}"; // A device's name in the recording.
 constexpr std::uint32_t kFloodWindow = 20;
 constexpr std::uint32_t kOpenLoopWindow = 1000;
+constexpr std::uint64_t kFilesPerThread = 4;          // Of a loop: epoll, wake-up and libuv's own.
 constexpr std::uint32_t kNamesCheckedMax = 1'000'000; // Of listed ones; a rule needs two.
-
-std::string placed(std::string text, std::string_view place, std::string_view word) {
-  for (std::size_t at = 0; (at = text.find(place, at)) != std::string::npos; at += word.size()) {
-    text.replace(at, place.size(), word);
-  }
-  return text;
-}
 
 Result<void> check_names(const DeviceNames& names, bool listed) {
   const auto check = [&names](std::uint32_t number) -> Result<void> {
@@ -97,6 +92,20 @@ std::vector<ConnectionFault> faults_of(const Scenario& scenario, const Cohort& c
     faults.push_back(made);
   }
   return faults;
+}
+
+/// All that may be open at a time: faults add to the devices'.
+std::uint64_t connections_of(const Scenario& scenario, const FleetPlan& plan) {
+  double sum = static_cast<double>(plan.connections());
+  for (const Fault& fault : scenario.faults) {
+    sum += fault.kind == Fault::Kind::half_open ? fault.count : 0;
+    for (const CohortPlan& cohort : plan.cohorts) {
+      const bool left = fault.kind == Fault::Kind::silent_cut &&
+                        (fault.cohort.empty() || fault.cohort == cohort.name);
+      sum += left ? std::ceil(fault.share * cohort.clients.size()) : 0; // Old beside new.
+    }
+  }
+  return static_cast<std::uint64_t>(sum);
 }
 
 GroupPlan group_of(const Scenario& scenario, const Cohort& cohort) {
@@ -320,14 +329,13 @@ Result<std::unique_ptr<PlannedRun>> PlannedRun::make(const Scenario& scenario,
       plan.commanded = plan.cohorts.size() - 1;
     }
   }
-  std::uint64_t connections = plan.connections();
-  for (const Fault& fault : scenario.faults) {
-    connections += fault.kind == Fault::Kind::half_open ? fault.count : 0;
-  }
   if (!settings.agents.empty()) {
     return run; // They look for room.
   }
-  if (auto room = make_room(connections); !room) {
+  const std::uint64_t beside =
+      kFilesPerThread * (std::uint64_t{settings.threads} + settings.receive_connections) +
+      settings.receive_connections + (scenario.commands ? scenario.commands->connections_max : 0);
+  if (auto room = make_room(connections_of(scenario, plan), beside); !room) {
     return fail(std::move(room.error()));
   }
   return run;

@@ -19,7 +19,8 @@ struct RunSettings {
   std::string sources = "auto";
   /// HOST:PORT,HOST:PORT or local:COUNT; empty: the load is this process's.
   std::string agents;
-  std::string agents_token_file; ///< Empty: none.
+  std::string agents_token_file;         ///< Empty: none.
+  std::uint32_t receive_connections = 0; ///< Of a subscriber beside the load, for what fits.
 };
 
 /// What a fleet's loads are made of; outlives the fleet.

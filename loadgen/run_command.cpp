@@ -41,7 +41,27 @@ Result<Scenario> scenario_for(const RunOptions& run) {
   return scenario;
 }
 
+/// Runs it, unless what it asks for can not be proven.
+int run_planned(const Scenario& scenario, const FleetOptions& fleet, const RunOutputs& outputs) {
+  if (const std::string fault = proof_fault(scenario, outputs.proof); !fault.empty()) {
+    return complain({Errc::usage, fault});
+  }
+  return run_scenario(scenario, settings_of(fleet), outputs);
+}
+
 } // namespace
+
+std::string proof_fault(const Scenario& scenario, const ProofOutputs& proof) {
+  for (const Cohort& cohort : scenario.cohorts) {
+    if (cohort.qos == 0 && cohort.pace.kind != Pace::Kind::idle &&
+        !(proof.ledger.empty() && proof.receive.empty())) {
+      return std::string(proof.ledger.empty() ? "--receive" : "--ledger") +
+             " needs QoS 1 or 2: messages of QoS 0 are not acknowledged, and '" + cohort.name +
+             "' sends such";
+    }
+  }
+  return {};
+}
 
 int run_command(const Options& options) {
   const RunOptions& run = options.run;
@@ -50,21 +70,20 @@ int run_command(const Options& options) {
     if (!scenario) {
       return complain(scenario.error());
     }
-    return run_scenario(*scenario, settings_of(run), outputs_of(options, run));
+    return run_planned(*scenario, run, outputs_of(options, run));
   }
-  return run_scenario(scenario_of(options.run), settings_of(options.run),
-                      outputs_of(options, options.run));
+  return run_planned(scenario_of(run), run, outputs_of(options, run));
 }
 
 int replay_command(const Options& options) {
-  return run_scenario(scenario_of(options.replay), settings_of(options.replay),
-                      outputs_of(options, options.replay));
+  return run_planned(scenario_of(options.replay), options.replay,
+                     outputs_of(options, options.replay));
 }
 
 int commands_command(const Options& options) {
   RunOutputs outputs = outputs_of(options, options.commands);
   outputs.hdr = options.commands.hdr;
-  return run_scenario(scenario_of(options.commands), settings_of(options.commands), outputs);
+  return run_planned(scenario_of(options.commands), options.commands, outputs);
 }
 
 } // namespace spate::loadgen

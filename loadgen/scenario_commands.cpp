@@ -8,6 +8,7 @@
 #include "loadgen/base/units.hpp"
 #include "loadgen/options.hpp"
 #include "loadgen/report/objectives.hpp"
+#include "loadgen/report/report.hpp"
 #include "loadgen/run_scenario.hpp"
 #include "loadgen/scenario/cohort_load.hpp"
 #include "loadgen/scenario/library.hpp"
@@ -31,12 +32,8 @@ int refuse(const Error& error) {
   return kExitUsage;
 }
 
-std::string with_commas(double value) {
-  std::string text = std::to_string(std::llround(value));
-  for (std::size_t at = text.size(); at > 3; at -= 3) {
-    text.insert(at - 3, 1, ',');
-  }
-  return text;
+std::string whole(double value) {
+  return grouped(static_cast<std::uint64_t>(std::llround(value)));
 }
 
 std::string counted(std::size_t count, const char* noun) {
@@ -58,13 +55,12 @@ std::string load_text(const Scenario& scenario, const Cohort& cohort) {
   const auto curve = rate_curve_of(cohort, scenario.stages);
   const std::int64_t run_ns = duration_of(scenario.stages);
   if (!curve || std::isinf(curve->messages())) {
-    return "sends " +
-           with_commas(cohort.devices * 1e9 / static_cast<double>(cohort.pace.every_ns)) +
+    return "sends " + whole(cohort.devices * 1e9 / static_cast<double>(cohort.pace.every_ns)) +
            " messages a second";
   }
-  return "sends " + with_commas(curve->messages()) + " messages, " +
-         with_commas(curve->messages() * 1e9 / static_cast<double>(run_ns)) +
-         " a second on average, " + with_commas(curve->rate_max()) + " at most";
+  return "sends " + whole(curve->messages()) + " messages, " +
+         whole(curve->messages() * 1e9 / static_cast<double>(run_ns)) + " a second on average, " +
+         whole(curve->rate_max()) + " at most";
 }
 
 std::string summary_of(const Scenario& scenario) {
@@ -78,9 +74,9 @@ std::string summary_of(const Scenario& scenario) {
     const std::uint32_t connections = (cohort.devices + members - 1) / members;
     text += "  " + cohort.name + ": ";
     if (cohort.devices != 0) {
-      text += with_commas(cohort.devices) + " devices";
-      text += connections == cohort.devices ? ", "
-                                            : " behind " + with_commas(connections) + " gateways, ";
+      text += grouped(cohort.devices) + " devices";
+      text +=
+          connections == cohort.devices ? ", " : " behind " + grouped(connections) + " gateways, ";
     }
     text += load_text(scenario, cohort) + "\n";
   }

@@ -87,7 +87,9 @@ Scenario scenario_of(const CommandsOptions& commands) {
 }
 
 RunSettings settings_of(const FleetOptions& fleet) {
-  return {fleet.threads, fleet.precise, fleet.sources, fleet.agents, fleet.agents_token_file};
+  return {fleet.threads,           fleet.precise,
+          fleet.sources,           fleet.agents,
+          fleet.agents_token_file, fleet.receive.empty() ? 0 : fleet.receive_connections};
 }
 
 RunOutputs outputs_of(const Options& options, const FleetOptions& fleet) {

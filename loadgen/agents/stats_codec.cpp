@@ -19,6 +19,7 @@ constexpr std::size_t kThreadsMax = 100'000;
 constexpr std::pair<const char*, std::uint64_t Stats::*> kCounts[] = {
     {"connects", &Stats::connects},
     {"connect_failures", &Stats::connect_failures},
+    {"refused_expired", &Stats::refused_expired},
     {"connections_lost", &Stats::connections_lost},
     {"connections_cut", &Stats::connections_cut},
     {"half_open", &Stats::half_open},
@@ -31,6 +32,9 @@ constexpr std::pair<const char*, std::uint64_t Stats::*> kCounts[] = {
     {"lost", &Stats::lost},
     {"unsent", &Stats::unsent},
     {"faulty_answered", &Stats::faulty_answered},
+    {"faulty_unanswered", &Stats::faulty_unanswered},
+    {"cut_unknown", &Stats::cut_unknown},
+    {"withheld", &Stats::withheld},
     {"measured_sent", &Stats::measured_sent},
     {"measured_acked", &Stats::measured_acked},
     {"received", &Stats::received},

@@ -77,12 +77,14 @@ ClientSession::ClientSession(const SessionOptions& options, const DeviceShare& s
 
 void ClientSession::connect(std::string& out, bool expired) {
   char buffer[DeviceNames::kNameBytesMax];
+  char name_buffer[DeviceNames::kNameBytesMax];
   const std::string_view client = share_.client(connection_, buffer);
-  std::string user = options_.user.text(client);
+  const std::string_view device = share_.device_or_client(connection_, name_buffer);
+  std::string user = options_.user.text(device);
   if (expired && user.empty()) { // 3.1.1 has no password without a user name [MQTT-3.1.2-22].
     user = client;
   }
-  const std::string password = expired ? "expired" : options_.password.text(client);
+  const std::string password = expired ? "expired" : options_.password.text(device);
   wire::Connect packet;
   packet.version = options_.version;
   packet.clean_start = options_.clean;
@@ -95,7 +97,7 @@ void ClientSession::connect(std::string& out, bool expired) {
     packet.password = password;
   }
   packet.session_expiry_s = options_.clean ? 0 : kSessionExpiryS;
-  packet.packet_bytes_max = static_cast<std::uint32_t>(packet_bytes_max());
+  packet.packet_bytes_max = static_cast<std::uint32_t>(options_.packet_bytes_max());
   wire::append_connect(out, packet);
   state_ = State::connecting;
 }
@@ -175,7 +177,7 @@ Result<std::size_t> ClientSession::receive(std::string_view bytes, std::string& 
       used += 4;
       continue;
     }
-    const wire::FrameResult next = wire::next_frame(rest, packet_bytes_max());
+    const wire::FrameResult next = wire::next_frame(rest, options_.packet_bytes_max());
     if (next.status == wire::FrameStatus::partial) {
       break;
     }
@@ -242,6 +244,11 @@ Result<void> ClientSession::on_packet(std::uint8_t first, std::string_view body,
       return on_publish(frame, out, events);
     }
     break;
+  case wire::PacketType::pubrel:
+    if (options_.subscribe_qos == 2 && options_.subscribes()) {
+      return on_pubrel(frame, out);
+    }
+    break;
   default:
     break;
   }
@@ -270,6 +277,9 @@ Result<void> ClientSession::on_connack(std::string_view body, SessionEvents& eve
   if (options_.commands) { // A part of the Receive Maximum is kept for answers.
     answers_max_ = std::clamp(receive_maximum_ / 4, 1u, kAnswersInFlightMax);
     window_ = std::min(window_, std::max(receive_maximum_ - answers_max_, 1u));
+  }
+  if (!packet->session_present) {
+    received_.clear();
   }
   state_ = State::online;
   events.on_online(packet->session_present);
@@ -308,7 +318,7 @@ Result<void> ClientSession::on_ack(wire::PacketType type, std::uint16_t id, wire
 
 void ClientSession::subscribe(std::string& out) const {
   char buffer[DeviceNames::kNameBytesMax];
-  const std::string filter = options_.subscribe.text(share_.client(connection_, buffer));
+  const std::string filter = options_.subscribe.text(share_.device_or_client(connection_, buffer));
   wire::Subscribe packet;
   packet.packet_id = kSubscribeId;
   packet.subscriptions.push_back({.filter = filter, .qos = options_.subscribe_qos});
@@ -335,13 +345,38 @@ Result<void> ClientSession::on_publish(const wire::Frame& frame, std::string& ou
   if (!packet) {
     return fail(packet.error().code, "the server sent a malformed PUBLISH");
   }
-  if (packet->qos > 1 || packet->topic.empty()) { // Neither QoS 2 nor an alias was asked for.
+  // An alias was never asked for. What an older session's subscription left may have QoS 1.
+  if (packet->qos > std::max<std::uint8_t>(options_.subscribe_qos, 1) || packet->topic.empty()) {
     return fail(Errc::protocol_error, "the server sent a PUBLISH that was not asked for");
   }
   if (packet->qos == 1) {
     wire::append_puback(out, packet->packet_id);
+  } else if (packet->qos == 2) {
+    wire::append_ack(out, {wire::PacketType::pubrec, packet->packet_id, {}, {}, {}},
+                     options_.version);
+    if (std::find(received_.begin(), received_.end(), packet->packet_id) != received_.end()) {
+      return {}; // Again, since the PUBREC was lost [MQTT-4.3.3-10].
+    }
+    received_.push_back(packet->packet_id);
   }
   options_.commands ? events.on_command(*packet) : events.on_message(*packet);
+  return {};
+}
+
+Result<void> ClientSession::on_pubrel(const wire::Frame& frame, std::string& out) {
+  const auto packet = wire::decode_ack(frame, options_.version);
+  if (!packet) {
+    return fail(packet.error().code, "the server sent a malformed PUBREL");
+  }
+  const bool known = std::erase(received_, packet->packet_id) != 0;
+  // Also for one that is unknown: its PUBCOMP was lost with a connection.
+  wire::append_ack(out,
+                   {wire::PacketType::pubcomp,
+                    packet->packet_id,
+                    known ? wire::Reason::success : wire::Reason::packet_identifier_not_found,
+                    {},
+                    {}},
+                   options_.version);
   return {};
 }
 

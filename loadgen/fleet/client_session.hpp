@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/base/result.hpp"
@@ -41,13 +42,16 @@ struct SessionOptions {
   std::uint32_t window =
       20; ///< Unacknowledged messages at most; the server's Receive Maximum may say less.
   TopicTemplate topic{"devices/{device}/telemetry"};
+  // In the next three {device} stands for DeviceShare::device_or_client().
   TopicTemplate user{""}, password{""}; ///< Empty: none.
   /// Empty: no subscription. With `commands` what comes are commands, else messages to count.
   TopicTemplate subscribe{""};
-  std::uint8_t subscribe_qos = 1; ///< 0 or 1.
+  std::uint8_t subscribe_qos = 1;
   bool commands = false;
 
   [[nodiscard]] bool subscribes() const noexcept { return !subscribe.empty(); }
+  /// The largest packet that the server may send.
+  [[nodiscard]] std::size_t packet_bytes_max() const noexcept;
 };
 inline constexpr std::string_view kCommandFilter = "devices/{device}/commands/#";
 
@@ -65,7 +69,8 @@ public:
   // Only with a subscription.
   /// It is granted.
   virtual void on_subscribed() {}
-  /// A message came; its PUBACK is written already. The views are valid during the call.
+  /// A message came, the first time if it is of QoS 2; its PUBACK or PUBREC is written already. The
+  /// views are valid during the call.
   virtual void on_message(const wire::Publish&) {}
   // Only with SessionOptions::commands.
   /// A command came; its PUBACK is written already. The views are valid during the call.
@@ -108,10 +113,6 @@ public:
   [[nodiscard]] bool can_answer() const noexcept {
     return state_ == State::online && answers_in_flight_ < answers_max_ && has_room();
   }
-  [[nodiscard]] std::size_t packet_bytes_max() const noexcept {
-    return options_.subscribes() ? kReceivedPacketBytesMax : kPacketBytesMax;
-  }
-
   /// `expired`: with a password that is none.
   void connect(std::string& out, bool expired = false);
   /// Call only if can_publish(). Messages of QoS 0 are forgotten at once. Gives the payload's
@@ -139,6 +140,16 @@ public:
     subscribed_ = false;
     answers_in_flight_ = 0;
   }
+  /// Gives up those that wait and are `wrong(entry)`: `visit(message)` for each, oldest first.
+  template <class Wrong, class Visit>
+  void remove_if(Wrong&& wrong, Visit&& visit) {
+    for (InFlight* entry : waiting_.in_order()) {
+      if (wrong(std::as_const(*entry))) {
+        visit(entry->message);
+        waiting_.remove(*entry);
+      }
+    }
+  }
   /// Gives up what waits: `visit(message)` for each, oldest first.
   template <class Visit>
   void abandon(Visit&& visit) {
@@ -161,6 +172,7 @@ private:
   void subscribe(std::string& out) const;
   Result<void> on_suback(const wire::Frame& frame, SessionEvents& events);
   Result<void> on_publish(const wire::Frame& frame, std::string& out, SessionEvents& events);
+  Result<void> on_pubrel(const wire::Frame& frame, std::string& out);
   [[nodiscard]] bool has_room() const noexcept {
     return waiting_.size() + answers_in_flight_ < receive_maximum_;
   }
@@ -171,6 +183,8 @@ private:
   const DeviceShare& share_;
   const std::uint32_t connection_;
   InFlightTable waiting_;
+  /// QoS 2: identifiers that came and whose PUBREL did not yet. A server has few at a time.
+  std::vector<std::uint16_t> received_;
   std::uint32_t window_;
   std::uint32_t receive_maximum_ = kNoMaximum; ///< The server's; 3.1.1 has none.
   std::uint32_t answers_in_flight_ = 0;
@@ -178,5 +192,9 @@ private:
   State state_ = State::offline;
   bool subscribed_ = false;
 };
+
+inline std::size_t SessionOptions::packet_bytes_max() const noexcept {
+  return subscribes() ? ClientSession::kReceivedPacketBytesMax : ClientSession::kPacketBytesMax;
+}
 
 } // namespace spate::loadgen

@@ -59,7 +59,7 @@ void DeviceGroup::start_connects(std::int64_t now_ns) {
 void DeviceGroup::connect(std::uint32_t index, std::int64_t now_ns) {
   Device& device = devices_[index];
   device.connecting_since_ns = now_ns;
-  device.faulted = false;
+  device.faulted = device.knocks = device.refused = false;
   ++connecting_;
   if (auto started = port_.connect(index); !started) {
     --connecting_;
@@ -76,14 +76,17 @@ void DeviceGroup::failed(std::uint32_t index, std::int64_t now_ns) {
   Device& device = devices_[index];
   subscribed_ -= device.session.subscribed() ? 1 : 0;
   device.session.lost();
-  recent_.lost += device.unconfirmed; // QoS 0: may have arrived, nobody can know.
-  if (device.unconfirmed != 0) {
+  if (device.slow_at != kNotSlow) {
+    slow_[device.slow_at].paused = false; // The next connection is not.
+  }
+  if (device.cut) {
+    recent_.cut_unknown += device.unconfirmed;
+  } else if (device.unconfirmed != 0) { // QoS 0: may have arrived, nobody can know.
+    recent_.lost += device.unconfirmed;
     recent_.error("lost with its connection", device.unconfirmed);
   }
-  unconfirmed_ -= device.unconfirmed;
-  device.unconfirmed = device.before_ping = 0;
-  device.ping_sent_ns = 0;
-  if (plan_.reconnect && !finished_) {
+  forget_unconfirmed(device);
+  if (plan_.reconnect && !finished_ && !cut_for_good(device)) {
     // A cut device knows when it comes back.
     const std::int64_t back_ns = std::exchange(device.cut, false)
                                      ? device.back_ns
@@ -105,11 +108,7 @@ void DeviceGroup::give_up(Device& device) {
   settle(device);
   abandon_answers(device);
   std::uint64_t lost = 0;
-  device.session.abandon([&](const Message& message) {
-    ++lost;
-    load_->payloads().release(message);
-  });
-  in_flight_ -= lost;
+  device.session.abandon([&](const Message& message) { count_unanswered(device, message, lost); });
   recent_.lost += lost;
   if (lost != 0) {
     recent_.error(finished_ ? "not answered until the end" : "lost with its connection", lost);
@@ -118,11 +117,32 @@ void DeviceGroup::give_up(Device& device) {
     for (const Message& message : *device.backlog) {
       load_->payloads().release(message);
     }
-    recent_.unsent += device.backlog->size();
-    recent_.error("not sent in time", device.backlog->size());
+    if (cut_for_good(device)) {
+      recent_.withheld += device.backlog->size();
+    } else {
+      recent_.unsent += device.backlog->size();
+      recent_.error("not sent in time", device.backlog->size());
+    }
     backlog_ -= device.backlog->size();
     device.backlog->clear();
   }
+}
+
+void DeviceGroup::count_unanswered(const Device& device, const Message& message,
+                                   std::uint64_t& lost) {
+  --in_flight_;
+  ++(message.fault != MessageFault::none ? recent_.faulty_unanswered
+     : cut_for_good(device)              ? recent_.cut_unknown
+                                         : lost);
+  load_->payloads().release(message);
+}
+
+void DeviceGroup::forget_unconfirmed(Device& device) {
+  unconfirmed_ -= device.unconfirmed;
+  device.unconfirmed = device.measured_unconfirmed = 0;
+  device.before_ping = device.measured_before_ping = 0;
+  device.ping_sent_ns = 0;
+  device.pings = 0;
 }
 
 void DeviceGroup::give_up_connecting() {
@@ -141,6 +161,7 @@ void DeviceGroup::give_up_connecting() {
 }
 
 void DeviceGroup::keep_alive(std::int64_t now_ns) {
+  port_.unpark(now_ns);
   const std::int64_t alive_ns = plan_.session.keep_alive_s * kSecondNs;
   for (std::uint32_t i = 0; i < devices_.size(); ++i) {
     Device& device = devices_[i];
@@ -152,12 +173,13 @@ void DeviceGroup::keep_alive(std::int64_t now_ns) {
       if (now_ns - device.connecting_since_ns > plan_.connect_timeout_ns) {
         fault = missing_answer(device.session);
       }
-    } else if (device.ping_sent_ns != 0) {
+    } else if (device.ping_sent_ns != 0 && device.slow_at == kNotSlow) { // Or we do not read it.
       const std::int64_t patience_ns = std::max(alive_ns, 30 * kSecondNs);
       fault = now_ns - device.ping_sent_ns > patience_ns ? "no PINGRESP in time" : "";
     } else if (alive_ns != 0 && now_ns - device.last_sent_ns > alive_ns * 3 / 4) {
       ping(i, now_ns);
-    } else if (device.unconfirmed != 0 && backlog_ == 0 && load_->ended()) {
+    } else if (device.ping_sent_ns == 0 && device.unconfirmed != 0 && backlog_ == 0 &&
+               load_->ended()) {
       ping(i, now_ns);
     }
     if (!fault.empty()) {
@@ -171,8 +193,12 @@ void DeviceGroup::keep_alive(std::int64_t now_ns) {
 void DeviceGroup::ping(std::uint32_t index, std::int64_t now_ns) {
   Device& device = devices_[index];
   device.session.ping(port_.output(index));
-  device.ping_sent_ns = device.last_sent_ns = now_ns;
-  device.before_ping = device.unconfirmed;
+  device.last_sent_ns = now_ns;
+  if (device.pings++ == 0) { // Answers come in order: all of them prove what the first asked.
+    device.ping_sent_ns = now_ns;
+    device.before_ping = device.unconfirmed;
+    device.measured_before_ping = device.measured_unconfirmed;
+  }
   port_.sent(index);
 }
 
@@ -189,8 +215,7 @@ void DeviceGroup::finish(std::int64_t) {
     if (device.unconfirmed != 0) {
       recent_.error("not answered until the end", device.unconfirmed);
     }
-    unconfirmed_ -= device.unconfirmed;
-    device.unconfirmed = 0;
+    forget_unconfirmed(device);
     if (device.session.state() == ClientSession::State::online) {
       device.session.disconnect(port_.output(i));
       port_.sent(i);
@@ -203,7 +228,8 @@ void DeviceGroup::finish(std::int64_t) {
 
 void DeviceGroup::on_open(std::uint32_t index) {
   Device& device = devices_[index];
-  device.session.connect(port_.output(index), device.expired);
+  device.knocks = device.expired;
+  device.session.connect(port_.output(index), device.knocks);
   port_.sent(index);
 }
 
@@ -222,6 +248,13 @@ void DeviceGroup::on_online(bool session_present) {
   device.last_sent_ns = now_ns_;
   device.ping_sent_ns = 0;
   if (device.session.in_flight() != 0) {
+    // A server that closes on what is wrong would be sent it for ever, and the rest never.
+    std::uint64_t lost = 0;
+    device.session.remove_if(
+        [session_present](const InFlight& entry) {
+          return entry.message.fault != MessageFault::none && !(entry.received && session_present);
+        },
+        [&](const Message& message) { count_unanswered(device, message, lost); });
     recent_.resent +=
         device.session.resend(port_.output(current_), load_->payloads(), session_present);
   }
@@ -245,10 +278,13 @@ void DeviceGroup::on_closed(std::uint32_t index, std::string_view reason, std::i
     device.session.lost();
     return;
   }
+  // Some servers say no by closing.
+  const bool refused = device.refused || (device.knocks && !device.faulted && !was_online);
   ++(device.cut   ? recent_.connections_cut
      : was_online ? recent_.connections_lost
+     : refused    ? recent_.refused_expired
                   : recent_.connect_failures);
-  if (!device.faulted) {
+  if (!device.faulted && !refused) {
     recent_.error((was_online ? "connection lost: " : "connect: ") + std::string(reason));
   }
   failed(index, now_ns);

@@ -39,13 +39,15 @@ public:
 
   // For faults.
   virtual void pause_reading(std::uint32_t, bool) {}
-  /// Leaves the connection open, unread and unused until the server closes it or the group ends; it
-  /// is the group's no more, and another may be connected.
-  virtual void park(std::uint32_t) {}
-  /// One more connection that never says anything; close_silent() closes them all. Errors:
-  /// connect_failed.
-  virtual Result<void> open_silent() { return {}; }
-  virtual void close_silent() {}
+  /// Leaves the connection open, unread and unused until unpark() at `until_ns` or later, or until
+  /// the group ends; it is the group's no more, and another may be connected.
+  virtual void park(std::uint32_t /*device*/, std::int64_t /*until_ns*/) {}
+  virtual void unpark(std::int64_t /*now_ns*/) {}
+  /// One more connection that never says anything, of fault number `fault`; on_silent_open(), then
+  /// on_silent_closed(), or only on_silent_failed() follow. Errors: connect_failed.
+  virtual Result<void> open_silent(std::size_t /*fault*/) { return {}; }
+  /// Closes those of the fault; no call follows for them.
+  virtual void close_silent(std::size_t /*fault*/) {}
 };
 
 struct GroupPlan {
@@ -106,10 +108,16 @@ public:
   std::size_t on_bytes(std::uint32_t device, std::string_view bytes, std::int64_t now_ns,
                        std::int64_t wall_ms);
   void on_closed(std::uint32_t device, std::string_view reason, std::int64_t now_ns);
-  /// The server closed a connection of open_silent().
+  /// A connection of open_silent() is there, the server closed it, or it never opened.
+  void on_silent_open() { ++recent_.half_open; }
   void on_silent_closed() { ++recent_.half_open_closed; }
+  void on_silent_failed(std::string_view reason);
 
   [[nodiscard]] std::size_t size() const noexcept { return devices_.size(); }
+  /// The largest packet that a device takes: so many bytes of one may wait for its rest.
+  [[nodiscard]] std::size_t packet_bytes_max() const noexcept {
+    return plan_.session.packet_bytes_max();
+  }
   [[nodiscard]] std::size_t online() const noexcept { return online_; }
   /// Devices that are online and may get commands.
   [[nodiscard]] std::size_t subscribed() const noexcept { return subscribed_; }
@@ -137,6 +145,7 @@ public:
   void answer_due(std::int64_t now_ns);
 
 private:
+  static constexpr std::uint32_t kNotSlow = ~std::uint32_t{0};
   struct Device {
     Device(const SessionOptions& options, const DeviceShare& share, std::uint32_t connection)
         : session(options, share, connection) {}
@@ -149,7 +158,11 @@ private:
     std::int64_t back_ns = 0;      ///< When it connects again, if it was cut.
     std::uint64_t unconfirmed = 0; ///< QoS 0: sent and not known to have arrived.
     std::uint64_t before_ping = 0; ///< QoS 0: of them, sent before the PINGREQ that is under way.
+    /// QoS 0: of both, those that were sent in the time that is measured.
+    std::uint64_t measured_unconfirmed = 0, measured_before_ping = 0;
     std::uint32_t attempts = 0;
+    std::uint32_t slow_at = kNotSlow; ///< Its place in slow_.
+    std::uint32_t pings = 0;          ///< PINGREQ without answer; above 1 only of a slow reader.
     bool open = false;
     bool settled = false;
     bool seen = false;    ///< Was online once.
@@ -158,7 +171,8 @@ private:
     bool gone = false;    ///< Will not connect again.
     bool cut = false;     ///< By a fault: it comes back when the fault says.
     bool expired = false; ///< Its credentials are wrong.
-    bool slow = false;    ///< Read no faster than a fault lets it.
+    bool knocks = false;  ///< They were in this connection's CONNECT,
+    bool refused = false; ///< and the server said so.
   };
   struct SlowRead {
     std::uint32_t device;
@@ -197,6 +211,7 @@ private:
   void failed(std::uint32_t index, std::int64_t now_ns);
   void give_up(Device& device);
   void give_up_connecting();
+  void forget_unconfirmed(Device& device);
   void settle(Device& device);
   void deliver(const Due& due, std::int64_t now_ns);
   void send(std::uint32_t index, Message message, std::string& out, std::int64_t now_ns);
@@ -215,11 +230,16 @@ private:
   }
   /// Begins and ends faults that are due, and lets slow readers read.
   void run_faults(std::int64_t now_ns);
-  void begin_fault(const ConnectionFault& fault, std::int64_t now_ns);
-  void end_fault(const ConnectionFault& fault, std::int64_t now_ns);
+  void begin_fault(std::size_t number, std::int64_t now_ns);
+  void end_fault(std::size_t number);
+  void open_half(std::size_t number);
+  [[nodiscard]] bool cut_for_good(const Device& device) const noexcept {
+    return device.cut && device.back_ns == Load::kNever;
+  }
   void fall_silent(std::uint32_t index, std::int64_t back_ns);
   void read_slowly(std::int64_t now_ns);
   void keep_alive(std::int64_t now_ns);
+  void count_unanswered(const Device& device, const Message& message, std::uint64_t& lost);
   void ping(std::uint32_t index, std::int64_t now_ns);
   [[nodiscard]] bool measured(std::int64_t ns) const noexcept {
     return ns >= measure_from_ns_ && ns < measure_to_ns_;

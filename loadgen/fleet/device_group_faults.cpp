@@ -10,6 +10,14 @@ namespace spate::loadgen {
 namespace {
 
 constexpr double kSlowBurstS = 0.1; // What a slow reader may catch up on at most.
+/// A connection that was left silently is kept beside its successor for so long: the server has to
+/// find out by itself, which mostly is when the device comes back.
+constexpr std::int64_t kParkedNs = 30'000'000'000;
+
+/// Never stays never.
+std::int64_t later(std::int64_t from_ns, std::int64_t by_ns) noexcept {
+  return by_ns >= Load::kNever - from_ns ? Load::kNever : from_ns + by_ns;
+}
 
 } // namespace
 
@@ -28,11 +36,11 @@ void DeviceGroup::run_faults(std::int64_t now_ns) {
     FaultState& state = fault_states_[i];
     if (!state.begun && since_ns >= fault.at_ns) {
       state.begun = true;
-      begin_fault(fault, now_ns);
+      begin_fault(i, now_ns);
     }
     if (state.begun && !state.ended && since_ns >= fault.until_ns) {
       state.ended = true;
-      end_fault(fault, now_ns);
+      end_fault(i);
     }
   }
   if (!slow_.empty()) {
@@ -40,20 +48,29 @@ void DeviceGroup::run_faults(std::int64_t now_ns) {
   }
 }
 
-void DeviceGroup::begin_fault(const ConnectionFault& fault, std::int64_t now_ns) {
-  if (fault.kind == ConnectionFault::Kind::half_open) {
-    const std::uint32_t count =
-        fault.count / share_.stride + (share_.first < fault.count % share_.stride ? 1u : 0u);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      if (auto opened = port_.open_silent(); !opened) {
-        recent_.error("half-open: " + opened.error().detail);
-      } else {
-        ++recent_.half_open;
-      }
+void DeviceGroup::open_half(std::size_t number) {
+  const std::uint32_t total = plan_.faults[number].count;
+  // The groups of a cohort share them, and one with few connections has fewer groups than threads.
+  const std::uint32_t groups = std::min(share_.stride, share_.clients->size());
+  const std::uint32_t count = total / groups + (share_.first < total % groups ? 1u : 0u);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (auto opened = port_.open_silent(number); !opened) {
+      on_silent_failed(opened.error().detail);
     }
+  }
+}
+
+void DeviceGroup::on_silent_failed(std::string_view reason) {
+  recent_.error("half-open: " + std::string(reason));
+}
+
+void DeviceGroup::begin_fault(std::size_t number, std::int64_t now_ns) {
+  const ConnectionFault& fault = plan_.faults[number];
+  if (fault.kind == ConnectionFault::Kind::half_open) {
+    open_half(number);
     return;
   }
-  const std::int64_t until_ns = load_start_ns_ + fault.until_ns;
+  const std::int64_t until_ns = later(load_start_ns_, fault.until_ns);
   for (std::uint32_t i = 0; i < devices_.size(); ++i) {
     Device& device = devices_[i];
     if (device.gone || !fault.hits(share_.connection_number(i))) {
@@ -64,7 +81,8 @@ void DeviceGroup::begin_fault(const ConnectionFault& fault, std::int64_t now_ns)
       continue; // It is on its way back anyway.
     }
     const auto back_ns = [&](std::int64_t from_ns) {
-      return from_ns + std::llround(random_.unit() * static_cast<double>(fault.back_within_ns));
+      return later(from_ns,
+                   std::llround(random_.unit() * static_cast<double>(fault.back_within_ns)));
     };
     switch (fault.kind) {
     case ConnectionFault::Kind::cut:
@@ -77,8 +95,8 @@ void DeviceGroup::begin_fault(const ConnectionFault& fault, std::int64_t now_ns)
       fall_silent(i, back_ns(until_ns));
       break;
     case ConnectionFault::Kind::slow_read:
-      if (!device.slow) {
-        device.slow = true;
+      if (device.slow_at == kNotSlow) {
+        device.slow_at = static_cast<std::uint32_t>(slow_.size());
         slow_.push_back({i, fault.bytes_per_s, until_ns, 0, false});
       }
       break;
@@ -88,9 +106,10 @@ void DeviceGroup::begin_fault(const ConnectionFault& fault, std::int64_t now_ns)
   }
 }
 
-void DeviceGroup::end_fault(const ConnectionFault& fault, std::int64_t) {
+void DeviceGroup::end_fault(std::size_t number) {
+  const ConnectionFault& fault = plan_.faults[number];
   if (fault.kind == ConnectionFault::Kind::half_open) {
-    port_.close_silent();
+    port_.close_silent(number);
   } else if (fault.kind == ConnectionFault::Kind::wrong_credentials) {
     for (std::uint32_t i = 0; i < devices_.size(); ++i) {
       devices_[i].expired = devices_[i].expired && !fault.hits(share_.connection_number(i));
@@ -100,7 +119,7 @@ void DeviceGroup::end_fault(const ConnectionFault& fault, std::int64_t) {
 
 void DeviceGroup::fall_silent(std::uint32_t index, std::int64_t back_ns) {
   Device& device = devices_[index];
-  port_.park(index);
+  port_.park(index, later(back_ns, kParkedNs));
   device.cut = true;
   device.back_ns = back_ns;
   device.open = false;
@@ -116,18 +135,24 @@ void DeviceGroup::read_slowly(std::int64_t now_ns) {
   for (std::size_t i = 0; i < slow_.size();) {
     SlowRead& slow = slow_[i];
     Device& device = devices_[slow.device];
-    const bool over = now_ns >= slow.until_ns || !device.open;
+    const bool over = now_ns >= slow.until_ns || device.gone;
     const auto rate = static_cast<double>(slow.bytes_per_s);
     slow.allowance = std::min(slow.allowance + rate * since_s, rate * kSlowBurstS);
-    const bool paused = !over && slow.allowance <= 0;
-    if (device.open && paused != slow.paused) {
+    // Connecting is not reading: one that lost its connection comes back, and is slow again.
+    const bool online = device.session.state() == ClientSession::State::online;
+    const bool paused = online && !over && slow.allowance <= 0;
+    if (online && paused != slow.paused) {
       port_.pause_reading(slow.device, paused);
     }
     slow.paused = paused;
     if (over) {
-      device.slow = false;
+      device.slow_at = kNotSlow;
+      device.ping_sent_ns = device.ping_sent_ns == 0 ? 0 : now_ns; // Its answer is read from now.
       slow = slow_.back();
       slow_.pop_back();
+      if (i < slow_.size()) {
+        devices_[slow_[i].device].slow_at = static_cast<std::uint32_t>(i);
+      }
     } else {
       ++i;
     }

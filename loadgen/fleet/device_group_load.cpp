@@ -87,8 +87,12 @@ void DeviceGroup::tick(std::int64_t now_ns, std::int64_t wall_ms) {
 void DeviceGroup::deliver(const Due& due, std::int64_t now_ns) {
   Device& device = devices_[due.connection];
   if (device.gone) {
-    ++recent_.unsent;
-    recent_.error("not connected");
+    if (cut_for_good(device)) {
+      ++recent_.withheld;
+    } else {
+      ++recent_.unsent;
+      recent_.error("not connected");
+    }
     load_->payloads().release(due.message);
     return;
   }
@@ -121,13 +125,19 @@ void DeviceGroup::send(std::uint32_t index, Message message, std::string& out,
   recent_.sent_bytes += device.session.publish(out, load_->payloads(), message);
   ++moves_;
   ++recent_.sent;
-  recent_.measured_sent += measured(now_ns) ? 1 : 0;
+  const bool counts = measured(now_ns);
+  recent_.measured_sent += counts ? 1 : 0;
   if (plan_.session.qos != 0) {
     ++in_flight_;
     return;
   }
-  ++device.unconfirmed;
-  ++unconfirmed_;
+  if (message.fault != MessageFault::none) { // Read or not, it proves nothing.
+    ++recent_.faulty_unanswered;
+  } else {
+    ++device.unconfirmed;
+    ++unconfirmed_;
+    device.measured_unconfirmed += counts ? 1 : 0;
+  }
   load_->payloads().release(message);
 }
 
@@ -216,10 +226,8 @@ std::size_t DeviceGroup::on_bytes(std::uint32_t index, std::string_view bytes, s
   current_ = index;
   now_ns_ = now_ns;
   wall_ms_ = wall_ms;
-  if (device.slow) {
-    const auto slow = std::find_if(slow_.begin(), slow_.end(),
-                                   [index](const SlowRead& s) { return s.device == index; });
-    slow->allowance -= static_cast<double>(bytes.size());
+  if (device.slow_at != kNotSlow) {
+    slow_[device.slow_at].allowance -= static_cast<double>(bytes.size());
   }
   std::string& out = port_.output(index);
   const std::size_t before = out.size();
@@ -227,7 +235,10 @@ std::size_t DeviceGroup::on_bytes(std::uint32_t index, std::string_view bytes, s
   const auto used = device.session.receive(bytes, out, *this);
   if (!used) {
     device.faulted = true;
-    recent_.error((connecting ? "connect: " : "") + used.error().detail);
+    device.refused = connecting && device.knocks && used.error().code == Errc::connect_failed;
+    if (!device.refused) {
+      recent_.error((connecting ? "connect: " : "") + used.error().detail);
+    }
     port_.abort(index);
     return bytes.size();
   }
@@ -277,12 +288,18 @@ void DeviceGroup::on_answered(const Message& message, wire::Reason reason) {
 
 void DeviceGroup::on_pong() {
   Device& device = devices_[current_];
+  device.pings -= device.pings == 0 ? 0 : 1;
+  if (device.pings != 0) {
+    return;
+  }
   device.ping_sent_ns = 0;
   // TCP keeps the order: what was sent before the PINGREQ has been read.
   recent_.acked += device.before_ping;
+  recent_.measured_acked += device.measured_before_ping;
   device.unconfirmed -= device.before_ping;
+  device.measured_unconfirmed -= device.measured_before_ping;
   unconfirmed_ -= device.before_ping;
-  device.before_ping = 0;
+  device.before_ping = device.measured_before_ping = 0;
 }
 
 bool DeviceGroup::all_sent() const {

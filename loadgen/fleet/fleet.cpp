@@ -1,6 +1,7 @@
 #include "loadgen/fleet/fleet.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <chrono>
 #include <thread>
 
@@ -80,6 +81,7 @@ Fleet::~Fleet() = default;
 
 void Fleet::expect(std::uint32_t device, bool under_way) {
   const auto threads = static_cast<std::uint32_t>(workers_.size());
+  assert(plan_.cohorts[plan_.commanded].members == 1); // Of scenario rules.
   workers_[device % threads]->expect(device / threads, under_way);
 }
 
@@ -149,7 +151,9 @@ bool Fleet::wait(Phase phase, std::int64_t since_ns, std::int64_t until_ns,
     if (now_ns >= until_ns) {
       return false;
     }
-    if (stop_ && !result_.interrupted && phase != Phase::closing) {
+    // What was sent is waited for, unless the stop comes only then.
+    const bool draining = phase == Phase::draining && result_.interrupted;
+    if (stop_ && !draining && phase != Phase::closing) {
       result_.interrupted = true;
       return false;
     }
@@ -242,7 +246,7 @@ FleetResult Fleet::run(const Watch& watch) {
       std::any_of(plan_.cohorts.begin(), plan_.cohorts.end(),
                   [](const CohortPlan& cohort) { return cohort.group.reconnect; });
   std::optional<std::int64_t> begin_ns = 0;
-  if (plan_.start_at) {
+  if (plan_.start_at && !result_.interrupted) {
     wait(
         Phase::connecting, start_ns, Load::kNever,
         [&] { return (begin_ns = plan_.start_at()).has_value(); }, watch);

@@ -31,6 +31,7 @@ public:
       before += cohort.clients.size();
     }
     loop_.set_hooks(*this);
+    loop_.set_left_bytes_max(kLeftBytesMax);
     loop_.every(1, [this] { tick(); });
     loop_.every(kPublishMs, [this] { publish(); });
     loop_.post(
@@ -101,6 +102,8 @@ public:
 private:
   static constexpr std::int64_t kPreciseNs = 1'000'000;
   static constexpr std::uint64_t kPublishMs = 100;
+  /// Pieces of packets that subscribers of this thread have got, of all together.
+  static constexpr std::size_t kLeftBytesMax = std::size_t{1} << 30;
 
   /// Null if the cohort has fewer connections than there are threads before this one.
   std::unique_ptr<GroupPort> make_port(const FleetPlan& plan, const CohortPlan& cohort,

@@ -1,10 +1,36 @@
 #include "loadgen/fleet/group_port.hpp"
 
+#include <cassert>
 #include <utility>
 
 #include "engine/base/clock.hpp"
 
 namespace spate::loadgen {
+
+namespace {
+
+/// As the generator's user sees it: net's own names are a server's.
+std::string_view why_closed(net::CloseReason reason) noexcept {
+  switch (reason) {
+  case net::CloseReason::by_us:
+    return "closed by the generator";
+  case net::CloseReason::by_peer:
+    return "closed by the server";
+  case net::CloseReason::write_failed:
+    return "write failed";
+  case net::CloseReason::slow_reader:
+    return "the server took no bytes for 30 s";
+  case net::CloseReason::connect_failed:
+    return "connect failed";
+  case net::CloseReason::loop_stopped:
+    return "the generator stopped";
+  case net::CloseReason::input_full:
+    return "the generator's input buffers are full";
+  }
+  return "";
+}
+
+} // namespace
 
 GroupPort::GroupPort(const FleetPlan& plan, const CohortPlan& cohort, GroupPlan group,
                      const DeviceShare& share, std::uint32_t number, std::unique_ptr<Load> load,
@@ -31,6 +57,7 @@ void GroupPort::tell() {
 }
 
 void GroupPort::expect(std::uint32_t connection, bool under_way) {
+  assert(connection < links_.size());
   Link& link = links_[connection];
   link.expected += under_way ? 1 : link.expected == 0 ? 0 : ~std::uint32_t{0};
   if (link.connection != nullptr) {
@@ -42,7 +69,7 @@ Result<void> GroupPort::connect(std::uint32_t device) {
   Link& link = links_[device];
   if (cohort_.tls) {
     char buffer[DeviceNames::kNameBytesMax];
-    auto stream = TlsStream::make(*cohort_.tls, share_.client(device, buffer));
+    auto stream = TlsStream::make(*cohort_.tls, share_.device_or_client(device, buffer));
     if (!stream) {
       return fail(std::move(stream.error()));
     }
@@ -55,6 +82,7 @@ Result<void> GroupPort::connect(std::uint32_t device) {
     return fail(std::move(made.error()));
   }
   link.connection = *made;
+  link.connection->set_unused_bytes_max(group_.packet_bytes_max());
   if (link.expected != 0) {
     link.connection->set_hot(true);
   }
@@ -88,7 +116,11 @@ std::size_t GroupPort::read(Link& link, net::Connection& from, std::string_view 
     return bytes.size(); // Came before it was parked.
   }
   if (!link.secured) {
-    return group_.on_bytes(link.index, bytes, steady_ns(), loop_.wall_now_ms());
+    const std::size_t used = group_.on_bytes(link.index, bytes, steady_ns(), loop_.wall_now_ms());
+    if (used < bytes.size()) { // The rest of a large packet is not looked at piece by piece.
+      from.expect(wire::next_frame(bytes.substr(used), group_.packet_bytes_max()).bytes);
+    }
+    return used;
   }
   read_secured(link, bytes);
   return bytes.size();
@@ -115,18 +147,20 @@ void GroupPort::read_secured(Link& link, std::string_view bytes) {
     secured.fault = std::move(more.error().detail);
     link.connection->abort();
   } else if (!*more) {
+    secured.fault = why_closed(net::CloseReason::by_peer);
     link.connection->close();
   }
 }
 
 void GroupPort::closed(Link& link, net::Connection& connection, net::CloseReason reason) {
   if (&connection != link.connection) {
+    parked_.erase(&connection);
     return;
   }
   link.connection = nullptr;
   const auto secured = std::move(link.secured);
   const std::string_view why =
-      secured && !secured->fault.empty() ? std::string_view(secured->fault) : net::name_of(reason);
+      secured && !secured->fault.empty() ? std::string_view(secured->fault) : why_closed(reason);
   group_.on_closed(link.index, why, steady_ns());
 }
 
@@ -149,15 +183,26 @@ std::size_t GroupPort::unsent_bytes(std::uint32_t device) const {
   return connection == nullptr ? 0 : connection->unsent_bytes();
 }
 
-void GroupPort::park(std::uint32_t device) {
+void GroupPort::park(std::uint32_t device, std::int64_t until_ns) {
   Link& link = links_[device];
   link.connection->pause_reading(true);
+  parked_.emplace(link.connection, until_ns);
   link.connection = nullptr;
   link.secured.reset();
 }
 
-Result<void> GroupPort::open_silent() {
-  Silent& silent = silent_.emplace_back(*this);
+void GroupPort::unpark(std::int64_t now_ns) {
+  std::erase_if(parked_, [now_ns](const auto& parked) {
+    if (now_ns >= parked.second) {
+      parked.first->abort();
+      return true;
+    }
+    return false;
+  });
+}
+
+Result<void> GroupPort::open_silent(std::size_t fault) {
+  Silent& silent = silent_.emplace_back(*this, fault);
   auto made = loop_.connect(plan_.target.host, plan_.target.port,
                             plan_.sources.source(number_ + share_.connections +
                                                  static_cast<std::uint32_t>(silent_.size())),
@@ -170,18 +215,26 @@ Result<void> GroupPort::open_silent() {
   return {};
 }
 
-void GroupPort::close_silent() {
+void GroupPort::close_silent(std::size_t fault) {
   for (Silent& silent : silent_) {
-    if (net::Connection* connection = std::exchange(silent.connection, nullptr)) {
-      connection->abort();
+    if (silent.connection != nullptr && silent.fault == fault) {
+      std::exchange(silent.connection, nullptr)->abort();
     }
   }
 }
 
-void GroupPort::Silent::on_close(net::Connection&, net::CloseReason) {
-  if (std::exchange(connection, nullptr) != nullptr) {
-    port.group_.on_silent_closed();
+void GroupPort::Silent::on_open(net::Connection&) {
+  if (connection != nullptr) {
+    open = true;
+    port.group_.on_silent_open();
   }
+}
+
+void GroupPort::Silent::on_close(net::Connection&, net::CloseReason reason) {
+  if (std::exchange(connection, nullptr) == nullptr) {
+    return; // By close_silent().
+  }
+  open ? port.group_.on_silent_closed() : port.group_.on_silent_failed(why_closed(reason));
 }
 
 } // namespace spate::loadgen

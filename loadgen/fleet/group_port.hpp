@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/net/connection.hpp"
@@ -58,11 +59,14 @@ private:
     std::unique_ptr<Secured> secured;
   };
   struct Silent final : net::ConnectionHandler {
-    explicit Silent(GroupPort& owner) : port(owner) {}
+    Silent(GroupPort& owner, std::size_t number) : port(owner), fault(number) {}
+    void on_open(net::Connection&) override;
     std::size_t on_bytes(net::Connection&, std::string_view bytes) override { return bytes.size(); }
     void on_close(net::Connection&, net::CloseReason) override;
     GroupPort& port;
-    net::Connection* connection = nullptr;
+    const std::size_t fault;
+    bool open = false;
+    net::Connection* connection = nullptr; ///< Null once it is closed, or is to be.
   };
 
   void opened(Link& link, net::Connection& connection);
@@ -81,9 +85,10 @@ private:
   void pause_reading(std::uint32_t device, bool paused) override {
     links_[device].connection->pause_reading(paused);
   }
-  void park(std::uint32_t device) override;
-  Result<void> open_silent() override;
-  void close_silent() override;
+  void park(std::uint32_t device, std::int64_t until_ns) override;
+  void unpark(std::int64_t now_ns) override;
+  Result<void> open_silent(std::size_t fault) override;
+  void close_silent(std::size_t fault) override;
 
   const FleetPlan& plan_;
   const CohortPlan& cohort_;
@@ -93,6 +98,8 @@ private:
   const std::unique_ptr<Load> load_;
   std::deque<Link> links_; ///< They do not move: connections know them.
   std::deque<Silent> silent_;
+  /// Connections that were left silently, and until when they stay.
+  std::unordered_map<net::Connection*, std::int64_t> parked_;
   DeviceGroup group_;
 };
 

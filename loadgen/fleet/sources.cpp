@@ -11,7 +11,7 @@ namespace spate::loadgen {
 
 namespace {
 
-constexpr std::uint64_t kOwnFiles = 64; // Loops, logs, reports.
+constexpr std::uint64_t kOwnFiles = 64; // Logs, reports, libraries.
 
 bool read_ipv4(const std::string& text, std::uint32_t& address) {
   in_addr parsed{};
@@ -77,7 +77,8 @@ std::string SourcePool::source(std::uint32_t device) const {
   return count_ == 0 ? std::string() : ipv4_text(base_ + device / kDevicesPerAddress % count_);
 }
 
-Result<void> make_room(std::uint64_t connections) {
+Result<void> make_room(std::uint64_t connections, std::uint64_t beside) {
+  const std::uint64_t own = kOwnFiles + beside;
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     return {};
@@ -89,10 +90,10 @@ Result<void> make_room(std::uint64_t connections) {
       limit = raised;
     }
   }
-  if (limit.rlim_cur == RLIM_INFINITY || connections + kOwnFiles <= limit.rlim_cur) {
+  if (limit.rlim_cur == RLIM_INFINITY || connections + own <= limit.rlim_cur) {
     return {};
   }
-  const std::uint64_t fit = limit.rlim_cur > kOwnFiles ? limit.rlim_cur - kOwnFiles : 0;
+  const std::uint64_t fit = limit.rlim_cur > own ? limit.rlim_cur - own : 0;
   return fail(Errc::usage,
               std::to_string(connections) + " connections do not fit: this process may open " +
                   std::to_string(limit.rlim_cur) + " files (hard limit), enough for " +

@@ -33,8 +33,8 @@ private:
 };
 
 /// Raises the limit of open files to what the system allows and checks that `connections` fit
-/// beside the program's own. Error: usage, with the numbers and what to do.
-Result<void> make_room(std::uint64_t connections);
+/// beside the program's own and `beside` others. Error: usage, with the numbers and what to do.
+Result<void> make_room(std::uint64_t connections, std::uint64_t beside = 0);
 
 /// Looks a host name up; numeric addresses are kept. Errors: address_invalid, connect_failed.
 Result<net::Address> resolve(std::string_view host_port, std::uint16_t default_port);

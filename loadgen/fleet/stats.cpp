@@ -16,6 +16,7 @@ void Stats::error(std::string_view reason, std::uint64_t count) {
 void Stats::merge(const Stats& other) {
   connects += other.connects;
   connect_failures += other.connect_failures;
+  refused_expired += other.refused_expired;
   connections_lost += other.connections_lost;
   sent += other.sent;
   sent_bytes += other.sent_bytes;
@@ -26,6 +27,9 @@ void Stats::merge(const Stats& other) {
   half_open += other.half_open;
   half_open_closed += other.half_open_closed;
   faulty_answered += other.faulty_answered;
+  faulty_unanswered += other.faulty_unanswered;
+  cut_unknown += other.cut_unknown;
+  withheld += other.withheld;
   resent += other.resent;
   acked += other.acked;
   refused += other.refused;

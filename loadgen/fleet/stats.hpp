@@ -17,7 +17,8 @@ namespace spate::loadgen {
 /// Counts and times of some stretch of a run. All times in nanoseconds.
 struct Stats {
   std::uint64_t connects = 0; ///< CONNACKs with success, those after a lost connection included.
-  std::uint64_t connect_failures = 0; ///< Attempts that got none.
+  std::uint64_t connect_failures = 0; ///< Attempts that got none,
+  std::uint64_t refused_expired = 0;  ///< but for those with credentials that a fault made expire.
   std::uint64_t connections_lost = 0; ///< Closed by the server or the network while in use.
   std::uint64_t connections_cut = 0;  ///< By a fault of the scenario.
   std::uint64_t half_open = 0;        ///< Connections that said nothing, by a fault,
@@ -27,11 +28,17 @@ struct Stats {
   std::uint64_t resent = 0;           ///< Sent again after a lost connection.
   std::uint64_t acked = 0;   ///< Answered with success; with QoS 0, known to be read by the server.
   std::uint64_t refused = 0; ///< Answered with a reason of 0x80 or above.
-  std::uint64_t lost = 0;    ///< Sent and never answered.
-  std::uint64_t unsent = 0;  ///< Due and never sent.
-  std::uint64_t faulty_answered = 0; ///< Wrong on purpose, and acknowledged or refused.
-  std::uint64_t measured_sent = 0;   ///< Sent and
-  std::uint64_t measured_acked = 0;  ///< acked between warm-up and end of sending.
+  std::uint64_t lost = 0;    ///< Sent and never answered, but for the next three.
+  std::uint64_t faulty_answered = 0;   ///< Wrong on purpose, and acknowledged or refused;
+  std::uint64_t faulty_unanswered = 0; ///< or neither: these are not sent again.
+  /// Sent into a connection that a fault then cut, and not to be sent again (QoS 0, or the device
+  /// does not come back): whether they arrived nobody can know.
+  std::uint64_t cut_unknown = 0;
+  std::uint64_t unsent = 0;        ///< Due and never sent,
+  std::uint64_t withheld = 0;      ///< but for those of devices that a fault cut for good.
+  std::uint64_t measured_sent = 0; ///< Sent between warm-up and end of sending.
+  /// Acked in that time; with QoS 0, sent in it and known to be read, however late that was asked.
+  std::uint64_t measured_acked = 0;
 
   std::uint64_t received = 0;       ///< Messages that came by subscriptions,
   std::uint64_t received_bytes = 0; ///< and their payloads.

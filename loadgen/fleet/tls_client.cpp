@@ -5,18 +5,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
+#include "loadgen/base/placed.hpp"
+
 namespace spate::loadgen {
 
 namespace {
 
 constexpr std::string_view kPlace = "{device}";
-
-std::string placed(std::string text, std::string_view device) {
-  for (std::size_t at = 0; (at = text.find(kPlace, at)) != std::string::npos; at += device.size()) {
-    text.replace(at, kPlace.size(), device);
-  }
-  return text;
-}
 
 std::string reason() {
   const unsigned long code = ERR_peek_last_error();
@@ -83,9 +78,9 @@ Result<std::unique_ptr<TlsStream>> TlsStream::make(const TlsContext& context,
   } else {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), options.server_name.c_str());
   }
-  const std::string certificate = placed(options.certificate, device);
+  const std::string certificate = placed(options.certificate, kPlace, device);
   if (certificate != options.certificate || options.key.find(kPlace) != std::string::npos) {
-    const std::string key = placed(options.key, device);
+    const std::string key = placed(options.key, kPlace, device);
     if (SSL_use_certificate_chain_file(ssl, certificate.c_str()) != 1) {
       return unreadable(certificate);
     }

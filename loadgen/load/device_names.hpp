@@ -62,6 +62,13 @@ struct DeviceShare {
                                         char (&buffer)[DeviceNames::kNameBytesMax]) const noexcept {
     return clients->name(connection_number(connection), buffer);
   }
+  /// What {device} means where a whole connection is meant (credentials, a subscription): its
+  /// device, or, if it is a gateway's, the client identifier.
+  [[nodiscard]] std::string_view
+  device_or_client(std::uint32_t connection,
+                   char (&buffer)[DeviceNames::kNameBytesMax]) const noexcept {
+    return members == 1 ? names->name(number(connection), buffer) : client(connection, buffer);
+  }
   /// Devices behind a connection.
   [[nodiscard]] std::uint32_t members_of(std::uint32_t connection) const noexcept {
     const std::uint32_t begin = number(connection);

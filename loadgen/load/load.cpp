@@ -23,8 +23,8 @@ GeneratedLoad::GeneratedLoad(GeneratedPlan plan, const DeviceShare& share, Paylo
       faults_(plan_.faults, plan_.seed), last_ts_(std::size_t{share.connections} * share.members),
       next_member_(plan_.closed_loop && share.members > 1 ? share.connections : 0),
       curve_(plan_.curve != nullptr ? plan_.curve
-                                    : std::make_shared<const RateCurve>(
-                                          RateCurve::constant(std::max(plan_.rate, 1e-9)))),
+                                    // A closed loop asks it nothing.
+                                    : std::make_shared<const RateCurve>(RateCurve::constant(1))),
       turns_(share.names->size(), share.members, share.first, share.stride),
       schedule_(schedule_from(0)),
       quota_(plan_.count_max == 0 ? std::numeric_limits<std::uint64_t>::max()

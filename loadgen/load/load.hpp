@@ -51,8 +51,8 @@ public:
 /// How the load of a cohort runs: the same for all its threads.
 struct GeneratedPlan {
   bool closed_loop = false;
-  double rate = 0;                        ///< Messages a second of the cohort (open loop),
-  std::shared_ptr<const RateCurve> curve; ///< or their rate over time.
+  /// Messages a second of the cohort over time; null in a closed loop.
+  std::shared_ptr<const RateCurve> curve;
   Arrival arrival = Arrival::fixed;
   std::uint64_t count_max = 0; ///< Messages of the cohort in all; 0 = no limit.
   std::uint64_t seed = 1;

@@ -93,6 +93,10 @@ void put_stats(json& to, const Stats& stats) {
   to["half_open"] = stats.half_open;
   to["half_open_closed"] = stats.half_open_closed;
   to["faulty_answered"] = stats.faulty_answered;
+  to["faulty_unanswered"] = stats.faulty_unanswered;
+  to["cut_unknown"] = stats.cut_unknown;
+  to["withheld"] = stats.withheld;
+  to["refused_expired"] = stats.refused_expired;
   to["errors"] = errors_json(stats);
   to["reasons"] = reasons_json(stats);
   const auto messages = static_cast<double>(std::max<std::uint64_t>(stats.sent, 1));

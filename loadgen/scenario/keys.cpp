@@ -126,7 +126,8 @@ const KeyTable& fault_keys() {
           "out_of_order: up to so much earlier",
           kMs, kDurationMost, -kDurationMost),
       duration<Plain<&Fault::back_within_ns>>("back_within",
-                                              "reconnect_storm: all come back within this time"),
+                                              "reconnect_storm: all come back within this time; "
+                                              "silent_cut, credential_expiry: after it"),
       integer<Plain<&Fault::count>>("count", "half_open: connections", 0, 1'000'000),
       integer<Plain<&Fault::bytes>>("bytes", "oversized: of a payload", 0, 64 << 20),
       integer<Plain<&Fault::bytes_per_s>>("bytes_per_s", "slow_reader: what a device reads", 0,

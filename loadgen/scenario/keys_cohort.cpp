@@ -107,7 +107,7 @@ const KeyTable& tls_keys() {
       text<Plain<&TlsPlan::ca>>("ca", "PEM file of who may sign the server's certificate; without "
                                       "it those that the system trusts"),
       text<Plain<&TlsPlan::certificate>>(
-          "certificate", "PEM file of the client's certificate; {device} stands for the device"),
+          "certificate", "PEM file of the client's certificate; {device} as in user"),
       text<Plain<&TlsPlan::key>>("key", "PEM file of its key"),
       text<Plain<&TlsPlan::server_name>>("server_name",
                                          "the name that the server's certificate must have; "
@@ -160,8 +160,9 @@ const KeyTable& cohort_keys() {
       integer<Plain<&Cohort::first>>("first", "the number of the first device", 0, 1e15),
       text<Plain<&Cohort::client_id>>("client_id",
                                       "MQTT client identifier; {device} stands for the device"),
-      text<Plain<&Cohort::user>>("user", "{device} stands for the device; none if empty"),
-      text<Plain<&Cohort::password>>("password", "{device} stands for the device; none if empty"),
+      text<Plain<&Cohort::user>>("user", "{device} stands for the device, or for a gateway's "
+                                         "client_id; none if empty"),
+      text<Plain<&Cohort::password>>("password", "{device} as in user; none if empty"),
       text<Plain<&Cohort::topic>>("topic", "where telemetry goes; {device} stands for the device"),
       integer<Plain<&Cohort::mqtt>>("mqtt", "5, or 3 for MQTT 3.1.1", 3, 5),
       integer<Plain<&Cohort::qos>>("qos", "of telemetry", 0, 2),
@@ -192,8 +193,7 @@ const KeyTable& cohort_keys() {
                                     "a [payload.NAME], env, small, a size in bytes (\"4k\"), or "
                                     "a file of JSON lines"),
       text<Plain<&Cohort::subscribe>>("subscribe",
-                                      "a topic filter; what comes is counted. {device} stands for "
-                                      "the device"),
+                                      "a topic filter; what comes is counted. {device} as in user"),
       integer<Plain<&Cohort::subscribe_qos>>("subscribe_qos", "of that subscription", 0, 2)};
   static constexpr Section kSections[] = {
       section<PaceSection<&Pace::herd_spread_ns>>("herd", Section::Kind::one,

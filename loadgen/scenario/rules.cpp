@@ -8,6 +8,7 @@
 
 #include "engine/base/nearest.hpp"
 #include "loadgen/base/json_text.hpp"
+#include "loadgen/base/placed.hpp"
 #include "loadgen/base/units.hpp"
 #include "loadgen/scenario/cohort_load.hpp"
 #include "loadgen/scenario/read_scenario.hpp"
@@ -17,6 +18,9 @@ namespace spate::loadgen {
 namespace {
 
 using Kind = Fault::Kind;
+
+/// Device times have 13 digits: from 2001 to 2286.
+constexpr std::int64_t kTimeOffMostNs = 20 * 365 * std::int64_t{86'400'000'000'000};
 
 std::string at(std::string_view list, std::size_t index) {
   return std::string(list) + "[" + std::to_string(index) + "]";
@@ -65,11 +69,16 @@ void check_payloads(const Scenario& scenario, Problems& problems) {
   }
 }
 
+bool sends(const Cohort& cohort) noexcept {
+  return cohort.pace.kind != Pace::Kind::idle;
+}
+
 void check_stages(const Scenario& scenario, Problems& problems) {
   const auto& stages = scenario.stages;
   const bool ends_itself =
-      std::any_of(scenario.cohorts.begin(), scenario.cohorts.end(), [](const Cohort& cohort) {
-        return cohort.messages != 0 || (cohort.replay && !cohort.replay->loop);
+      std::any_of(scenario.cohorts.begin(), scenario.cohorts.end(), sends) &&
+      std::all_of(scenario.cohorts.begin(), scenario.cohorts.end(), [](const Cohort& cohort) {
+        return !sends(cohort) || cohort.messages != 0 || (cohort.replay && !cohort.replay->loop);
       });
   if (stages.empty() && !ends_itself) {
     problems.add("stage", "how long is the run? [[stage]] duration = \"30s\"");
@@ -149,6 +158,9 @@ void check_fault(const Scenario& scenario, const Fault& fault, const std::string
   if (fault.kind == Kind::out_of_order && fault.by_ns < 0) {
     problems.add(path + ".by", "by is above 0s: times out of order are earlier");
   }
+  if (fault.by_ns > kTimeOffMostNs || fault.by_ns < -kTimeOffMostNs) {
+    problems.add(path + ".by", "by is at most 20 years (175200h)");
+  }
   if (!fault.cohort.empty()) {
     check_reference(scenario, fault.cohort, path + ".cohort", problems);
   }
@@ -225,6 +237,11 @@ void check_commands(const Scenario& scenario, Problems& problems) {
     problems.add("commands.cohort", "the devices of '" + commands.cohort +
                                         "' take no commands: say [cohort.commands] there");
   }
+  if (cohort != nullptr && cohort->devices_per_connection > 1) {
+    problems.add("commands.cohort", "the devices of '" + commands.cohort +
+                                        "' are behind gateways: commands go to devices with a "
+                                        "connection of their own");
+  }
   if (!(commands.rate > 0)) {
     problems.add("commands.rate", "rate is above 0");
   }
@@ -243,9 +260,8 @@ void check_commands(const Scenario& scenario, Problems& problems) {
 
 void check_objectives(const Scenario& scenario, Problems& problems) {
   const bool unproven =
-      std::any_of(scenario.cohorts.begin(), scenario.cohorts.end(), [](const Cohort& cohort) {
-        return cohort.qos == 0 && cohort.pace.kind != Pace::Kind::idle;
-      });
+      std::any_of(scenario.cohorts.begin(), scenario.cohorts.end(),
+                  [](const Cohort& cohort) { return cohort.qos == 0 && sends(cohort); });
   for (std::size_t i = 0; i < scenario.objectives.size(); ++i) {
     const std::string& objective = scenario.objectives[i];
     const std::string path = at("objectives", i);
@@ -279,7 +295,7 @@ void check_cohorts(const Scenario& scenario, Problems& problems) {
       problems.add(path + ".name", "another cohort is called '" + cohort.name + "' already");
       continue;
     }
-    const std::string rule = replaced(cohort.device, "{cohort}", cohort.name);
+    const std::string rule = placed(cohort.device, "{cohort}", cohort.name);
     const std::uint64_t begin = cohort.first, end = begin + cohort.devices;
     const auto [from, to] = devices.equal_range(rule);
     if (std::any_of(from, to, [&](const auto& other) {

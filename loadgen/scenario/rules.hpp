@@ -14,6 +14,4 @@ namespace spate::loadgen {
 void check_cohort(const Scenario& scenario, const Cohort& cohort, const std::string& path,
                   Problems& problems);
 
-[[nodiscard]] std::string replaced(std::string text, std::string_view place, std::string_view word);
-
 } // namespace spate::loadgen

@@ -6,6 +6,7 @@
 #include "engine/base/utf8.hpp"
 #include "engine/model/device_id.hpp"
 #include "engine/wire/codec.hpp"
+#include "loadgen/base/placed.hpp"
 #include "loadgen/base/units.hpp"
 #include "loadgen/load/device_names.hpp"
 #include "loadgen/load/payload.hpp"
@@ -86,18 +87,18 @@ void check_names(const Cohort& cohort, const std::string& path, Problems& proble
   }
   const bool recorded = cohort.pace.kind == Pace::Kind::recorded;
   check_places(cohort.device, {"{n}", "{cohort}", "{recorded}"}, path + ".device", problems);
-  const std::string rule = replaced(cohort.device, "{cohort}", cohort.name);
+  const std::string rule = placed(cohort.device, "{cohort}", cohort.name);
   const bool has_recorded = rule.find("{recorded}") != std::string::npos;
   if (!recorded && has_recorded) {
     problems.add(path + ".device", "{recorded} goes with [cohort.replay]");
     return;
   }
   // As long as it can get: the number has its place, or goes to the end.
-  std::string longest = replaced(rule, "{n}", "");
+  std::string longest = placed(rule, "{n}", "");
   longest.append(kNumberBytesMax, '9');
   if (rule.size() + kNumberBytesMax > DeviceNames::kNameBytesMax) {
     problems.add(path + ".device", "names of devices are longer than 256 bytes");
-  } else if (const char* fault = model::device_id_fault(replaced(longest, "{recorded}", "x"))) {
+  } else if (const char* fault = model::device_id_fault(placed(longest, "{recorded}", "x"))) {
     problems.add(path + ".device", std::string("a device's name ") + fault);
   }
 
@@ -119,12 +120,12 @@ void check_names(const Cohort& cohort, const std::string& path, Problems& proble
     problems.add(path + ".devices_per_connection", "a recording has no gateways");
   }
   check_places(cohort.topic, {"{device}"}, path + ".topic", problems);
-  if (const char* fault = wire::topic_name_fault(replaced(cohort.topic, "{device}", "d"))) {
+  if (const char* fault = wire::topic_name_fault(placed(cohort.topic, "{device}", "d"))) {
     problems.add(path + ".topic", std::string("topic: ") + fault);
   }
   if (!cohort.subscribe.empty()) {
     check_places(cohort.subscribe, {"{device}"}, path + ".subscribe", problems);
-    if (const char* fault = wire::topic_filter_fault(replaced(cohort.subscribe, "{device}", "d"))) {
+    if (const char* fault = wire::topic_filter_fault(placed(cohort.subscribe, "{device}", "d"))) {
       problems.add(path + ".subscribe", std::string("subscribe: ") + fault);
     }
   } else if (cohort.subscribe_qos != 0) {
@@ -155,13 +156,6 @@ void check_payload(const Scenario& scenario, const Cohort& cohort, const std::st
 }
 
 } // namespace
-
-std::string replaced(std::string text, std::string_view place, std::string_view word) {
-  for (std::size_t at = 0; (at = text.find(place, at)) != std::string::npos; at += word.size()) {
-    text.replace(at, place.size(), word);
-  }
-  return text;
-}
 
 void check_cohort(const Scenario& scenario, const Cohort& cohort, const std::string& path,
                   Problems& problems) {

@@ -18,11 +18,13 @@ struct Events final : SessionEvents {
     answered.push_back({message, reason});
   }
   void on_pong() override { ++pongs; }
+  void on_message(const wire::Publish& publish) override { messages.emplace_back(publish.payload); }
 
   int online = 0;
   int pongs = 0;
   bool session_present = false;
   std::vector<std::pair<Message, wire::Reason>> answered;
+  std::vector<std::string> messages;
 };
 
 /// A session with its payloads, and the server's side written by hand.
@@ -303,6 +305,70 @@ TEST_CASE("packet identifiers wrap past zero and leave out those that are still 
   REQUIRE(client.get(client.ack(puback, 1)));
   CHECK(client.events.answered.back().first.ts == 1);
   CHECK(client.session.in_flight() == 0);
+}
+
+TEST_CASE("a message of QoS 2 counts once, however often it comes before its PUBREL") {
+  for (const auto version : {wire::Version::v311, wire::Version::v5}) {
+    Client client(1, version);
+    client.options.subscribe = TopicTemplate("t/#");
+    client.options.subscribe_qos = 2;
+    wire::Connack kept;
+    kept.session_present = true;
+    client.go_online(kept);
+    const auto message = [&](std::uint8_t qos) {
+      wire::Publish packet;
+      packet.topic = "t/a";
+      packet.payload = "x";
+      packet.packet_id = 7;
+      packet.qos = qos;
+      std::string bytes;
+      wire::append_publish(bytes, packet, version);
+      return bytes;
+    };
+    REQUIRE(client.get(message(2)));
+    CHECK(client.out == client.ack(wire::PacketType::pubrec, 7));
+    client.session.lost();
+    client.go_online(kept); // The server did not get it, and sends again.
+    REQUIRE(client.get(message(2)));
+    CHECK(client.out == client.ack(wire::PacketType::pubrec, 7));
+    CHECK(client.events.messages.size() == 1);
+    REQUIRE(client.get(client.ack(wire::PacketType::pubrel, 7)));
+    CHECK(client.out == client.ack(wire::PacketType::pubcomp, 7));
+    REQUIRE(client.get(message(2))); // The identifier is free: another message.
+    CHECK(client.events.messages.size() == 2);
+    client.session.lost();
+    client.go_online(); // A session of its own: what it knew is of no use.
+    REQUIRE(client.get(message(2)));
+    CHECK(client.events.messages.size() == 3);
+
+    client.options.subscribe_qos = 1;
+    CHECK_FALSE(client.get(message(2)));
+  }
+}
+
+TEST_CASE("{device} in credentials and filter is the device; behind a gateway it is the client") {
+  for (const std::uint32_t members : {1u, 2u}) {
+    const DeviceNames devices("d-{n}", 0, 4), clients("c-{n}", 0, 4 / members);
+    const DeviceShare share{&devices, &clients, clients.size(), members};
+    SessionOptions options;
+    options.user = TopicTemplate("u-{device}");
+    options.password = TopicTemplate("p-{device}");
+    options.subscribe = TopicTemplate("f/{device}");
+    ClientSession session(options, share, 1);
+    std::string out;
+    session.connect(out);
+    const auto packet = wire::decode_connect(wire::next_frame(out, 1000).frame).value();
+    const std::string name = members == 1 ? "d-1" : "c-1";
+    CHECK(packet.client_id == "c-1");
+    CHECK(packet.user_name == "u-" + name);
+    CHECK(packet.password == "p-" + name);
+    std::string connack;
+    wire::append_connack(connack, {});
+    out.clear();
+    Events events;
+    REQUIRE(session.receive(connack, out, events));
+    CHECK(out.find("f/" + name) != std::string::npos);
+  }
 }
 
 TEST_CASE("a topic may hold the device several times or not at all") {

@@ -165,6 +165,21 @@ TEST_CASE("QoS 0 counts as acknowledged once the server has read it, as a PINGRE
   CHECK(stats.sent == run.server.received.size());
 }
 
+TEST_CASE("the rate of QoS 0 is that of the messages sent in the measured time and read") {
+  Run run(open_loop(1000), window(1, 0));
+  run.go_online();
+  run.group.begin(run.now_ns, run.now_ns + kSecond, run.now_ns, run.now_ns / kMs);
+  run.pass(3 * kSecond);
+  CHECK(run.stats().measured_acked == 0); // Nobody has asked yet.
+  run.group.stop(run.now_ns);
+  run.pass(kSecond);
+  const Stats stats = run.stats();
+  CHECK(stats.acked == stats.sent);
+  CHECK(stats.measured_acked == stats.measured_sent);
+  CHECK(stats.measured_acked >= 2'000);
+  CHECK(stats.measured_acked < stats.acked);
+}
+
 TEST_CASE("a group tells whether anything moves and what it waits for") {
   Run run(flood(), window(5), 2);
   run.go_online();

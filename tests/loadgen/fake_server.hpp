@@ -47,15 +47,16 @@ public:
   void pause_reading(std::uint32_t device, bool pause) override {
     pause ? (void)paused.insert(device) : (void)paused.erase(device);
   }
-  void park(std::uint32_t device) override {
+  void park(std::uint32_t device, std::int64_t until_ns) override {
     parked.insert(device);
+    parked_until_ns = until_ns;
     outputs[device].clear();
   }
-  Result<void> open_silent() override {
-    ++silent;
+  Result<void> open_silent(std::size_t fault) override {
+    ++silent[fault];
     return {};
   }
-  void close_silent() override { silent = 0; }
+  void close_silent(std::size_t fault) override { silent.erase(fault); }
 
   /// What was aborted is closed.
   void lapse(DeviceGroup& group, std::int64_t now_ns) {
@@ -169,7 +170,8 @@ public:
   std::map<std::uint32_t, std::string> outputs;
   std::vector<std::uint32_t> connecting, pings;
   std::set<std::uint32_t> closed, aborted, paused, parked;
-  int silent = 0;
+  std::map<std::size_t, int> silent; ///< By fault.
+  std::int64_t parked_until_ns = 0;  ///< The last one's.
   int refused = 0;
   std::string wrong_password = "expired", last_password;
   std::vector<Received> received, unanswered;

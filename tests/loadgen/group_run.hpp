@@ -89,7 +89,7 @@ struct Run {
 
 inline GeneratedPlan open_loop(double rate) {
   GeneratedPlan plan;
-  plan.rate = rate;
+  plan.curve = std::make_shared<const RateCurve>(RateCurve::constant(rate));
   return plan;
 }
 inline GeneratedPlan flood() {

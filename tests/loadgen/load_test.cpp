@@ -58,7 +58,7 @@ std::vector<Sent> sent(const GeneratedPlan& plan, const PayloadSource& source, s
 
 GeneratedPlan at_rate(double rate) {
   GeneratedPlan plan;
-  plan.rate = rate;
+  plan.curve = std::make_shared<const RateCurve>(RateCurve::constant(rate));
   return plan;
 }
 

@@ -198,6 +198,11 @@ TEST_CASE("a fleet that does not fit in the file descriptors is refused with the
     CHECK(room.error().detail.find("1000000000000 connections do not fit") == 0);
   }
   CHECK(make_room(10));
+  if (!room) {
+    const auto beside = make_room(10, 1'000'000'000'000); // What faults and commands take counts.
+    REQUIRE_FALSE(beside);
+    CHECK(beside.error().detail.find("enough for 0 connections") != std::string::npos);
+  }
 }
 
 TEST_CASE("progress is short and never divides by nothing") {

@@ -156,6 +156,12 @@ TEST_CASE("stages, objectives, commands and payloads must fit the rest") {
   CHECK(error_of(cohort).find("how long is the run?") != std::string::npos);
   CHECK(error_of(stage).find("there are no devices") != std::string::npos);
   CHECK(error_of(cohort + "messages = 5\n") == "");
+  const std::string other = "[[cohort]]\nname = \"b\"\ndevices = 1\n";
+  CHECK(error_of(cohort + "messages = 5\n" + other + "every = \"1s\"\n")
+            .find("how long is the run?") != std::string::npos);
+  CHECK(error_of(cohort + "messages = 5\n" + other + "idle = true\n") == "");
+  CHECK(error_of("[[cohort]]\ndevices = 1\nidle = true\n").find("how long is the run?") !=
+        std::string::npos);
   CHECK(error_of(cohort + stage + "measure = false\n").find("s.toml:7:11: no stage is measured") ==
         0);
   CHECK(error_of(cohort + stage + stage + "measure = false\n").find("s.toml:9:11: a warm-up") == 0);
@@ -175,6 +181,9 @@ TEST_CASE("stages, objectives, commands and payloads must fit the rest") {
                     "[commands]\ncohort = \"devices\"\nrate = 1\n" + text);
   };
   CHECK(commands("") == "");
+  CHECK(error_of(cohort + "devices_per_connection = 2\n[cohort.commands]\n" + stage +
+                 "[commands]\ncohort = \"devices\"\nrate = 1\n")
+            .find("are behind gateways") != std::string::npos);
   CHECK(commands("args = '{'").find("args is not JSON") != std::string::npos);
   CHECK(commands("wait = \"0s\"").find("wait is from 1s to 1m") != std::string::npos);
   CHECK(commands("connections = 2000").find("above connections_max") != std::string::npos);
@@ -212,6 +221,31 @@ TEST_CASE("a cohort rests in stages that do not name it, and has the faults that
   CHECK(faults[1].end_ns == 5'000'000'000);
   CHECK(message_faults_of(read, read.cohorts[0]).size() == 1);
   CHECK(duration_of(read.stages) == 20'000'000'000);
+}
+
+TEST_CASE("device times that are off stay times of 13 digits") {
+  Scenario made;
+  Cohort& cohort = made.cohorts.emplace_back();
+  cohort.devices = 5;
+  cohort.pace.kind = Pace::Kind::every;
+  cohort.pace.every_ns = 1'000'000'000;
+  made.stages.emplace_back().duration_ns = 10'000'000'000;
+  Fault& fault = made.faults.emplace_back();
+  for (const auto kind : {Fault::Kind::clock_skew, Fault::Kind::out_of_order}) {
+    fault.kind = kind;
+    for (const int sign : {1, -1}) {
+      if (sign < 0 && kind == Fault::Kind::out_of_order) {
+        continue; // Always wrong.
+      }
+      fault.by_ns = sign * (175'201 * std::int64_t{3'600'000'000'000});
+      const auto checked = check_scenario(made);
+      REQUIRE_FALSE(checked);
+      CHECK(checked.error().detail.find("fault[0].by: by is at most 20 years") !=
+            std::string::npos);
+    }
+    fault.by_ns = 175'200 * std::int64_t{3'600'000'000'000};
+    CHECK(check_scenario(made));
+  }
 }
 
 TEST_CASE("a scenario that comes from options is checked too, with paths for places") {

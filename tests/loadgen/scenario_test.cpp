@@ -58,7 +58,8 @@ public:
     }
     made.stages.back().measured = true;
     made.faults.push_back(fault(made));
-    if (made.cohorts.front().answer_after_ns >= 0) {
+    if (made.cohorts.front().answer_after_ns >= 0 &&
+        made.cohorts.front().devices_per_connection == 1) {
       CommandTraffic& commands = made.commands.emplace();
       commands.cohort = made.cohorts.front().name;
       commands.rate = 0.5 + amount();

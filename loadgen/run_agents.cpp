@@ -112,8 +112,8 @@ Result<AgentsResult> run_on_agents(const Scenario& scenario, const RunSettings& 
   };
   return coordinator.run(
       tell,
-      [&](const FleetProgress& progress, const Stats& totals) {
-        view.watch(progress, [&totals] { return totals; }, {});
+      [&](const FleetProgress& progress, const std::function<Stats()>& totals) {
+        view.watch(progress, totals, {});
       },
       stop);
 }

@@ -242,7 +242,7 @@ FleetResult Fleet::run(const Watch& watch) {
       std::any_of(plan_.cohorts.begin(), plan_.cohorts.end(),
                   [](const CohortPlan& cohort) { return cohort.group.reconnect; });
   std::optional<std::int64_t> begin_ns = 0;
-  if (plan_.start_at) {
+  if (plan_.start_at && !result_.interrupted) {
     wait(
         Phase::connecting, start_ns, Load::kNever,
         [&] { return (begin_ns = plan_.start_at()).has_value(); }, watch);

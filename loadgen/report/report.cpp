@@ -24,7 +24,7 @@ double highest(const std::vector<double>& shares) noexcept {
 
 double busiest(const FleetResult& result) noexcept {
   double most = 0;
-  for (std::size_t i = 0; i < result.cpu_share.size(); ++i) {
+  for (std::size_t i = 0; i < std::min(result.cpu_share.size(), result.wait_share.size()); ++i) {
     most = std::max(most, result.cpu_share[i] + result.wait_share[i]);
   }
   return most;

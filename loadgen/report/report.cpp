@@ -107,6 +107,11 @@ Verdict judge(const ReportHead& head, const FleetResult& result) {
   const auto blame = [&verdict](const std::string& what) {
     verdict.text += (verdict.text.empty() ? "" : "; ") + what;
   };
+  if (!head.begun) {
+    verdict.text = head.beside_fault;
+    verdict.saturation = "nothing was sent";
+    return verdict;
+  }
   // A device that reconnects may be offline when the load begins, but not all the time.
   const std::uint64_t connected = head.reconnect ? result.seen : result.connected;
   if (connected < head.devices) {

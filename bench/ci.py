@@ -26,6 +26,12 @@ def gates(path):
         yield f"{limit['ratio'] * limit['allowed']:.3f}:{metric}"
 
 
+def worst(codes):
+    """One exit status of several: a failure hides a broken gate. A child that a signal killed (a negative one) failed."""
+    codes = [code if code in (0, 1, 2, 3) else 1 for code in codes]
+    return next(code for code in (1, 2, 3, 0) if code in codes)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
@@ -46,7 +52,7 @@ def main():
     if codes[0] == 1:
         codes[0] = 3  # A stage became dearer: its gate.
     print(f"\nbench: {'ok' if not any(codes) else 'FAILED'}")
-    return max(codes)
+    return worst(codes)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "loadgen/exit_codes.hpp"
 #include "loadgen/options.hpp"
 #include "loadgen/report/comparison.hpp"
 #include "loadgen/report/report_files.hpp"
@@ -55,13 +56,13 @@ int compare_command(const Options& options) {
     document.push_back(comparison_json(comparison));
     if (!gates->empty() && !comparison.comparable) {
       std::fputs("spate-loadgen: gates need runs of the same scenario\n", stderr);
-      code = std::max(code, kExitFailed);
+      code = worse(code, kExitFailed);
       continue;
     }
     for (const Gate& gate : *gates) {
       if (const std::string why = broken(gate, comparison); !why.empty()) {
         std::fprintf(people, "FAILED: %s\n", why.c_str());
-        code = kExitMissed;
+        code = worse(code, kExitMissed);
       }
     }
   }

@@ -1,26 +1,31 @@
 // The same scenario against several servers in turn. Each run is a process of its own, so that none
 // inherits memory, ports or threads of the one before.
 #include <algorithm>
+#include <atomic>
 #include <cctype>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "loadgen/exit_codes.hpp"
+#include "loadgen/load/payload.hpp"
 #include "loadgen/options.hpp"
 #include "loadgen/report/comparison.hpp"
 #include "loadgen/report/read_report.hpp"
 #include "loadgen/run_scenario.hpp"
 #include "loadgen/scenario/library.hpp"
 #include "loadgen/scenario/read_scenario.hpp"
+#include "loadgen/servers/child_process.hpp"
 #include "loadgen/servers/local_server.hpp"
-
-extern char** environ;
 
 namespace spate::loadgen {
 
@@ -42,26 +47,25 @@ struct Side {
   std::vector<ReadRun> runs;
 };
 
-/// Runs this program with `words`, its standard output to a file; gives its exit code, or -1.
-int run_self(const std::vector<std::string>& words, const std::string& output) {
+/// Runs this program with `words`, its standard output to a file; gives its exit code. `stop` is
+/// told on: it then ends in good order, and says so in its report.
+int run_self(std::vector<std::string> words, const std::string& output,
+             const std::atomic<bool>& stop) {
   std::error_code ignored;
-  const std::string self = fs::read_symlink("/proc/self/exe", ignored).string();
-  std::vector<char*> arguments{const_cast<char*>(self.c_str())};
-  for (const std::string& word : words) {
-    arguments.push_back(const_cast<char*>(word.c_str()));
+  words.insert(words.begin(), fs::read_symlink("/proc/self/exe", ignored).string());
+  auto child = ChildProcess::start(words, output, ChildProcess::Output::standard);
+  if (!child) {
+    return complain(child.error());
   }
-  arguments.push_back(nullptr);
-  pid_t pid = 0;
-  int status = 0;
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  const int failed = posix_spawn(&pid, self.c_str(), &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
-    return -1;
+  for (bool told = false;;) {
+    if (const auto code = (*child)->ended()) {
+      return *code;
+    }
+    if (stop && !std::exchange(told, true)) {
+      (*child)->signal(SIGTERM);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  return WEXITSTATUS(status);
 }
 
 /// Those that take part. Of the default ones, what is not installed is left out.
@@ -74,7 +78,10 @@ Result<std::vector<Side>> sides_of(const CompareServersOptions& compare) {
     if (!spec) {
       return fail(std::move(spec.error()));
     }
-    if (!named && !is_installed(*spec)) {
+    if (!is_installed(*spec)) {
+      if (named) {
+        return fail(Errc::file_unreadable, spec->name + " is not installed");
+      }
       std::fprintf(stderr, "%s is not installed: left out\n", spec->name.c_str());
       continue;
     }
@@ -90,27 +97,63 @@ Result<std::vector<Side>> sides_of(const CompareServersOptions& compare) {
   return sides;
 }
 
-/// The scenario with what the command line says otherwise, as a file.
+void make_absolute(std::string& path) {
+  if (!path.empty()) {
+    path = fs::absolute(path).string();
+  }
+}
+
+/// Only for us: there may be passwords in it.
+Result<void> write_private(const fs::path& path, const std::string& text) {
+  std::error_code ignored;
+  fs::remove(path, ignored); // It may be from another time, and open for all.
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  std::string_view left = text;
+  bool good = file >= 0;
+  while (good && !left.empty()) {
+    const ssize_t written = ::write(file, left.data(), left.size());
+    good = written > 0 || errno == EINTR;
+    left.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+  }
+  const int error = errno;
+  good = (file < 0 || ::close(file) == 0) && good;
+  return good ? Result<void>()
+              : fail(Errc::file_unreadable,
+                     path.string() + " can not be written: " + std::strerror(error));
+}
+
+/// The scenario with what the command line says otherwise, as a file that can be run anywhere.
 Result<std::string> scenario_file(const CompareServersOptions& compare, const fs::path& folder) {
   auto scenario = open_scenario(compare.scenario);
   if (!scenario) {
     return fail(std::move(scenario.error()));
   }
+  if (scenario->commands) {
+    return fail(Errc::usage, "the scenario posts commands over the API of Spate, which the others "
+                             "do not have: run it with spate-loadgen run");
+  }
   for (Cohort& cohort : scenario->cohorts) {
     cohort.mqtt = compare.mqtt != 0 ? compare.mqtt : cohort.mqtt;
     if (cohort.replay) {
-      cohort.replay->file = fs::absolute(cohort.replay->file).string();
+      make_absolute(cohort.replay->file);
+    }
+    if (is_template_file(cohort.payload) &&
+        std::none_of(scenario->payloads.begin(), scenario->payloads.end(),
+                     [&cohort](const auto& models) { return models.name == cohort.payload; })) {
+      make_absolute(cohort.payload);
+    }
+    if (cohort.tls) {
+      make_absolute(cohort.tls->ca);
+      make_absolute(cohort.tls->certificate);
+      make_absolute(cohort.tls->key);
     }
   }
   if (auto checked = check_scenario(*scenario); !checked) {
     return fail(std::move(checked.error()));
   }
   const fs::path path = folder / "scenario.toml";
-  std::ofstream file(path, std::ios::trunc);
-  file << write_scenario(*scenario);
-  file.close();
-  if (!file) {
-    return fail(Errc::file_unreadable, path.string() + " can not be written");
+  if (auto written = write_private(path, write_scenario(*scenario)); !written) {
+    return fail(std::move(written.error()));
   }
   return path.string();
 }
@@ -125,8 +168,10 @@ std::string table_of(const std::vector<Side>& sides) {
   constexpr double kMs = 1e6;
   static const Column columns[] = {
       {"rate/s", "%.0f", [](const ReadRun& run) { return run.rate_per_s; }},
-      {"ack p50 ms", "%.2f", [](const ReadRun& run) { return run.latency.quantile(0.5) / kMs; }},
-      {"ack p99 ms", "%.2f", [](const ReadRun& run) { return run.latency.quantile(0.99) / kMs; }},
+      {"ack p50 ms", "%.2f",
+       [](const ReadRun& run) { return static_cast<double>(run.latency.quantile(0.5)) / kMs; }},
+      {"ack p99 ms", "%.2f",
+       [](const ReadRun& run) { return static_cast<double>(run.latency.quantile(0.99)) / kMs; }},
       {"CPU us/msg", "%.2f", [](const ReadRun& run) { return run.server_cpu_us.value_or(0); }},
       {"RSS MB", "%.0f", [](const ReadRun& run) { return run.server_rss_bytes.value_or(0) / 1e6; }},
   };
@@ -165,9 +210,71 @@ std::string table_of(const std::vector<Side>& sides) {
   return text + "\n";
 }
 
+/// One run against one server. Gives the exit code; the side has its run if there is a report.
+int run_once(Side& side, const std::string& scenario, const std::string& report,
+             std::uint32_t threads, const std::atomic<bool>& stop) {
+  // What an earlier invocation left would be read as this one's.
+  std::error_code ignored;
+  for (const char* ending : {".json", ".html", ".xml", ".hlog", ".txt"}) {
+    fs::remove(report + ending, ignored);
+  }
+  auto server = LocalServer::start(side.server, stop);
+  if (!server) {
+    (void)complain(server.error());
+    return kExitFailed;
+  }
+  std::vector<std::string> words{"run",      scenario, "--target",  (*server)->target(),
+                                 "--report", report,   "--threads", std::to_string(threads)};
+  if ((*server)->pid() != 0) {
+    words.insert(words.end(), {"--server-pid", std::to_string((*server)->pid())});
+  }
+  const int ended = run_self(std::move(words), report + ".txt", stop);
+  auto run = read_report(report + ".json");
+  if (!run) {
+    std::fprintf(stderr, "%s: this run gave no report (exit code %d)\n", side.server.name.c_str(),
+                 ended);
+    return kExitFailed;
+  }
+  side.runs.push_back(std::move(*run));
+  if (ended == kExitOk) {
+    return kExitOk;
+  }
+  std::fprintf(stderr, "%s: this run failed, see %s.txt\n", side.server.name.c_str(),
+               report.c_str());
+  return ended == kExitMissed ? kExitMissed : kExitFailed;
+}
+
+/// Prints how the others are beside the first, and gives the exit code.
+int print_comparisons(const std::vector<Side>& sides, const std::vector<Gate>& gates,
+                      std::uint64_t seed) {
+  int code = kExitOk;
+  for (std::size_t i = 1; i < sides.size(); ++i) {
+    const Side& first = sides.front();
+    const Side& side = sides[i];
+    if (first.runs.empty() || side.runs.empty()) {
+      std::printf("\nFAILED: %s has no run to compare\n",
+                  (first.runs.empty() ? first : side).server.name.c_str());
+      code = worse(code, kExitFailed);
+      continue;
+    }
+    Comparison comparison = compare(first.runs, side.runs, seed);
+    comparison.a = first.server.name;
+    comparison.b = side.server.name;
+    std::printf("\n%s", comparison_table(comparison).c_str());
+    for (const Gate& gate : gates) {
+      if (const std::string why = broken(gate, comparison); !why.empty()) {
+        std::printf("FAILED: %s\n", why.c_str());
+        code = worse(code, kExitMissed);
+      }
+    }
+  }
+  return code;
+}
+
 } // namespace
 
 int compare_servers_command(const Options& options) {
+  static std::atomic<bool> stop{false};
   const CompareServersOptions& compare = options.compare_servers;
   auto sides = sides_of(compare);
   if (!sides) {
@@ -187,52 +294,25 @@ int compare_servers_command(const Options& options) {
   if (!scenario) {
     return complain(scenario.error());
   }
+  stop_on_signals(stop);
   int code = kExitOk;
   for (std::uint32_t repetition = 0; repetition < compare.repetitions; ++repetition) {
-    for (std::size_t i = 0; i < sides->size(); ++i) {
+    for (std::size_t i = 0; i < sides->size() && !stop; ++i) {
       Side& side = (*sides)[(i + repetition) % sides->size()]; // None is always the first.
-      auto server = LocalServer::start(side.server);
-      if (!server) {
-        return complain(server.error());
-      }
+      std::fprintf(stderr, "%s, run %u of %u\n", side.server.name.c_str(), repetition + 1,
+                   compare.repetitions);
       const std::string report =
           (folder / (file_name_of(side.server.name) + "-" + std::to_string(repetition + 1)))
               .string();
-      std::fprintf(stderr, "%s, run %u of %u\n", side.server.name.c_str(), repetition + 1,
-                   compare.repetitions);
-      std::vector<std::string> words{
-          "run",      *scenario, "--target",  (*server)->target(),
-          "--report", report,    "--threads", std::to_string(compare.threads)};
-      if ((*server)->pid() != 0) {
-        words.insert(words.end(), {"--server-pid", std::to_string((*server)->pid())});
-      }
-      const int ended = run_self(words, report + ".txt");
-      auto run = read_report(report + ".json");
-      if (!run) { // It has said why.
-        return ended > 0 ? ended : complain(run.error());
-      }
-      if (ended != kExitOk) {
-        std::fprintf(stderr, "%s: this run failed, see %s.txt\n", side.server.name.c_str(),
-                     report.c_str());
-        code = std::max(code, ended == kExitMissed ? kExitMissed : kExitFailed);
-      }
-      side.runs.push_back(std::move(*run));
+      code = worse(code, run_once(side, *scenario, report, compare.threads, stop));
     }
+  }
+  if (stop) {
+    std::fprintf(stderr, "spate-loadgen: ended early; reports so far: %s\n", folder.c_str());
+    return kExitFailed;
   }
   std::printf("\n%s", table_of(*sides).c_str());
-  for (std::size_t i = 1; i < sides->size(); ++i) {
-    Comparison comparison =
-        spate::loadgen::compare(sides->front().runs, (*sides)[i].runs, compare.seed);
-    comparison.a = sides->front().server.name;
-    comparison.b = (*sides)[i].server.name;
-    std::printf("\n%s", comparison_table(comparison).c_str());
-    for (const Gate& gate : *gates) {
-      if (const std::string why = broken(gate, comparison); !why.empty()) {
-        std::printf("FAILED: %s\n", why.c_str());
-        code = std::max(code, kExitMissed);
-      }
-    }
-  }
+  code = worse(code, print_comparisons(*sides, *gates, compare.seed));
   std::printf("\nreports of all runs: %s\n", folder.c_str());
   return code;
 }

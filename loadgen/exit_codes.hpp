@@ -10,4 +10,9 @@ inline constexpr int kExitUsage = 2;
 /// An objective was missed.
 inline constexpr int kExitMissed = 3;
 
+/// One of two for both: what failed says more than an objective that was missed.
+[[nodiscard]] constexpr int worse(int a, int b) noexcept {
+  return a == kExitOk || (a == kExitMissed && b != kExitOk) ? b : a;
+}
+
 } // namespace spate::loadgen

@@ -96,7 +96,11 @@ int import(const LedgerOptions& options) {
     if (!line) {
       return complain({line.error().code, (*lines)->where() + ": " + line.error().detail});
     }
-    to.add(line->device, line->ts, line->hash, line->repeated);
+    if (to.add(line->device, line->ts, line->hash, line->repeated) == NamedLines::kNone) {
+      return complain({Errc::file_unreadable, (*lines)->where() + ": one device more than the " +
+                                                  grouped(kLedgerDevicesMax) +
+                                                  " that a ledger can name"});
+    }
   }
   to.flush();
   const auto finished = (*writer)->finish();

@@ -38,8 +38,8 @@ void add_compare(CLI::App& app, CompareOptions& compare) {
       ->required()
       ->expected(2, static_cast<int>(kSidesMax));
   app.add_option("--fail-above", compare.fail_above,
-                 "RATIO:METRIC, as 1.1:ack_p99: exit code 3 if the ratio is above it and the "
-                 "difference is no noise; may be given several times")
+                 "RATIO:METRIC, as 1.1:ack_p99: exit code 3 if the whole interval of the ratio is "
+                 "above it (where there is no interval: the ratio); may be given several times")
       ->type_name("GATE")
       ->allow_extra_args(false);
   app.add_option("--fail-below", compare.fail_below, "The same for ratios below, as 0.9:rate")
@@ -80,8 +80,9 @@ void add_compare_servers(CLI::App& app, CompareServersOptions& compare) {
   app.add_option("--out", compare.out, "Directory for the reports of all runs")
       ->capture_default_str();
   app.add_option("--fail-above", compare.fail_above,
-                 "RATIO:METRIC, as 0.5:server_cpu_us_per_message: exit code 3 if a server's ratio "
-                 "to the first is above it and the difference is no noise")
+                 "RATIO:METRIC, as 0.5:server_cpu_us_per_message: exit code 3 if the whole "
+                 "interval of a server's ratio to the first is above it (where there is no "
+                 "interval, as with fewer than 3 repetitions: the ratio)")
       ->type_name("GATE")
       ->allow_extra_args(false);
   app.add_option("--fail-below", compare.fail_below, "The same for ratios below, as 0.9:rate")

@@ -87,8 +87,7 @@ std::string text_of(const AgentOutcome& agent) {
 } // namespace
 
 Result<AgentsResult> run_on_agents(const Scenario& scenario, const RunSettings& settings,
-                                   LedgerWriter* ledger, RunView& view,
-                                   const std::atomic<bool>& stop) {
+                                   RunProof& proof, RunView& view, std::atomic<bool>& stop) {
   auto agents = find_agents(settings);
   if (!agents) {
     return fail(std::move(agents.error()));
@@ -102,7 +101,7 @@ Result<AgentsResult> run_on_agents(const Scenario& scenario, const RunSettings& 
   for (std::size_t i = 0; i < shares->size(); ++i) {
     (*shares)[i].target = targets[i % targets.size()];
     tasks.push_back(
-        {agents->addresses[i], agents->token, std::move((*shares)[i]), settings, ledger});
+        {agents->addresses[i], agents->token, std::move((*shares)[i]), settings, proof.ledger()});
   }
   Coordinator coordinator(std::move(tasks));
   const auto tell = [&view](const std::vector<AgentOutcome>& ready) {
@@ -112,8 +111,11 @@ Result<AgentsResult> run_on_agents(const Scenario& scenario, const RunSettings& 
   };
   return coordinator.run(
       tell,
-      [&](const FleetProgress& progress, const Stats& totals) {
-        view.watch(progress, [&totals] { return totals; }, {});
+      [&](const FleetProgress& progress, const std::function<Stats()>& totals) {
+        if (proof.failed()) {
+          stop = true; // What follows could not be proven.
+        }
+        view.watch(progress, totals, {});
       },
       stop);
 }

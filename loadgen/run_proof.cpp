@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "loadgen/fleet/sources.hpp"
 #include "loadgen/receive/receiver_report.hpp"
 #include "loadgen/report/report.hpp"
 
@@ -28,6 +29,10 @@ Result<std::unique_ptr<RunProof>> RunProof::open(const ProofOutputs& outputs,
     }
   }
   if (!outputs.receive.empty()) {
+    if (split_targets(scenario.target).size() > 1) {
+      return fail(Errc::usage, "--receive subscribes at one target, and there are several: what "
+                               "the others take would not come");
+    }
     std::vector<std::string> topics;
     for (const Cohort& cohort : scenario.cohorts) {
       if (cohort.pace.kind != Pace::Kind::idle) {
@@ -42,6 +47,10 @@ Result<std::unique_ptr<RunProof>> RunProof::open(const ProofOutputs& outputs,
     proof->receiver_ = std::move(*receiver);
   }
   return proof;
+}
+
+bool RunProof::failed() const noexcept {
+  return (ledger_ && ledger_->failed()) || (receiver_ && receiver_->failed());
 }
 
 std::string RunProof::finish(std::uint64_t acked, std::int64_t patience_ns,

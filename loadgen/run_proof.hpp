@@ -33,6 +33,9 @@ public:
   /// Null: none is kept.
   [[nodiscard]] LedgerWriter* ledger() noexcept { return ledger_.get(); }
 
+  /// A disk is full: nothing more can be proven, so the load may end.
+  [[nodiscard]] bool failed() const noexcept;
+
   /// After the fleet has ended; `acked` messages should come to the subscriber, which waits
   /// `patience_ns` for the next one. Gives what failed, empty if nothing did.
   std::string finish(std::uint64_t acked, std::int64_t patience_ns, const std::atomic<bool>& stop);

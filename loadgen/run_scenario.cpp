@@ -173,6 +173,25 @@ void blame(ReportHead& head, const std::string& fault) {
   head.beside_fault += fault;
 }
 
+/// The end of a run that could not begin: with a report too, unless the words were wrong.
+int not_begun(const Error& error, ReportHead head, const nlohmann::json& config,
+              const std::vector<Objective>& objectives, ReportParts parts,
+              const RunOutputs& outputs) {
+  const int code = complain(error);
+  if (code == kExitUsage || outputs.report.empty()) {
+    return code;
+  }
+  head.begun = false;
+  head.beside_fault = error.detail;
+  const FleetResult nothing;
+  parts.objectives = judge(objectives, measured_of(nothing, std::nullopt, nullptr));
+  if (auto written = write_reports(outputs.report, report_json(head, config, nothing, parts));
+      !written) {
+    (void)complain(written.error());
+  }
+  return code;
+}
+
 } // namespace
 
 int complain(const Error& error) {
@@ -208,12 +227,19 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
   }
   PlannedRun& run = **made;
   FleetPlan plan = run.take_plan();
+  ReportHead head = head_of(scenario, plan, outputs);
+  ReportParts parts;
+  parts.course = course_of(scenario, write_scenario(without_passwords(scenario)));
+  const auto give_up = [&](const Error& error) {
+    return not_begun(error, head, config_json(plan, scenario, settings, outputs), *objectives,
+                     parts, outputs);
+  };
   std::unique_ptr<CommandsBeside> commands;
   if (scenario.commands) {
     auto opened = CommandsBeside::open(*scenario.commands, plan.cohorts[plan.commanded].names,
                                        scenario.seed, settings.precise);
     if (!opened) {
-      return complain(opened.error());
+      return give_up(opened.error());
     }
     commands = std::move(*opened);
     plan.companion = &commands->companion();
@@ -221,7 +247,6 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
     plan.drain_ns =
         std::max(plan.drain_ns, (scenario.commands->wait_s + 1) * std::int64_t{1'000'000'000});
   }
-  ReportHead head = head_of(scenario, plan, outputs);
   const nlohmann::json config = config_json(plan, scenario, settings, outputs);
 
   auto watched = server_watch(outputs);
@@ -232,26 +257,27 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
   stop_on_signals(stop);
   auto proof = RunProof::open(outputs.proof, scenario, plan, !settings.agents.empty(), stop);
   if (!proof) {
-    return complain(proof.error());
+    return give_up(proof.error());
   }
-  ReportParts parts;
-  parts.course = course_of(scenario, write_scenario(without_passwords(scenario)));
   RunView view(outputs.quiet,
                {scenario.name, parts.course, run.messages(), run.duration_s(), head.qos != 0},
                watched->get());
   FleetResult result;
   AgentsResult agents;
   if (!settings.agents.empty()) {
-    auto done = run_on_agents(scenario, settings, (*proof)->ledger(), view, stop);
+    auto done = run_on_agents(scenario, settings, **proof, view, stop);
     if (!done) {
       view.finish();
-      return complain(done.error());
+      return give_up(done.error());
     }
     agents = std::move(*done);
     result = std::move(agents.fleet);
   } else {
     Fleet running(std::move(plan), stop);
     result = running.run([&](const FleetProgress& progress, const StatsBoards& boards) {
+      if ((*proof)->failed()) {
+        stop = true; // What follows could not be proven.
+      }
       view.watch(
           progress, [&boards] { return boards.totals(); }, commands ? commands->status() : "");
     });

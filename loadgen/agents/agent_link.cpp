@@ -1,5 +1,6 @@
 #include "loadgen/agents/agent_link.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 #include <nlohmann/json.hpp>
@@ -19,6 +20,25 @@ constexpr auto kPatience = 10s;
 constexpr auto kPreparePatience = 120s; // It may read a large recording.
 constexpr auto kLook = 100ms;
 constexpr int kPings = 15;
+/// By so much an agent's clock may go faster than ours, and its load begin earlier.
+constexpr std::int64_t kSecondsAheadMax = 5;
+constexpr double kElapsedMaxS = 1e9;
+
+/// What comes from outside may be negative or huge; sums of it stay right.
+std::uint64_t count_in(const Json& message, const char* name) {
+  return static_cast<std::uint64_t>(
+      std::clamp<std::int64_t>(number_in(message, name), 0, std::int64_t{1} << 48));
+}
+
+Phase phase_of(const std::string& name) {
+  for (const Phase phase :
+       {Phase::connecting, Phase::warming_up, Phase::sending, Phase::draining, Phase::closing}) {
+    if (name_of(phase) == name) {
+      return phase;
+    }
+  }
+  return Phase::connecting;
+}
 
 } // namespace
 
@@ -44,6 +64,31 @@ AgentState::Step AgentLink::step() const {
   return state_.step;
 }
 
+std::string AgentLink::fault() const {
+  const std::lock_guard lock(mutex_);
+  return state_.fault;
+}
+
+FleetProgress AgentLink::progress() const {
+  const std::lock_guard lock(mutex_);
+  FleetProgress progress;
+  progress.connections = state_.connections;
+  if (state_.step >= AgentState::Step::finished) {
+    progress.phase = Phase::done;
+    return progress;
+  }
+  progress.phase = phase_of(state_.phase);
+  progress.elapsed_s = state_.elapsed_s;
+  progress.online = state_.online;
+  progress.in_flight = state_.in_flight;
+  return progress;
+}
+
+void AgentLink::add_to(Stats& totals) const {
+  const std::lock_guard lock(mutex_);
+  totals.merge(state_.result.stats);
+}
+
 std::vector<AgentSecond> AgentLink::take_seconds() {
   const std::lock_guard lock(mutex_);
   return std::exchange(seconds_, {});
@@ -53,12 +98,14 @@ void AgentLink::start(std::int64_t steady_ns) {
   const std::lock_guard lock(mutex_);
   if (state_.step == AgentState::Step::ready) {
     state_.step = AgentState::Step::running;
+    start_ns_ = steady_ns;
     channel_->send(
         Json{{"type", "start"}, {"steady_ns", steady_ns + state_.clock.steady_offset_ns()}});
   }
 }
 
 void AgentLink::stop() {
+  stopped_ = true;
   const std::lock_guard lock(mutex_);
   if (channel_) {
     channel_->send(Json{{"type", "stop"}});
@@ -82,6 +129,12 @@ void AgentLink::run() {
     state_.step = AgentState::Step::finished;
     channel_->send(Json{{"type", "bye"}});
     channel_->finish();
+  } else if (stopped_ && state_.step == AgentState::Step::greeting) {
+    state_.step = AgentState::Step::finished;
+    state_.result.interrupted = true;
+    if (channel_) {
+      channel_->finish(); // It hears the end, and is free.
+    }
   } else {
     state_.step = AgentState::Step::lost;
     state_.fault = went.error().detail;
@@ -90,7 +143,7 @@ void AgentLink::run() {
 
 Result<Json> AgentLink::await(const std::string& type, std::chrono::milliseconds patience) {
   const std::int64_t until_ns = steady_ns() + std::chrono::nanoseconds(patience).count();
-  while (!quit_ && steady_ns() < until_ns) {
+  while (!quit_ && !stopped_ && steady_ns() < until_ns) {
     Json message;
     auto got = channel_->receive(message, kLook);
     if (!got) {
@@ -119,12 +172,13 @@ Result<void> AgentLink::greet() {
   if (!channel) {
     return fail(std::move(channel.error()));
   }
+  (*channel)->set_bytes_max(kFrameBytesMax);
+  (*channel)->send(Json{{"type", "hello"}, {"protocol", kAgentProtocol}, {"token", task_.token}});
   {
+    // Only now: alive() and stop() send as soon as they see it, and nothing goes before the hello.
     const std::lock_guard lock(mutex_);
     channel_ = std::move(*channel);
   }
-  channel_->set_bytes_max(kFrameBytesMax);
-  channel_->send(Json{{"type", "hello"}, {"protocol", kAgentProtocol}, {"token", task_.token}});
   auto hello = await("hello", kPatience);
   if (!hello) {
     return fail(std::move(hello.error()));
@@ -132,8 +186,8 @@ Result<void> AgentLink::greet() {
   const std::lock_guard lock(mutex_);
   state_.version = text_in(*hello, "version");
   state_.host = text_in(*hello, "host");
-  state_.cores = static_cast<std::uint64_t>(number_in(*hello, "cores"));
-  state_.descriptors = static_cast<std::uint64_t>(number_in(*hello, "descriptors"));
+  state_.cores = count_in(*hello, "cores");
+  state_.descriptors = count_in(*hello, "descriptors");
   return {};
 }
 
@@ -169,7 +223,7 @@ Result<void> AgentLink::prepare() {
   }
   channel_->send(Json{{"type", "connect"}});
   const std::lock_guard lock(mutex_);
-  state_.connections = static_cast<std::uint64_t>(number_in(*prepared, "connections"));
+  state_.connections = count_in(*prepared, "connections");
   state_.step = AgentState::Step::connecting;
   return {};
 }
@@ -244,8 +298,11 @@ Result<void> AgentLink::on_report(const Json& message) {
     return fail(std::move(result.error()));
   }
   std::vector<AgentSecond> seconds;
+  const std::int64_t start_ns = start_ns_;
+  const std::int64_t spent_s = start_ns == 0 ? 0 : (steady_ns() - start_ns) / 1'000'000'000;
   for (const Json& one : message["seconds"]) {
-    auto second = read_second(one);
+    auto second = read_second(
+        one, static_cast<std::uint64_t>(std::max<std::int64_t>(spent_s + kSecondsAheadMax, 0)));
     if (!second) {
       return fail(std::move(second.error()));
     }
@@ -260,11 +317,12 @@ Result<void> AgentLink::on_report(const Json& message) {
     return {};
   }
   state_.phase = text_in(message, "phase");
-  state_.elapsed_s =
-      message.value("elapsed_s", Json()).is_number() ? message["elapsed_s"].get<double>() : 0;
-  state_.connections = static_cast<std::uint64_t>(number_in(message, "connections"));
-  state_.online = static_cast<std::uint64_t>(number_in(message, "online"));
-  state_.in_flight = static_cast<std::uint64_t>(number_in(message, "in_flight"));
+  state_.elapsed_s = message.value("elapsed_s", Json()).is_number()
+                         ? std::clamp(message["elapsed_s"].get<double>(), 0.0, kElapsedMaxS)
+                         : 0;
+  state_.connections = count_in(message, "connections");
+  state_.online = count_in(message, "online");
+  state_.in_flight = count_in(message, "in_flight");
   return {};
 }
 

@@ -59,13 +59,20 @@ public:
   AgentLink& operator=(const AgentLink&) = delete;
 
   [[nodiscard]] const AgentTask& task() const noexcept { return task_; }
+  /// All of it: histograms too.
   [[nodiscard]] AgentState state() const;
   [[nodiscard]] AgentState::Step step() const;
+  [[nodiscard]] std::string fault() const;
+  /// How far it is; `done` once nothing more comes.
+  [[nodiscard]] FleetProgress progress() const;
+  /// Adds what it has counted so far.
+  void add_to(Stats& totals) const;
   /// The seconds that came since the last call.
   [[nodiscard]] std::vector<AgentSecond> take_seconds();
 
   /// The load begins at `steady_ns` of our clock.
   void start(std::int64_t steady_ns);
+  /// Ends its load early. One that has none yet is finished at once, with an empty result.
   void stop();
   /// About once a second, so that the agent knows that we are there.
   void alive();
@@ -84,6 +91,8 @@ private:
 
   const AgentTask task_;
   std::atomic<bool> quit_{false};
+  std::atomic<bool> stopped_{false};
+  std::atomic<std::int64_t> start_ns_{0}; ///< Of the load, by our clock; 0: not yet.
   mutable std::mutex mutex_;
   AgentState state_;
   std::vector<AgentSecond> seconds_;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <list>
 #include <thread>
 
 #include <netdb.h>
@@ -30,21 +31,39 @@ std::uint16_t port_of(int socket) {
                                           : reinterpret_cast<const sockaddr_in*>(&name)->sin_port);
 }
 
-/// One coordinator, on a thread of its own.
+/// One connection, on a thread of its own.
 struct Session {
-  Session(int socket, const std::string& token, const std::atomic<bool>& stop)
-      : channel(socket), session(channel, token, stop) {
-    thread = std::thread([this] {
+  Session(int socket, const std::string& token, const std::atomic<bool>& stop,
+          std::atomic<bool>& busy)
+      : channel(socket), session(channel, token, stop, [this, &busy] { return claim(busy); }) {
+    thread = std::thread([this, &busy] {
       session.run();
+      if (claimed) {
+        busy = false;
+      }
       done = true;
     });
   }
   ~Session() { thread.join(); }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
+
+  bool claim(std::atomic<bool>& busy) {
+    // A coordinator hears the end of its run a moment before the agent is free, and may be here
+    // again.
+    for (int i = 0; busy.exchange(true); ++i) {
+      if (i == kEndLooks) {
+        return false;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    claimed = true;
+    return true;
+  }
+
   Channel channel;
   AgentSession session;
-  std::atomic<bool> done{false};
+  std::atomic<bool> claimed{false}, done{false};
   std::thread thread;
 };
 
@@ -85,40 +104,30 @@ AgentServer::~AgentServer() {
 }
 
 void AgentServer::serve(bool once, const std::atomic<bool>& stop) {
-  std::unique_ptr<Session> session;
+  std::atomic<bool> busy{false};
+  std::list<Session> sessions;
   while (!stop) {
     pollfd one{socket_, POLLIN, 0};
     const bool waiting = ::poll(&one, 1, kLookMs) > 0;
-    if (session && session->done) {
-      session.reset();
-      if (once) {
-        return;
-      }
+    bool served = false;
+    sessions.remove_if([&served](const Session& session) {
+      served |= session.done && session.claimed;
+      return session.done.load();
+    });
+    if (once && served) {
+      return;
     }
     if (!waiting) {
       continue;
     }
     const int socket = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
     if (socket < 0) {
-      continue;
-    }
-    // Its coordinator has heard the end a moment before us, and may be here again.
-    for (int i = 0; session && !session->done && i < kEndLooks; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    if (session && session->done) {
-      session.reset();
-      if (once) {
-        ::close(socket);
-        return;
-      }
-    }
-    if (session) {
-      Channel busy(socket);
-      busy.send(nlohmann::json{{"type", "error"}, {"text", "the agent is busy with another run"}});
-      busy.finish();
+      // Without descriptors the connection stays there, and poll() would call us at once.
+      std::this_thread::sleep_for(std::chrono::milliseconds(kLookMs));
+    } else if (sessions.size() == kConnectionsMax) {
+      ::close(socket);
     } else {
-      session = std::make_unique<Session>(socket, token_, stop);
+      sessions.emplace_back(socket, token_, stop, busy);
     }
   }
 }

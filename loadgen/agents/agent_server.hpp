@@ -10,10 +10,14 @@
 
 namespace spate::loadgen {
 
-/// Serves one coordinator at a time; others are told that the agent is busy.
-/// Thread: the caller's, and one for the session.
+/// Serves one coordinator at a time; others are told that the agent is busy. Only who has shown the
+/// token makes it busy.
+/// Thread: the caller's, and one for each connection.
 class AgentServer {
 public:
+  /// Above it a connection is closed at once.
+  static constexpr std::size_t kConnectionsMax = 32;
+
   /// Without a token only loopback may be listened on: who reaches an agent makes it send. Errors:
   /// usage, bind_failed.
   static Result<std::unique_ptr<AgentServer>> open(const net::Address& address, std::string token);
@@ -23,7 +27,7 @@ public:
 
   /// With the port that was given.
   [[nodiscard]] const net::Address& address() const noexcept { return address_; }
-  /// Until `stop`, or with `once` until the first session has ended.
+  /// Until `stop`, or with `once` until the first run has ended. Who showed no token had none.
   void serve(bool once, const std::atomic<bool>& stop);
 
 private:

@@ -20,7 +20,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::chrono::milliseconds kGreetingMs{10'000};
+constexpr std::int64_t kGreetingNs = 10'000'000'000;
 constexpr std::chrono::milliseconds kLookMs{100};
 constexpr std::int64_t kReportNs = 1'000'000'000;
 constexpr std::uint32_t kThreadsMax = 256;
@@ -39,8 +39,8 @@ std::string host_name() {
 } // namespace
 
 AgentSession::AgentSession(Channel& channel, const std::string& token,
-                           const std::atomic<bool>& stop)
-    : channel_(channel), token_(token), process_stop_(stop) {}
+                           const std::atomic<bool>& stop, Claim claim)
+    : channel_(channel), token_(token), process_stop_(stop), claim_(std::move(claim)) {}
 
 AgentSession::~AgentSession() {
   stop_ = true;
@@ -55,7 +55,11 @@ void AgentSession::complain(const std::string& text) {
 
 bool AgentSession::greet() {
   Json hello;
-  auto got = channel_.receive(hello, kGreetingMs);
+  auto got = Result<Channel::Got>(Channel::Got::nothing);
+  for (const std::int64_t until_ns = steady_ns() + kGreetingNs;
+       got && *got == Channel::Got::nothing && steady_ns() < until_ns && !process_stop_;) {
+    got = channel_.receive(hello, kLookMs);
+  }
   if (!got || *got != Channel::Got::frame || text_in(hello, "type") != "hello") {
     return false;
   }
@@ -66,6 +70,10 @@ bool AgentSession::greet() {
   }
   if (!token_.empty() && !equal_secrets(text_in(hello, "token"), token_)) {
     complain("the token is wrong");
+    return false;
+  }
+  if (!claim_()) {
+    complain("the agent is busy with another run");
     return false;
   }
   channel_.set_bytes_max(kFrameBytesMax);

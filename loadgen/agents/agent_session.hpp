@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -30,8 +31,11 @@ inline constexpr std::int64_t kSilenceNs = 5'000'000'000;
 /// Thread: its own for the load; run() in the caller's.
 class AgentSession {
 public:
+  /// Whether the agent is free; it is this session's then. Called once, after the token was shown.
+  using Claim = std::function<bool()>;
   /// Borrows all. `stop` is the process's.
-  AgentSession(Channel& channel, const std::string& token, const std::atomic<bool>& stop);
+  AgentSession(Channel& channel, const std::string& token, const std::atomic<bool>& stop,
+               Claim claim);
   ~AgentSession();
   AgentSession(const AgentSession&) = delete;
   AgentSession& operator=(const AgentSession&) = delete;
@@ -52,6 +56,7 @@ private:
   Channel& channel_;
   const std::string& token_;
   const std::atomic<bool>& process_stop_;
+  const Claim claim_;
   std::atomic<bool> stop_{false};
   std::atomic<std::int64_t> start_ns_{0}; ///< 0: not told yet.
   std::unique_ptr<PlannedRun> run_;

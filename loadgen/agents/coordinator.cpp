@@ -14,23 +14,14 @@ namespace {
 using Step = AgentState::Step;
 
 constexpr std::chrono::milliseconds kLook{20};
+constexpr std::int64_t kWatchNs = 100'000'000;
 constexpr std::int64_t kAliveNs = 1'000'000'000;
 /// For the order to reach all agents before the load begins.
 constexpr std::int64_t kHeadStartNs = 300'000'000;
 
-Phase phase_of(const std::string& name) {
-  for (const Phase phase :
-       {Phase::connecting, Phase::warming_up, Phase::sending, Phase::draining, Phase::closing}) {
-    if (name_of(phase) == name) {
-      return phase;
-    }
-  }
-  return Phase::connecting;
-}
-
 } // namespace
 
-Coordinator::Coordinator(std::vector<AgentTask> tasks) {
+Coordinator::Coordinator(std::vector<AgentTask> tasks) : timeline_(tasks.size()) {
   for (AgentTask& task : tasks) {
     links_.push_back(std::make_unique<AgentLink>(std::move(task)));
   }
@@ -44,10 +35,9 @@ bool Coordinator::all(Step at_least) const {
 std::string Coordinator::failures() const {
   std::string text;
   for (const auto& link : links_) {
-    const AgentState state = link->state();
-    if (state.step == Step::lost) {
-      text +=
-          (text.empty() ? "agent " : "; agent ") + link->task().address.text() + ": " + state.fault;
+    if (link->step() == Step::lost) {
+      text += (text.empty() ? "agent " : "; agent ") + link->task().address.text() + ": " +
+              link->fault();
     }
   }
   return text;
@@ -55,30 +45,43 @@ std::string Coordinator::failures() const {
 
 void Coordinator::look(const Watch& watch) {
   const std::int64_t now_ns = steady_ns();
-  const bool alive = now_ns >= next_alive_ns_;
-  next_alive_ns_ = alive ? now_ns + kAliveNs : next_alive_ns_;
-  FleetProgress progress;
-  progress.phase = Phase::done;
-  Stats stats;
-  for (const auto& link : links_) {
-    if (alive) {
+  if (now_ns >= next_alive_ns_) {
+    next_alive_ns_ = now_ns + kAliveNs;
+    for (const auto& link : links_) {
       link->alive();
     }
-    for (const AgentSecond& second : link->take_seconds()) {
-      merge(seconds_, second);
+  }
+  if (now_ns >= next_watch_ns_) {
+    next_watch_ns_ = now_ns + kWatchNs;
+    show(watch);
+  }
+}
+
+void Coordinator::show(const Watch& watch) {
+  FleetProgress all;
+  all.phase = Phase::done;
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    const FleetProgress one = links_[i]->progress(); // Before its seconds: `done` came after them.
+    for (const AgentSecond& second : links_[i]->take_seconds()) {
+      timeline_.add(i, second);
     }
-    const AgentState state = link->state();
-    stats.merge(state.result.stats);
-    progress.connections += state.connections;
-    if (state.step == Step::lost || state.step == Step::finished) {
+    all.connections += one.connections;
+    if (one.phase == Phase::done) {
+      timeline_.end(i);
       continue;
     }
-    progress.phase = std::min(progress.phase, phase_of(state.phase));
-    progress.elapsed_s = std::max(progress.elapsed_s, state.elapsed_s);
-    progress.online += state.online;
-    progress.in_flight += state.in_flight;
+    all.phase = std::min(all.phase, one.phase);
+    all.elapsed_s = std::max(all.elapsed_s, one.elapsed_s);
+    all.online += one.online;
+    all.in_flight += one.in_flight;
   }
-  watch(progress, stats);
+  watch(all, [this] {
+    Stats totals;
+    for (const auto& link : links_) {
+      link->add_to(totals);
+    }
+    return totals;
+  });
 }
 
 std::vector<AgentOutcome> Coordinator::outcomes() const {
@@ -118,7 +121,7 @@ Result<AgentsResult> Coordinator::run(const Tell& tell, const Watch& watch,
   while (!all(Step::finished)) {
     look_and_stop();
   }
-  look(watch);
+  show(watch);
   return gather();
 }
 
@@ -140,7 +143,7 @@ AgentsResult Coordinator::gather() {
     }
     merge(result.fleet, part);
   }
-  result.fleet.timeline = timeline_of(seconds_);
+  result.fleet.timeline = timeline_.finish();
   return result;
 }
 

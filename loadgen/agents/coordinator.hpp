@@ -10,6 +10,7 @@
 
 #include "engine/base/result.hpp"
 #include "loadgen/agents/agent_link.hpp"
+#include "loadgen/agents/agent_timeline.hpp"
 #include "loadgen/fleet/fleet.hpp"
 
 namespace spate::loadgen {
@@ -31,7 +32,7 @@ struct AgentsResult {
 class Coordinator {
 public:
   /// Called about every 100 ms: where the slowest agent is, and what all have counted.
-  using Watch = std::function<void(const FleetProgress&, const Stats&)>;
+  using Watch = std::function<void(const FleetProgress&, const std::function<Stats()>& totals)>;
   /// Called once all agents are ready.
   using Tell = std::function<void(const std::vector<AgentOutcome>&)>;
 
@@ -46,12 +47,13 @@ private:
   [[nodiscard]] std::string failures() const;
   [[nodiscard]] bool all(AgentState::Step at_least) const;
   void look(const Watch& watch);
+  void show(const Watch& watch);
   [[nodiscard]] std::vector<AgentOutcome> outcomes() const;
   AgentsResult gather();
 
   std::vector<std::unique_ptr<AgentLink>> links_;
-  std::vector<AgentSecond> seconds_;
-  std::int64_t next_alive_ns_ = 0;
+  AgentTimeline timeline_;
+  std::int64_t next_alive_ns_ = 0, next_watch_ns_ = 0;
 };
 
 } // namespace spate::loadgen

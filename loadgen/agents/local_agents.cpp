@@ -5,17 +5,23 @@
 #include <cstdio>
 #include <cstring>
 #include <random>
+#include <utility>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "engine/base/clock.hpp"
 
 namespace spate::loadgen {
 
 namespace {
 
 constexpr std::string_view kListening = "listening on ";
+constexpr std::int64_t kStartNs = 20'000'000'000;
+constexpr std::size_t kLineBytesMax = 256;
 
 /// A text of 128 random bits.
 std::string make_token() {
@@ -27,6 +33,53 @@ std::string make_token() {
     token += word;
   }
   return token;
+}
+
+struct Pipe {
+  Pipe() = default;
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  ~Pipe() {
+    close(read);
+    close(write);
+  }
+  bool open() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) {
+      return false;
+    }
+    read = ends[0];
+    write = ends[1];
+    return true;
+  }
+  static void close(int& end) {
+    if (end >= 0) {
+      ::close(std::exchange(end, -1));
+    }
+  }
+  int read = -1, write = -1;
+};
+
+/// The first line, without its end; empty if none comes.
+std::string line_of(int file) {
+  std::string line;
+  const std::int64_t until_ns = steady_ns() + kStartNs;
+  for (std::int64_t left_ns = kStartNs; left_ns > 0 && line.size() < kLineBytesMax;
+       left_ns = until_ns - steady_ns()) {
+    pollfd one{file, POLLIN, 0};
+    char c = 0;
+    if (::poll(&one, 1, static_cast<int>(left_ns / 1'000'000 + 1)) <= 0) {
+      continue; // A signal, or the time is up.
+    }
+    if (::read(file, &c, 1) != 1) {
+      break;
+    }
+    if (c == '\n') {
+      return line;
+    }
+    line += c;
+  }
+  return {};
 }
 
 } // namespace
@@ -52,9 +105,9 @@ LocalAgents::~LocalAgents() {
 }
 
 Result<void> LocalAgents::add() {
-  int in[2];  // The token, so that no list of processes shows it.
-  int out[2]; // What it says.
-  if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) {
+  Pipe in;  // The token, so that no list of processes shows it.
+  Pipe out; // What it says.
+  if (!in.open() || !out.open()) {
     return fail(Errc::connect_failed, std::string("a pipe: ") + std::strerror(errno));
   }
   const pid_t parent = ::getpid();
@@ -65,31 +118,28 @@ Result<void> LocalAgents::add() {
     if (::getppid() != parent) {
       ::_exit(1);
     }
-    ::dup2(in[0], STDIN_FILENO);
-    ::dup2(out[1], STDOUT_FILENO);
+    ::dup2(in.read, STDIN_FILENO);
+    ::dup2(out.write, STDOUT_FILENO);
     ::execl("/proc/self/exe", "spate-loadgen", "agent", "--listen", "127.0.0.1:0", "--token-file",
             "/dev/stdin", "--once", static_cast<char*>(nullptr));
     ::_exit(127);
   }
-  ::close(in[0]);
-  ::close(out[1]);
   if (process < 0) {
     return fail(Errc::connect_failed, std::string("a process: ") + std::strerror(errno));
   }
   processes_.push_back(process);
+  out.close(out.write); // Else its end would not be heard.
   const std::string line = token_ + "\n";
-  const bool told = ::write(in[1], line.data(), line.size()) == static_cast<ssize_t>(line.size());
-  ::close(in[1]);
-  std::FILE* said = ::fdopen(out[0], "re");
-  char text[256] = "";
-  const bool heard = told && std::fgets(text, sizeof text, said) != nullptr;
-  std::fclose(said);
-  std::string_view where(text);
-  if (!heard || !where.starts_with(kListening) || !where.ends_with('\n')) {
+  if (::write(in.write, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+    return fail(Errc::connect_failed, "an agent of our own did not start");
+  }
+  in.close(in.write);
+  const std::string said = line_of(out.read);
+  std::string_view where(said);
+  if (!where.starts_with(kListening)) {
     return fail(Errc::connect_failed, "an agent of our own did not start");
   }
   where.remove_prefix(kListening.size());
-  where.remove_suffix(1);
   auto address = net::parse_address(where);
   if (!address) {
     return fail(std::move(address.error()));

@@ -1,7 +1,6 @@
 #include "loadgen/agents/stats_codec.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include <nlohmann/json.hpp>
 
@@ -278,7 +277,7 @@ Json json_of(const AgentSecond& second) {
   return json;
 }
 
-Result<AgentSecond> read_second(const Json& json) {
+Result<AgentSecond> read_second(const Json& json, std::uint64_t second_max) {
   AgentSecond second;
   if (!json.is_object()) {
     return bad("not a second");
@@ -286,8 +285,8 @@ Result<AgentSecond> read_second(const Json& json) {
   if (auto counts = read_all(json, second.counts, kSecondCounts); !counts) {
     return fail(std::move(counts.error()));
   }
-  if (second.counts.second >= Fleet::kTimelineSecondsMax) {
-    return bad("a second after the end of the timeline");
+  if (second.counts.second >= Fleet::kTimelineSecondsMax || second.counts.second > second_max) {
+    return bad("a second that has not come yet");
   }
   if (auto latency = read_histogram(json, "latency", second.latency); !latency) {
     return fail(std::move(latency.error()));
@@ -343,6 +342,9 @@ Result<FleetResult> read_result(const Json& json) {
       return fail(std::move(shares.error()));
     }
   }
+  if (result.cpu_share.size() != result.wait_share.size()) {
+    return bad("cpu_share and wait_share are not of the same threads");
+  }
   if (const auto cohorts = json.find("cohorts"); cohorts != json.end()) {
     if (!cohorts->is_array() || cohorts->size() > kCohortsMax) {
       return bad("cohorts are no list");
@@ -381,28 +383,6 @@ void merge(FleetResult& to, const FleetResult& from) {
     add_all(*found, cohort, kCohortCounts);
     found->stats.merge(cohort.stats);
   }
-}
-
-void merge(std::vector<AgentSecond>& to, const AgentSecond& from) {
-  const auto at = static_cast<std::size_t>(from.counts.second);
-  for (std::size_t number = to.size(); number <= at; ++number) {
-    to.emplace_back().counts.second = number;
-  }
-  Second& counts = to[at].counts;
-  const std::uint64_t number = counts.second;
-  add_all(counts, from.counts, kSecondCounts);
-  counts.second = number;
-  to[at].latency.merge(from.latency);
-}
-
-std::vector<Second> timeline_of(const std::vector<AgentSecond>& seconds) {
-  std::vector<Second> timeline;
-  timeline.reserve(seconds.size());
-  for (const AgentSecond& second : seconds) {
-    Second& one = timeline.emplace_back(second.counts);
-    one.set_latency(second.latency);
-  }
-  return timeline;
 }
 
 } // namespace spate::loadgen

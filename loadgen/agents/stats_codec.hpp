@@ -28,15 +28,12 @@ struct AgentSecond {
 [[nodiscard]] nlohmann::json json_of(const FleetResult& result);
 
 Result<Stats> read_stats(const nlohmann::json& json);
-Result<AgentSecond> read_second(const nlohmann::json& json);
+/// One after `second_max`, which can not have come yet, is an error too.
+Result<AgentSecond> read_second(const nlohmann::json& json, std::uint64_t second_max);
 Result<FleetResult> read_result(const nlohmann::json& json);
 
 /// Adds one agent's result to that of all: counts are summed, times are the longest ones, cohorts
 /// of one name are one.
 void merge(FleetResult& to, const FleetResult& from);
-/// Adds the seconds of one agent to a timeline of all.
-void merge(std::vector<AgentSecond>& to, const AgentSecond& from);
-/// The timeline of a report, percentiles from the merged latencies.
-[[nodiscard]] std::vector<Second> timeline_of(const std::vector<AgentSecond>& seconds);
 
 } // namespace spate::loadgen

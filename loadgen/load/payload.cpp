@@ -152,9 +152,12 @@ Result<Template> make_template(std::string_view object) {
   return made;
 }
 
+bool is_template_file(std::string_view what) noexcept {
+  return what.find_first_of("/.") != std::string_view::npos;
+}
+
 Result<std::vector<Template>> load_templates(const std::string& what, std::uint64_t seed) {
-  const bool file = what.find('/') != std::string::npos || what.find('.') != std::string::npos;
-  return file ? from_file(what) : generated(what, seed);
+  return is_template_file(what) ? from_file(what) : generated(what, seed);
 }
 
 void write_ts(char* to, std::int64_t value) noexcept {

@@ -41,6 +41,9 @@ inline constexpr std::size_t kPayloadBytesMax = std::size_t{1} << 20;
 /// object.
 Result<Template> make_template(std::string_view object);
 
+/// Whether a word of --payload names a file.
+[[nodiscard]] bool is_template_file(std::string_view what) noexcept;
+
 /// Payloads by the word of --payload: `env`, `small`, a SIZE in bytes ("256", "4k"), or
 /// FILE.ndjson[.gz] whose lines are objects, or {"d","t","p"} of which p is taken. Shared read-only
 /// by all threads. Errors: usage, file_unreadable, malformed_payload with the line.

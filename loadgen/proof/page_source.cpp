@@ -13,6 +13,8 @@ namespace spate::loadgen {
 
 namespace {
 
+constexpr std::string_view kUnknownDevice = "device-not-found"; // The problem's code.
+
 tl::unexpected<Error> not_a_page(const std::string& what) {
   return fail(Errc::malformed_payload, "the answer is no page of records: " + what);
 }
@@ -166,7 +168,8 @@ Result<RecordPage> HttpPageSource::fetch(std::string_view device, std::int64_t f
     if (status && *status == 200) {
       return parse_page(body_);
     }
-    if (status && *status == 404) {
+    // Another 404 comes from who is not this API, and would make every record a missing one.
+    if (status && *status == 404 && body_.find(kUnknownDevice) != std::string::npos) {
       return RecordPage{};
     }
     const bool again = !status || *status == 429 || *status == 503;

@@ -81,7 +81,8 @@ Result<ReceiverCounts> Receiver::finish(std::uint64_t expected, std::int64_t pat
       last = received;
       moved_ns = now_ns;
     }
-    if (now_ns - moved_ns > (now.received >= expected ? kQuietNs : patience_ns) || stop) {
+    if (now_ns - moved_ns > (now.received >= expected ? kQuietNs : patience_ns) || stop ||
+        ledger_->failed()) {
       break;
     }
     std::this_thread::sleep_for(kLook);

@@ -54,6 +54,8 @@ public:
   Receiver& operator=(const Receiver&) = delete;
 
   [[nodiscard]] ReceiverCounts counts() const;
+  /// The ledger can not be written any more.
+  [[nodiscard]] bool failed() const noexcept { return ledger_->failed(); }
   /// Waits until `expected` messages have come and no further one comes for 250 ms, or none has
   /// come for `patience_ns`; disconnects, and ends the ledger. Once. Error: file_unreadable.
   Result<ReceiverCounts> finish(std::uint64_t expected, std::int64_t patience_ns,

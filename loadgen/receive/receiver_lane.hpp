@@ -67,7 +67,6 @@ private:
   bool closing_ = false;
 
   std::atomic<bool> subscribed_{false};
-  std::atomic<bool> ended_{false}; ///< Nothing is read any more.
   std::atomic<std::uint64_t> received_{0}, repeated_{0}, out_of_order_{0}, foreign_{0},
       unreadable_{0}, connections_lost_{0};
   mutable std::mutex mutex_;

@@ -293,11 +293,8 @@ Result<Gate> parse_gate(std::string_view text, bool above) {
   std::vector<std::string_view> names(kTimedNames.begin(), kTimedNames.end());
   names.insert(names.end(), kTotalNames.begin(), kTotalNames.end());
   if (std::find(names.begin(), names.end(), gate.metric) == names.end()) {
-    const std::string_view nearest = nearest_word(gate.metric, names);
     return fail(Errc::usage,
-                "\"" + gate.metric + "\" is not compared" +
-                    (nearest.empty() ? "" : "; did you mean " + std::string(nearest) + "?") + " (" +
-                    compared_metrics() + ")");
+                "\"" + gate.metric + "\" is not compared" + meant_word(gate.metric, names));
   }
   return gate;
 }

@@ -55,8 +55,8 @@ Result<Gate> parse_gate(std::string_view text, bool above);
 /// All of them.
 Result<std::vector<Gate>> parse_gates(const std::vector<std::string>& above,
                                       const std::vector<std::string>& below);
-/// What broke a gate: the ratio is beyond its limit and the difference is no noise; or the metric
-/// was not measured on both sides. Empty if it held.
+/// What broke a gate: the whole interval of the ratio is beyond the limit (without an interval, the
+/// ratio); or the metric was not measured on both sides. Empty if it held.
 [[nodiscard]] std::string broken(const Gate& gate, const Comparison& comparison);
 
 /// The names of all metrics that are compared, by commas.

@@ -31,8 +31,11 @@ std::string broken(const Gate& gate, const Comparison& comparison) {
   if (found == comparison.ratios.end()) {
     return gate.metric + " was not measured on both sides";
   }
-  const bool beyond = gate.above ? found->ratio > gate.ratio : found->ratio < gate.ratio;
-  if (!beyond || found->is_noise()) {
+  // The nearer end of the interval: it is the limit that noise must not reach, not equality.
+  const double nearest = !found->interval ? found->ratio
+                         : gate.above     ? found->interval->first
+                                          : found->interval->second;
+  if (gate.above ? nearest <= gate.ratio : nearest >= gate.ratio) {
     return "";
   }
   return gate.metric + formatted(": the ratio %.3f is", found->ratio) +

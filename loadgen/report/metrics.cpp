@@ -58,8 +58,6 @@ constexpr OtherMetric kOthers[] = {
     {"server_cpu_us_per_message", "needs --server-pid or --server-metrics", MetricUnit::cpu_us,
      false},
     {"server_rss_bytes", "the largest; needs the same", MetricUnit::bytes, false},
-    {"missing", "acknowledged and not stored; after a proof", MetricUnit::count, false},
-    {"doubled", "stored more than once; after a proof", MetricUnit::count, false},
 };
 
 const TimeMetric* time_metric(std::string_view metric, std::string_view& figure) {
@@ -92,10 +90,6 @@ std::optional<double> figure_of(const Histogram& times, std::string_view figure)
 std::optional<double> share_of(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? std::nullopt
                     : std::optional(static_cast<double>(part) / static_cast<double>(whole));
-}
-
-std::optional<double> whole(const std::optional<std::uint64_t>& count) {
-  return count ? std::optional(static_cast<double>(*count)) : std::nullopt;
 }
 
 } // namespace
@@ -224,7 +218,9 @@ std::optional<double> metric_value(std::string_view metric, std::string_view coh
     return share_of(seen, connections);
   }
   if (metric == "acked_share") {
-    return share_of(stats->acked, stats->sent + stats->unsent);
+    // Those that were wrong on purpose are not among `acked` either.
+    return share_of(stats->acked,
+                    stats->sent + stats->unsent - std::min(stats->faulty_answered, stats->sent));
   }
   if (metric == "commands_failed") {
     return measured.command_latency == nullptr
@@ -234,13 +230,7 @@ std::optional<double> metric_value(std::string_view metric, std::string_view coh
   if (metric == "server_cpu_us_per_message") {
     return measured.server_cpu_us_per_message;
   }
-  if (metric == "server_rss_bytes") {
-    return measured.server_rss_bytes;
-  }
-  if (metric == "missing") {
-    return whole(measured.missing);
-  }
-  return metric == "doubled" ? whole(measured.doubled) : std::nullopt;
+  return metric == "server_rss_bytes" ? measured.server_rss_bytes : std::nullopt;
 }
 
 std::string metric_text(double value, MetricUnit unit) {

@@ -103,12 +103,8 @@ Result<Objective> parse_one(std::string_view whole) {
   }
   const auto unit = unit_of_metric(metric);
   if (!unit) {
-    const auto names = metric_names();
-    const std::string_view nearest = nearest_word(metric, names);
-    return fail(Errc::usage,
-                "\"" + std::string(metric) + "\" is no metric" +
-                    (nearest.empty() ? "" : "; did you mean " + std::string(nearest) + "?") +
-                    " (run --help lists them)");
+    return fail(Errc::usage, "\"" + std::string(metric) + "\" is no metric" +
+                                 meant_word(metric, metric_names()));
   }
   if (!objective.cohort.empty() && !has_cohorts(metric)) {
     return fail(Errc::usage, std::string(metric) + " is of the whole run, not of a cohort");
@@ -186,10 +182,9 @@ Result<void> check_cohorts(const std::vector<Objective>& objectives,
   for (const Objective& objective : objectives) {
     if (!objective.cohort.empty() &&
         std::find(names.begin(), names.end(), objective.cohort) == names.end()) {
-      const std::string_view nearest = nearest_word(objective.cohort, names);
-      return fail(Errc::usage,
-                  "the objective \"" + objective.text() + "\" names no cohort of the run" +
-                      (nearest.empty() ? "" : "; did you mean " + std::string(nearest) + "?"));
+      return fail(Errc::usage, "the objective \"" + objective.text() +
+                                   "\" names no cohort of the run" +
+                                   meant_word(objective.cohort, names));
     }
   }
   return {};

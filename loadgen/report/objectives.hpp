@@ -49,7 +49,6 @@ struct Measured {
   std::uint64_t commands_failed = 0;
   std::optional<double> server_cpu_us_per_message;
   std::optional<double> server_rss_bytes;
-  std::optional<std::uint64_t> missing, doubled; ///< After a proof.
 };
 
 struct ObjectiveResult {

@@ -24,7 +24,7 @@ double highest(const std::vector<double>& shares) noexcept {
 
 double busiest(const FleetResult& result) noexcept {
   double most = 0;
-  for (std::size_t i = 0; i < result.cpu_share.size(); ++i) {
+  for (std::size_t i = 0; i < std::min(result.cpu_share.size(), result.wait_share.size()); ++i) {
     most = std::max(most, result.cpu_share[i] + result.wait_share[i]);
   }
   return most;
@@ -107,6 +107,11 @@ Verdict judge(const ReportHead& head, const FleetResult& result) {
   const auto blame = [&verdict](const std::string& what) {
     verdict.text += (verdict.text.empty() ? "" : "; ") + what;
   };
+  if (!head.begun) {
+    verdict.text = head.beside_fault;
+    verdict.saturation = "nothing was sent";
+    return verdict;
+  }
   // A device that reconnects may be offline when the load begins, but not all the time.
   const std::uint64_t connected = head.reconnect ? result.seen : result.connected;
   if (connected < head.devices) {

@@ -15,7 +15,8 @@ namespace spate::loadgen {
 struct ReportHead {
   std::vector<std::string> command_line;
   std::string target;
-  std::string load; ///< "flood, 20 unacknowledged messages a device (closed loop)".
+  std::string load;  ///< "flood, 20 unacknowledged messages a device (closed loop)".
+  bool begun = true; ///< False: what failed beside it, before its start, is all there is to say.
   bool closed_loop = false;
   bool idle = false; ///< Nothing is to be sent.
   bool precise = false;

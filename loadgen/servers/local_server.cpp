@@ -3,7 +3,6 @@
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -12,13 +11,8 @@
 #include <vector>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char** environ;
 
 namespace spate::loadgen {
 
@@ -28,7 +22,6 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr auto kStartMax = 20s;
-constexpr auto kStopMax = 30s;
 
 /// A port that nobody has now.
 int free_port() {
@@ -147,7 +140,8 @@ bool is_installed(const ServerSpec& spec) {
   return spec.kind == ServerSpec::Kind::given || !find_program(program_of(spec.kind)).empty();
 }
 
-Result<std::unique_ptr<LocalServer>> LocalServer::start(const ServerSpec& spec) {
+Result<std::unique_ptr<LocalServer>> LocalServer::start(const ServerSpec& spec,
+                                                        const std::atomic<bool>& stop) {
   std::unique_ptr<LocalServer> server(new LocalServer);
   server->name_ = spec.name;
   if (spec.kind == ServerSpec::Kind::given) {
@@ -162,45 +156,36 @@ Result<std::unique_ptr<LocalServer>> LocalServer::start(const ServerSpec& spec) 
                 name + " is not there: it is looked for beside this program, in PATH and in "
                        "/usr/sbin");
   }
-  std::string directory = (fs::temp_directory_path() / (name + "-XXXXXX")).string();
-  if (mkdtemp(directory.data()) == nullptr) {
-    return fail(Errc::file_unreadable, directory + ": " + std::strerror(errno));
+  std::error_code nowhere;
+  const fs::path temporary = fs::temp_directory_path(nowhere);
+  std::string directory = (temporary / (name + "-XXXXXX")).string();
+  if (nowhere || mkdtemp(directory.data()) == nullptr) {
+    return fail(Errc::file_unreadable, "a directory for " + name + ": " +
+                                           (nowhere ? nowhere.message() : std::strerror(errno)));
   }
   server->directory_ = directory;
   const int port = free_port();
-  const std::vector<std::string> words = command_of(spec.kind, program, directory, port);
-  std::vector<char*> arguments;
-  for (const std::string& word : words) {
-    arguments.push_back(const_cast<char*>(word.c_str()));
+  auto process = ChildProcess::start(command_of(spec.kind, program, directory, port),
+                                     directory + "/server.log", ChildProcess::Output::all);
+  if (!process) {
+    return fail(std::move(process.error()));
   }
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  const std::string log = directory + "/server.log";
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT, 0644);
-  posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  const int failed =
-      posix_spawn(&server->pid_, program.c_str(), &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) {
-    server->pid_ = 0;
-    return fail(Errc::connect_failed, program + ": " + std::strerror(failed));
-  }
-  server->started_ = true;
+  server->process_ = std::move(*process);
+  server->pid_ = server->process_->pid();
   server->target_ = "mqtt://127.0.0.1:" + std::to_string(port);
-  if (auto ready = server->await_ready(port); !ready) {
+  if (auto ready = server->await_ready(port, stop); !ready) {
     return fail(std::move(ready.error()));
   }
   return server;
 }
 
-Result<void> LocalServer::await_ready(int port) {
+Result<void> LocalServer::await_ready(int port, const std::atomic<bool>& stop) {
   const auto until = std::chrono::steady_clock::now() + kStartMax;
   while (!answers(port)) {
-    int status = 0;
-    if (waitpid(pid_, &status, WNOHANG) == pid_) {
-      started_ = false;
+    if (stop) {
+      return fail(Errc::connect_failed, name_ + " was stopped at its start");
+    }
+    if (process_->ended()) {
       return fail(Errc::connect_failed, name_ + " ended at its start: " + log_end());
     }
     if (std::chrono::steady_clock::now() > until) {
@@ -221,18 +206,7 @@ std::string LocalServer::log_end() const {
 }
 
 LocalServer::~LocalServer() {
-  if (started_) {
-    kill(pid_, SIGTERM);
-    const auto until = std::chrono::steady_clock::now() + kStopMax;
-    while (waitpid(pid_, nullptr, WNOHANG) == 0) {
-      if (std::chrono::steady_clock::now() > until) {
-        kill(pid_, SIGKILL);
-        waitpid(pid_, nullptr, 0);
-        break;
-      }
-      std::this_thread::sleep_for(10ms);
-    }
-  }
+  process_.reset();
   if (!directory_.empty()) {
     std::error_code ignored;
     fs::remove_all(directory_, ignored);

@@ -1,6 +1,7 @@
 // Spate - servers that a comparison starts on this machine, each with a directory of its own.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 #include <sys/types.h>
 
 #include "engine/base/result.hpp"
+#include "loadgen/servers/child_process.hpp"
 
 namespace spate::loadgen {
 
@@ -33,8 +35,9 @@ class LocalServer {
 public:
   /// Starts it (or only speaks of it, if it is given) and waits until it takes connections. Its
   /// program is looked for beside this one, in PATH and in /usr/sbin. Errors: file_unreadable (not
-  /// found), connect_failed with the end of its log.
-  static Result<std::unique_ptr<LocalServer>> start(const ServerSpec& spec);
+  /// found), connect_failed with the end of its log, or when `stop` is set while it waits.
+  static Result<std::unique_ptr<LocalServer>> start(const ServerSpec& spec,
+                                                    const std::atomic<bool>& stop);
   /// Stops it and removes its directory.
   ~LocalServer();
   LocalServer(const LocalServer&) = delete;
@@ -46,13 +49,13 @@ public:
 private:
   LocalServer() = default;
   [[nodiscard]] std::string log_end() const;
-  Result<void> await_ready(int port);
+  Result<void> await_ready(int port, const std::atomic<bool>& stop);
 
   std::string name_;
   std::string target_;
   std::string directory_; ///< Empty if it was given.
   pid_t pid_ = 0;
-  bool started_ = false;
+  std::unique_ptr<ChildProcess> process_; ///< Null if it was given.
 };
 
 } // namespace spate::loadgen

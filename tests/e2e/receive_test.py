@@ -19,7 +19,7 @@ def verify(acked, *words):
 class Receive(unittest.TestCase):
     def run_load(self, node, directory, *words):
         return subprocess.Popen([LOADGEN, "run", "--target", "mqtt://%s:%d" % node.mqtt, "--devices", "20", "--quiet", "--report",
-                                 str(directory / "report"), "--ledger", str(directory / "acked"), "--receive",
+                                 str(directory / "report.json"), "--ledger", str(directory / "acked"), "--receive",
                                  str(directory / "received"), *map(str, words)], stdout=subprocess.DEVNULL)
 
     def test_what_is_acknowledged_is_received_and_stored(self):
@@ -29,7 +29,7 @@ class Receive(unittest.TestCase):
                 load = self.run_load(node, directory, "--rate", 10_000, "--stop-after", 5000, "--mqtt", version, "--device-prefix",
                                      f"v{version}-")
                 self.assertEqual(load.wait(PATIENCE_S), 0)
-                report = json.loads((directory / "report").read_text())
+                report = json.loads((directory / "report.json").read_text())
                 self.assertEqual((report["acked"], report["received"]["received"], report["received"]["out_of_order"]), (5000, 5000, 0))
                 for words in (("--received", directory / "received"), ("--api", node.url)):
                     code, result = verify(directory / "acked", *words)
@@ -48,7 +48,7 @@ class Receive(unittest.TestCase):
             node.kill()
             node = Node(directory / "data", mqtt=mqtt).wait_ready()
             self.assertEqual(load.wait(PATIENCE_S), 0)
-            report = json.loads((directory / "report").read_text())
+            report = json.loads((directory / "report.json").read_text())
             self.assertEqual((report["acked"], report["received"]["connections_lost"]), (6000, 1))
             self.assertGreaterEqual(report["received"]["received"], 6000)
             code, result = verify(directory / "acked", "--received", directory / "received", "--allow-doubled")

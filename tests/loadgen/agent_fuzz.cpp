@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
     }
     if (message->contains("second")) {
-      (void)read_second(*message);
+      (void)read_second(*message, 86'400);
     }
   }
 }

@@ -6,11 +6,17 @@
 #include <set>
 #include <thread>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "loadgen/agents/agent_link.hpp"
 #include "loadgen/agents/agent_server.hpp"
 #include "loadgen/agents/agent_session.hpp"
+#include "loadgen/agents/agent_timeline.hpp"
 #include "loadgen/agents/clock_offset.hpp"
 #include "loadgen/agents/shares.hpp"
 #include "loadgen/agents/stats_codec.hpp"
@@ -212,6 +218,7 @@ TEST_CASE("counts and times come back exactly, and two results add up") {
   result.connected = 9;
   result.connect_s = 1.5;
   result.cpu_share = {0.5, 0.25};
+  result.wait_share = {0.1, 0.2};
   result.interrupted = true;
   result.stats = full_stats(1);
   result.sweep.record(77, 3);
@@ -245,7 +252,7 @@ TEST_CASE("counts and times come back exactly, and two results add up") {
 }
 
 TEST_CASE("seconds of several agents become one timeline") {
-  std::vector<AgentSecond> all;
+  AgentTimeline all(2);
   AgentSecond first;
   first.counts.second = 2;
   first.counts.sent = 5;
@@ -254,15 +261,69 @@ TEST_CASE("seconds of several agents become one timeline") {
   second.counts.second = 2;
   second.counts.sent = 7;
   second.latency.record(9000);
-  merge(all, first);
-  merge(all, read_second(json_of(second)).value());
-  const auto timeline = timeline_of(all);
+  all.add(0, first);
+  all.add(1, read_second(json_of(second), 2).value());
+  const auto timeline = all.finish();
   REQUIRE(timeline.size() == 3);
   CHECK(timeline[1].second == 1);
   CHECK(timeline[1].sent == 0);
   CHECK(timeline[2].second == 2);
   CHECK(timeline[2].sent == 12);
   CHECK(timeline[2].max_ns == 9000);
+}
+
+TEST_CASE("a timeline keeps the histograms of those seconds only that an agent may still add to") {
+  AgentTimeline all(2);
+  const auto second = [](std::uint64_t number) {
+    AgentSecond one;
+    one.counts.second = number;
+    one.counts.acked = 1;
+    one.latency.record(1000 * (number + 1));
+    return one;
+  };
+  for (std::uint64_t number = 0; number < 5; ++number) {
+    all.add(0, second(number));
+  }
+  CHECK(all.open() == 5);
+  all.add(1, second(0));
+  CHECK(all.open() == 4);
+  all.add(1, second(1));
+  all.add(1, second(0)); // Late: its latencies are gone, it is not.
+  CHECK(all.open() == 3);
+  for (std::uint64_t number = 5; number < 10 * AgentTimeline::kOpenSecondsMax; ++number) {
+    all.add(0, second(number)); // The other says nothing for long.
+    REQUIRE(all.open() <= AgentTimeline::kOpenSecondsMax);
+  }
+  all.end(1);
+  CHECK(all.open() == 0);
+  const auto timeline = all.finish();
+  REQUIRE(timeline.size() == 10 * AgentTimeline::kOpenSecondsMax);
+  CHECK(timeline[0].acked == 3);
+  CHECK(timeline[1].acked == 2);
+  for (std::size_t i = 0; i < timeline.size(); ++i) {
+    CAPTURE(i);
+    CHECK(timeline[i].second == i);
+    CHECK(timeline[i].max_ns == 1000 * (i + 1));
+  }
+}
+
+TEST_CASE("an agent that is stopped before its load has begun ends with an empty result") {
+  const int listening = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof name;
+  REQUIRE(::bind(listening, reinterpret_cast<sockaddr*>(&name), size) == 0);
+  REQUIRE(::listen(listening, 1) == 0);
+  REQUIRE(::getsockname(listening, reinterpret_cast<sockaddr*>(&name), &size) == 0);
+  AgentLink link({{"127.0.0.1", ntohs(name.sin_port)}, "", Scenario{}, RunSettings{}, nullptr});
+  link.stop();
+  while (link.step() < AgentState::Step::finished) {
+    std::this_thread::sleep_for(1ms);
+  }
+  CHECK(link.step() == AgentState::Step::finished);
+  CHECK(link.state().result.interrupted);
+  ::close(listening);
 }
 
 TEST_CASE("a report that is none is refused") {
@@ -286,8 +347,11 @@ TEST_CASE("a report that is none is refused") {
   CHECK_FALSE(with("stats", {{"sent", 1.5}}));
   CHECK_FALSE(with("stats", {{"errors", {{"x", -1}}}}));
   CHECK_FALSE(with("stats", {{"reasons", 5}}));
-  CHECK_FALSE(read_second({{"second", 1'000'000'000}}));
-  CHECK_FALSE(read_second(5));
+  CHECK_FALSE(with("cpu_share", {1, 2})); // And no wait_share.
+  CHECK_FALSE(read_second({{"second", 1'000'000'000}}, ~std::uint64_t{0}));
+  CHECK(read_second({{"second", 7u}}, 7));
+  CHECK_FALSE(read_second({{"second", 8u}}, 7));
+  CHECK_FALSE(read_second(5, 7));
 }
 
 TEST_CASE("an agent listens beyond loopback with a token only") {
@@ -313,10 +377,12 @@ TEST_CASE("an agent talks to who knows its token and its protocol, one at a time
     silent->send(Json{{"type", "ping"}});
     CHECK(heard(*silent) == "closed");
   }
+  auto mute = agent.connect(); // Does not keep it from who knows the token.
   auto channel = agent.connect();
   channel->send(kHello);
   CHECK(heard(*channel) == "hello");
   auto second = agent.connect();
+  second->send(kHello);
   CHECK(heard(*second, &message) == "error");
   CHECK(text_in(message, "text").find("busy") != std::string::npos);
   channel->send(Json{{"type", "ping"}, {"number", 4}});
@@ -325,6 +391,32 @@ TEST_CASE("an agent talks to who knows its token and its protocol, one at a time
   channel->send(Json{{"type", "no such"}});
   CHECK(heard(*channel) == "error");
   CHECK(heard(*channel) == "closed");
+}
+
+TEST_CASE("an agent for one run outlives those who do not show its token") {
+  std::atomic<bool> stop{false};
+  std::atomic<bool> ended{false};
+  auto server = AgentServer::open({"127.0.0.1", 0}, "secret").value();
+  std::thread thread([&] {
+    server->serve(true, stop);
+    ended = true;
+  });
+  const auto connect = [&server] { return Channel::connect(server->address(), 10s).value(); };
+  {
+    auto stranger = connect();
+    stranger->send(Json{{"type", "hello"}, {"protocol", kAgentProtocol}, {"token", "guess"}});
+    CHECK(heard(*stranger) == "error");
+    CHECK(heard(*stranger) == "closed");
+    auto gone = connect();
+  }
+  auto run = connect();
+  run->send(kHello);
+  CHECK(heard(*run) == "hello");
+  CHECK_FALSE(ended);
+  run->send(Json{{"type", "bye"}});
+  CHECK(heard(*run) == "closed");
+  thread.join(); // Without `stop`.
+  CHECK(ended);
 }
 
 TEST_CASE("what may not come now ends the session, and a bad scenario is told") {

@@ -142,11 +142,24 @@ TEST_CASE("a gate breaks by a difference that is no noise, and not by noise") {
   CHECK(broken(parse_gate("1.5:ack_p50", true).value(), slower).empty());
   CHECK(broken(parse_gate("0.9:ack_p50", false).value(), slower).empty());
   CHECK_FALSE(broken(parse_gate("1.4:ack_p50", false).value(), slower).empty());
+  // Noise is what reaches the gate, wherever the gate stands.
+  Comparison drawn;
+  drawn.ratios = {{"ack_p50", MetricUnit::time, 1, 1.15, 1.15, std::pair(1.05, 1.25)}};
+  CHECK(broken(parse_gate("1.1:ack_p50", true).value(), drawn).empty());
+  CHECK_FALSE(broken(parse_gate("1.04:ack_p50", true).value(), drawn).empty());
+  CHECK(broken(parse_gate("1.2:ack_p50", false).value(), drawn).empty());
+  CHECK_FALSE(broken(parse_gate("1.26:ack_p50", false).value(), drawn).empty());
+  drawn.ratios[0].interval = std::pair(0.9, 1.1);
+  drawn.ratios[0].ratio = 1;
+  CHECK_FALSE(broken(parse_gate("0.5:ack_p50", true).value(), drawn).empty());
+  // Without an interval the ratio decides.
+  drawn.ratios[0].interval.reset();
+  CHECK_FALSE(broken(parse_gate("0.99:ack_p50", true).value(), drawn).empty());
+  CHECK(broken(parse_gate("1.01:ack_p50", true).value(), drawn).empty());
   const Comparison same = compare(a, {read(document(2, 2))}, 1);
-  CHECK(broken(parse_gate("0.5:ack_p50", true).value(), same).empty()); // Noise.
   CHECK(broken(parse_gate("1.1:server_rss_bytes", true).value(), same) ==
         "server_rss_bytes was not measured on both sides");
-  CHECK(parse_gate("1.1:ack_p98", true).error().detail.find("did you mean ack_p9") !=
+  CHECK(parse_gate("1.1:ack_p98", true).error().detail.find("did you mean 'ack_p9") !=
         std::string::npos);
   for (const char* bad : {"", "x", "1.1", "1.1:", ":ack_p99", "-1:ack_p99", "nan:ack_p99"}) {
     CAPTURE(bad);

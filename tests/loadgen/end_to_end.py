@@ -74,6 +74,16 @@ def lines_of(path):
     return [line.split("\t") for line in loadgen("ledger", path, "--text").stdout.splitlines()]
 
 
+class NotThere(http.server.BaseHTTPRequestHandler):
+    """Some other server."""
+
+    def do_GET(self):
+        self.send_error(404)
+
+    def log_message(self, *_):
+        pass
+
+
 class Api(http.server.BaseHTTPRequestHandler):
     """Gives back `records`: {device: [(ts, values as text)]}; two a page, and is busy once."""
 
@@ -89,7 +99,7 @@ class Api(http.server.BaseHTTPRequestHandler):
             Api.busy -= 1
             return self.answer(503, "{}")
         if device not in Api.records:
-            return self.answer(404, "{}")
+            return self.answer(404, '{"code":"device-not-found"}')
         low, high, start = int(query["from"]), int(query["to"]), int(query.get("cursor", "0"))
         found = sorted(r for r in Api.records[device] if low <= r[0] < high)
         page = found[start : start + 2]
@@ -255,17 +265,41 @@ def an_interrupt_ends_in_good_order(broker, folder):
     assert report["interrupted"] and report["sent"] == report["acked"] == len(lines_of(acks)) > 0, report
 
 
-def a_full_disk_for_the_ledger_fails_the_run_and_does_not_end_it(broker, folder):
+def a_full_disk_for_the_ledger_ends_the_run_with_a_report(broker, folder):
     ledger = folder / "full"
     done = subprocess.run(["bash", "-c", 'ulimit -f 20; exec "$@"', "-", LOADGEN, "run", "--target", broker.target, "--devices", "3",
-                           "--flood", "--stop-after", "20000", "--ledger", ledger, "--quiet", "--report", "-"],
+                           "--rate", "5k", "--duration", "1h", "--ledger", ledger, "--quiet", "--report", "-"],
                           capture_output=True, text=True, timeout=PATIENCE_S)
     report = json.loads(done.stdout)
-    assert done.returncode == 1 and report["sent"] == report["acked"] == 20000 and not report["ok"], (done, report)
+    assert done.returncode == 1 and report["sent"] == report["acked"] > 1000 and not report["ok"], (done, report)
     assert "the ledger could not be written" in report["result"] and "File too large" in report["result"], report
     assert "--partial" in loadgen("ledger", ledger, expect=1).stderr
     kept = loadgen("ledger", ledger, "--partial").stdout
     assert "cut off" in kept and ledger.stat().st_size == 20 * 1024, kept
+
+
+def what_fails_before_the_load_is_in_the_report(broker, folder):
+    gone = f"127.0.0.1:{free_port()}"
+    for target, words, text in ((gone, ["--receive", folder / "received"], "subscriber"),
+                                (broker.target, ["--ledger", folder / "nowhere" / "acked"], "No such file"),
+                                (broker.target, ["--agents", gone], f"agent {gone}: ")):
+        report = report_of("run", "--target", target, "--devices", 3, "--rate", 10, "--duration", "1s", *words, expect=1)
+        assert not report["ok"] and text in report["result"] and report["sent"] == 0, report["result"]
+
+
+def a_wrong_api_is_an_error_and_not_a_loss(broker, folder):
+    report_of("run", "--target", broker.target, "--devices", 1, "--flood", "--stop-after", 3, "--ledger", folder / "acked")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), NotThere)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    done = loadgen("verify", "--ledger", folder / "acked", "--api", f"http://127.0.0.1:{server.server_port}", "--quiet", expect=1)
+    server.shutdown()
+    assert "answered 404" in done.stderr and "missing" not in done.stdout, (done.stdout, done.stderr)
+
+
+def several_targets_have_no_one_subscriber(broker, folder):
+    done = loadgen("run", "--target", f"{broker.target},{broker.target}", "--agents", "local:2", "--devices", 2, "--flood", "--stop-after",
+                   2, "--receive", folder / "received", expect=2)
+    assert "one target" in done.stderr, done.stderr
 
 
 def a_subscriber_receives_exactly_what_was_acknowledged(broker, folder):
@@ -390,7 +424,11 @@ TESTS = [
     floods_take_threads_windows_and_counts,
     subscribers_see_what_was_sent,
     a_replay_sends_every_line_and_verify_finds_each_again,
-    a_full_disk_for_the_ledger_fails_the_run_and_does_not_end_it, an_interrupt_ends_in_good_order,
+    a_full_disk_for_the_ledger_ends_the_run_with_a_report,
+    what_fails_before_the_load_is_in_the_report,
+    a_wrong_api_is_an_error_and_not_a_loss,
+    several_targets_have_no_one_subscriber,
+    an_interrupt_ends_in_good_order,
     a_subscriber_receives_exactly_what_was_acknowledged,
     idle_connections_are_only_connected,
     servers_that_never_answer_do_not_hang_a_run,

@@ -20,8 +20,8 @@
 namespace spate::loadgen {
 
 /// A TCP connection that carries frames. What is sent is queued and written by a thread of its own,
-/// so that a peer that is gone, or slow for a while, does not hold up the load. One that is slow for
-/// long does once the queue is full: what it was not told of the ledger could not be proven.
+/// so that a peer that is gone, or slow for a while, does not hold up the load. One that is slow
+/// for long does once the queue is full: what it was not told of the ledger could not be proven.
 ///
 /// Thread: send() from any; receive() and the rest from one.
 /// Limit:  kQueuedBytesMax are queued, then send() waits. A peer that takes nothing for

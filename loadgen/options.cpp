@@ -1,7 +1,9 @@
 #include "loadgen/options.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <iterator>
 #include <string_view>
 
 #include "engine/wire/codec.hpp"

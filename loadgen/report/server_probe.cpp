@@ -1,5 +1,6 @@
 #include "loadgen/report/server_probe.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>

@@ -1,4 +1,5 @@
 // The keys of [[cohort]] and what belongs to it.
+#include <algorithm>
 #include <cmath>
 
 #include "loadgen/scenario/bind.hpp"

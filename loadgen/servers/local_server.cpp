@@ -1,5 +1,6 @@
 #include "loadgen/servers/local_server.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>

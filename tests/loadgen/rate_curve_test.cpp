@@ -1,5 +1,6 @@
 #include "loadgen/load/rate_curve.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <numbers>

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <map>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,6 @@
 #include "loadgen/scenario/read_scenario.hpp"
 
+#include <algorithm>
 #include <functional>
 
 #include <doctest/doctest.h>

@@ -1,5 +1,6 @@
 #include "loadgen/load/schedule.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <map>

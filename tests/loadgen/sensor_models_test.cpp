@@ -1,5 +1,6 @@
 #include "loadgen/load/sensor_models.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>

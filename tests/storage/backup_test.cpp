@@ -5,6 +5,7 @@
 
 #include "storage/command_log.hpp"
 #include "storage/kept_log.hpp"
+#include "tests/storage/damage.hpp"
 #include "tests/storage/kept_log_fixture.hpp"
 #include "tests/storage/store_fixture.hpp"
 
@@ -88,9 +89,7 @@ struct BackupFixture : Fixture {
   void damage(const std::string& part) const {
     for (const auto& each : fs::recursive_directory_iterator(target)) {
       if (each.is_regular_file() && each.path().string().find(part) != std::string::npos) {
-        std::fstream file(each.path(), std::ios::in | std::ios::out | std::ios::binary);
-        file.seekp(static_cast<std::streamoff>(each.file_size() / 2));
-        file.put('\x5a');
+        flip(each.path(), each.file_size() / 2, 0x5a); // Whatever was there is another byte.
         return;
       }
     }

@@ -28,7 +28,8 @@ def processes(name):
     rss = cpu = 0
     for entry in pathlib.Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and (entry / "comm").read_text().strip() == name:
+            # By the file: agents are started from /proc/self/exe, which their name says.
+            if entry.name.isdigit() and pathlib.Path(os.readlink(entry / "exe")).name == name:
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 cpu += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
                 rss += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "loadgen/base/texts.hpp"
 #include "loadgen/exit_codes.hpp"
 #include "loadgen/options.hpp"
 #include "loadgen/report/comparison.hpp"
@@ -15,18 +16,15 @@ namespace {
 /// Runs of one side: files joined by commas.
 Result<std::vector<ReadRun>> read_side(std::string_view files) {
   std::vector<ReadRun> runs;
-  for (bool more = true; more;) {
-    const std::size_t comma = files.find(',');
-    more = comma != std::string_view::npos;
+  for (const std::string& file : split(files, ",")) {
     if (runs.size() == kRunsMax) {
       return fail(Errc::usage, "more than " + std::to_string(kRunsMax) + " runs of a side");
     }
-    auto run = read_report(std::string(files.substr(0, comma)));
+    auto run = read_report(file);
     if (!run) {
       return fail(std::move(run.error()));
     }
     runs.push_back(std::move(*run));
-    files.remove_prefix(more ? comma + 1 : 0);
   }
   return runs;
 }

@@ -7,7 +7,7 @@
 #include "engine/base/clock.hpp"
 #include "engine/base/hash.hpp"
 #include "engine/model/device_id.hpp"
-#include "loadgen/base/placed.hpp"
+#include "loadgen/base/texts.hpp"
 #include "loadgen/load/load.hpp"
 #include "loadgen/load/payload.hpp"
 #include "loadgen/load/replay_load.hpp"

@@ -9,6 +9,7 @@
 #include "loadgen/agents/agent_server.hpp"
 #include "loadgen/agents/local_agents.hpp"
 #include "loadgen/agents/shares.hpp"
+#include "loadgen/base/texts.hpp"
 #include "loadgen/fleet/sources.hpp"
 #include "loadgen/report/report.hpp"
 
@@ -42,7 +43,7 @@ Result<Agents> start_local(std::string_view text) {
 }
 
 Result<Agents> find_agents(const RunSettings& settings) {
-  std::string_view text = settings.agents;
+  const std::string_view text = settings.agents;
   if (text.starts_with(kLocal)) {
     return start_local(text.substr(kLocal.size()));
   }
@@ -54,17 +55,12 @@ Result<Agents> find_agents(const RunSettings& settings) {
     }
     agents.token = std::move(*token);
   }
-  for (;;) {
-    const std::size_t comma = text.find(',');
-    auto address = resolve(text.substr(0, comma), kDefaultPort);
+  for (const std::string& agent : split(text, ",")) {
+    auto address = resolve(agent, kDefaultPort);
     if (!address) {
       return fail(std::move(address.error()));
     }
     agents.addresses.push_back(std::move(*address));
-    if (comma == std::string_view::npos) {
-      break;
-    }
-    text.remove_prefix(comma + 1);
   }
   if (agents.addresses.size() > kAgentsMax) {
     return fail(Errc::usage, "--agents takes at most 256 of them");

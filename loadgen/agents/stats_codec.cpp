@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "loadgen/base/hdr_codec.hpp"
+#include "loadgen/fleet/stats_fields.hpp"
 
 namespace spate::loadgen {
 
@@ -14,44 +15,6 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kCohortsMax = 10'000;
 constexpr std::size_t kThreadsMax = 100'000;
-
-constexpr std::pair<const char*, std::uint64_t Stats::*> kCounts[] = {
-    {"connects", &Stats::connects},
-    {"connect_failures", &Stats::connect_failures},
-    {"refused_expired", &Stats::refused_expired},
-    {"connections_lost", &Stats::connections_lost},
-    {"connections_cut", &Stats::connections_cut},
-    {"half_open", &Stats::half_open},
-    {"half_open_closed", &Stats::half_open_closed},
-    {"sent", &Stats::sent},
-    {"sent_bytes", &Stats::sent_bytes},
-    {"resent", &Stats::resent},
-    {"acked", &Stats::acked},
-    {"refused", &Stats::refused},
-    {"lost", &Stats::lost},
-    {"unsent", &Stats::unsent},
-    {"faulty_answered", &Stats::faulty_answered},
-    {"faulty_unanswered", &Stats::faulty_unanswered},
-    {"cut_unknown", &Stats::cut_unknown},
-    {"withheld", &Stats::withheld},
-    {"measured_sent", &Stats::measured_sent},
-    {"measured_acked", &Stats::measured_acked},
-    {"received", &Stats::received},
-    {"received_bytes", &Stats::received_bytes},
-    {"commands", &Stats::commands},
-    {"commands_repeated", &Stats::commands_repeated},
-    {"commands_unanswerable", &Stats::commands_unanswerable},
-    {"answers", &Stats::answers},
-    {"answers_resent", &Stats::answers_resent},
-    {"answers_acked", &Stats::answers_acked},
-    {"answers_refused", &Stats::answers_refused},
-    {"answers_lost", &Stats::answers_lost},
-};
-
-constexpr std::pair<const char*, Histogram Stats::*> kTimes[] = {
-    {"answer_lag", &Stats::answer_lag}, {"latency", &Stats::latency}, {"service", &Stats::service},
-    {"delivery", &Stats::delivery},     {"connect", &Stats::connect}, {"lag", &Stats::lag},
-};
 
 constexpr std::pair<const char*, std::uint64_t Second::*> kSecondCounts[] = {
     {"second", &Second::second},       {"sent", &Second::sent},
@@ -213,12 +176,12 @@ Json json_of(const Histogram& histogram) {
 
 Json json_of(const Stats& stats) {
   Json json = Json::object();
-  for (const auto& [name, member] : kCounts) {
+  for (const auto& [name, member] : kStatsCounts) {
     if (stats.*member != 0) {
       json[name] = stats.*member;
     }
   }
-  for (const auto& [name, member] : kTimes) {
+  for (const auto& [name, member] : kStatsTimes) {
     if ((stats.*member).count() != 0) {
       json[name] = json_of(stats.*member);
     }
@@ -239,10 +202,10 @@ Result<Stats> read_stats(const Json& json) {
     return bad("no counts");
   }
   Stats stats;
-  if (auto counts = read_all(json, stats, kCounts); !counts) {
+  if (auto counts = read_all(json, stats, kStatsCounts); !counts) {
     return fail(std::move(counts.error()));
   }
-  for (const auto& [name, member] : kTimes) {
+  for (const auto& [name, member] : kStatsTimes) {
     if (auto times = read_histogram(json, name, stats.*member); !times) {
       return fail(std::move(times.error()));
     }

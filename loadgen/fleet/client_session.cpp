@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "engine/wire/codec.hpp"
+#include "loadgen/base/texts.hpp"
 
 namespace spate::loadgen {
 
@@ -42,12 +43,7 @@ wire::Frame frame_of(std::uint8_t first, std::string_view body) noexcept {
 
 } // namespace
 
-TopicTemplate::TopicTemplate(std::string_view text) {
-  for (std::size_t found = 0; (found = text.find(kPlace)) != std::string_view::npos;) {
-    parts_.emplace_back(text.substr(0, found));
-    text.remove_prefix(found + kPlace.size());
-  }
-  parts_.emplace_back(text);
+TopicTemplate::TopicTemplate(std::string_view text) : parts_(split(text, kPlace)) {
   for (const std::string& part : parts_) {
     fixed_bytes_ += part.size();
   }

@@ -69,12 +69,11 @@ Result<void> GroupPort::connect(std::uint32_t device) {
   Link& link = links_[device];
   if (cohort_.tls) {
     char buffer[DeviceNames::kNameBytesMax];
-    auto stream = TlsStream::make(*cohort_.tls, share_.device_or_client(device, buffer));
-    if (!stream) {
-      return fail(std::move(stream.error()));
+    auto secured = SecuredConnection::make(*cohort_.tls, share_.device_or_client(device, buffer));
+    if (!secured) {
+      return fail(std::move(secured.error()));
     }
-    link.secured = std::make_unique<Secured>();
-    link.secured->stream = std::move(*stream);
+    link.secured = std::move(*secured);
   }
   auto made = loop_.connect(plan_.target.host, plan_.target.port,
                             plan_.sources.source(number_ + device), link);
@@ -95,20 +94,14 @@ void GroupPort::opened(Link& link, net::Connection& connection) {
   }
   if (!link.secured) {
     group_.on_open(link.index);
-  } else {
-    handshake(link);
+  } else if (auto moved = link.secured->handshake(connection); !moved) {
+    fail_secured(link, std::move(moved.error()));
   }
 }
 
-void GroupPort::handshake(Link& link) {
-  auto moved = link.secured->stream->handshake(link.connection->output());
-  link.connection->sent();
-  if (!moved) {
-    link.secured->fault = std::move(moved.error().detail);
-    link.connection->abort();
-  } else if (link.secured->stream->open()) {
-    group_.on_open(link.index);
-  }
+void GroupPort::fail_secured(Link& link, Error error) {
+  link.fault = std::move(error.detail);
+  link.connection->abort();
 }
 
 std::size_t GroupPort::read(Link& link, net::Connection& from, std::string_view bytes) {
@@ -127,27 +120,15 @@ std::size_t GroupPort::read(Link& link, net::Connection& from, std::string_view 
 }
 
 void GroupPort::read_secured(Link& link, std::string_view bytes) {
-  Secured& secured = *link.secured;
-  secured.stream->feed(bytes);
-  if (!secured.stream->open()) {
-    handshake(link);
-    if (!secured.stream->open()) {
-      return;
-    }
-  }
-  auto more = secured.stream->read(secured.input);
-  if (!secured.input.empty()) {
-    secured.input.erase(
-        0, group_.on_bytes(link.index, secured.input, steady_ns(), loop_.wall_now_ms()));
-  }
-  if (link.connection == nullptr) {
-    return;
-  }
+  auto more = link.secured->read(
+      *link.connection, bytes, [&] { group_.on_open(link.index); },
+      [&](std::string_view plain) {
+        return group_.on_bytes(link.index, plain, steady_ns(), loop_.wall_now_ms());
+      });
   if (!more) {
-    secured.fault = std::move(more.error().detail);
-    link.connection->abort();
+    fail_secured(link, std::move(more.error()));
   } else if (!*more) {
-    secured.fault = why_closed(net::CloseReason::by_peer);
+    link.fault = why_closed(net::CloseReason::by_peer);
     link.connection->close();
   }
 }
@@ -158,24 +139,23 @@ void GroupPort::closed(Link& link, net::Connection& connection, net::CloseReason
     return;
   }
   link.connection = nullptr;
-  const auto secured = std::move(link.secured);
-  const std::string_view why =
-      secured && !secured->fault.empty() ? std::string_view(secured->fault) : why_closed(reason);
-  group_.on_closed(link.index, why, steady_ns());
+  link.secured.reset();
+  const std::string fault = std::exchange(link.fault, {});
+  group_.on_closed(link.index, fault.empty() ? why_closed(reason) : fault, steady_ns());
 }
 
 std::string& GroupPort::output(std::uint32_t device) {
   Link& link = links_[device];
-  return link.secured ? link.secured->output : link.connection->output();
+  return link.secured ? link.secured->output() : link.connection->output();
 }
 
 void GroupPort::sent(std::uint32_t device) {
   Link& link = links_[device];
   if (link.secured) {
-    link.secured->stream->write(link.secured->output, link.connection->output());
-    link.secured->output.clear();
+    link.secured->send(*link.connection);
+  } else {
+    link.connection->sent();
   }
-  link.connection->sent();
 }
 
 std::size_t GroupPort::unsent_bytes(std::uint32_t device) const {

@@ -13,6 +13,7 @@
 #include "engine/net/connection.hpp"
 #include "engine/net/loop.hpp"
 #include "loadgen/fleet/fleet.hpp"
+#include "loadgen/fleet/secured_connection.hpp"
 
 namespace spate::loadgen {
 
@@ -36,13 +37,6 @@ public:
   void expect(std::uint32_t connection, bool under_way);
 
 private:
-  /// TLS and what it has not passed on. Made for each connection anew.
-  struct Secured {
-    std::unique_ptr<TlsStream> stream;
-    std::string output; ///< Plain.
-    std::string input;  ///< Plain, what the group has left.
-    std::string fault;
-  };
   struct Link final : net::ConnectionHandler {
     Link(GroupPort& owner, std::uint32_t number) : port(owner), index(number) {}
     void on_open(net::Connection& opened) override { port.opened(*this, opened); }
@@ -54,9 +48,10 @@ private:
     }
     GroupPort& port;
     const std::uint32_t index;
-    std::uint32_t expected = 0;            ///< Commands under way to this device.
-    net::Connection* connection = nullptr; ///< Another one that calls was parked.
-    std::unique_ptr<Secured> secured;
+    std::uint32_t expected = 0;                 ///< Commands under way to this device.
+    net::Connection* connection = nullptr;      ///< Another one that calls was parked.
+    std::unique_ptr<SecuredConnection> secured; ///< Null: plain TCP.
+    std::string fault;                          ///< Of TLS: why it is closed.
   };
   struct Silent final : net::ConnectionHandler {
     Silent(GroupPort& owner, std::size_t number) : port(owner), fault(number) {}
@@ -72,7 +67,7 @@ private:
   void opened(Link& link, net::Connection& connection);
   std::size_t read(Link& link, net::Connection& from, std::string_view bytes);
   void read_secured(Link& link, std::string_view bytes);
-  void handshake(Link& link);
+  void fail_secured(Link& link, Error error);
   void closed(Link& link, net::Connection& connection, net::CloseReason reason);
 
   Result<void> connect(std::uint32_t device) override;

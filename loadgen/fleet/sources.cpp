@@ -138,18 +138,6 @@ Result<net::Address> resolve(std::string_view host_port, std::uint16_t default_p
   return net::Address{name, static_cast<std::uint16_t>(number)};
 }
 
-std::vector<std::string> split_targets(std::string_view targets) {
-  std::vector<std::string> list;
-  for (;;) {
-    const std::size_t comma = targets.find(',');
-    list.emplace_back(targets.substr(0, comma));
-    if (comma == std::string_view::npos) {
-      return list;
-    }
-    targets.remove_prefix(comma + 1);
-  }
-}
-
 Result<Target> target_of(std::string_view url) {
   constexpr std::string_view kPlain = "mqtt://", kTls = "mqtts://";
   Target target;

@@ -8,6 +8,7 @@
 
 #include "engine/base/result.hpp"
 #include "engine/net/listener.hpp"
+#include "loadgen/base/texts.hpp"
 
 namespace spate::loadgen {
 
@@ -45,7 +46,9 @@ struct Target {
 };
 
 /// Several targets by commas: agents take them in turn.
-[[nodiscard]] std::vector<std::string> split_targets(std::string_view targets);
+[[nodiscard]] inline std::vector<std::string> split_targets(std::string_view targets) {
+  return split(targets, ",");
+}
 
 /// Takes mqtt://HOST[:PORT], mqtts://HOST[:PORT] or HOST[:PORT] apart. Error: usage.
 Result<Target> target_of(std::string_view url);

@@ -1,6 +1,7 @@
 #include "loadgen/fleet/stats.hpp"
 
 #include "loadgen/base/hdr_codec.hpp"
+#include "loadgen/fleet/stats_fields.hpp"
 
 namespace spate::loadgen {
 
@@ -14,42 +15,12 @@ void Stats::error(std::string_view reason, std::uint64_t count) {
 }
 
 void Stats::merge(const Stats& other) {
-  connects += other.connects;
-  connect_failures += other.connect_failures;
-  refused_expired += other.refused_expired;
-  connections_lost += other.connections_lost;
-  sent += other.sent;
-  sent_bytes += other.sent_bytes;
-  received += other.received;
-  received_bytes += other.received_bytes;
-  delivery.merge(other.delivery);
-  connections_cut += other.connections_cut;
-  half_open += other.half_open;
-  half_open_closed += other.half_open_closed;
-  faulty_answered += other.faulty_answered;
-  faulty_unanswered += other.faulty_unanswered;
-  cut_unknown += other.cut_unknown;
-  withheld += other.withheld;
-  resent += other.resent;
-  acked += other.acked;
-  refused += other.refused;
-  lost += other.lost;
-  unsent += other.unsent;
-  measured_sent += other.measured_sent;
-  measured_acked += other.measured_acked;
-  commands += other.commands;
-  commands_repeated += other.commands_repeated;
-  commands_unanswerable += other.commands_unanswerable;
-  answers += other.answers;
-  answers_resent += other.answers_resent;
-  answers_acked += other.answers_acked;
-  answers_refused += other.answers_refused;
-  answers_lost += other.answers_lost;
-  answer_lag.merge(other.answer_lag);
-  latency.merge(other.latency);
-  service.merge(other.service);
-  connect.merge(other.connect);
-  lag.merge(other.lag);
+  for (const auto& [name, member] : kStatsCounts) {
+    this->*member += other.*member;
+  }
+  for (const auto& [name, member] : kStatsTimes) {
+    (this->*member).merge(other.*member);
+  }
   for (const auto& [reason, count] : other.errors) {
     error(reason, count);
   }

@@ -5,7 +5,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
-#include "loadgen/base/placed.hpp"
+#include "loadgen/base/texts.hpp"
 
 namespace spate::loadgen {
 

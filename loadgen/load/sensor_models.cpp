@@ -10,40 +10,13 @@
 #include "engine/base/hash.hpp"
 #include "engine/base/utf8.hpp"
 #include "loadgen/base/json_text.hpp"
+#include "loadgen/base/texts.hpp"
 
 namespace spate::loadgen {
 
 namespace {
 
 constexpr double kWholeMax = 9e18; ///< What a whole number of 1/scale may be.
-
-std::string quoted_json(std::string_view text) {
-  static constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out.append(1, '\\').append(1, c);
-    } else if (byte < 0x20) {
-      out.append("\\u00").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out + '"';
-}
-
-std::vector<std::string> levels_of(std::string_view path) {
-  std::vector<std::string> levels;
-  for (std::size_t from = 0;;) {
-    const std::size_t dot = path.find('.', from);
-    levels.emplace_back(path.substr(from, dot - from));
-    if (dot == std::string_view::npos) {
-      return levels;
-    }
-    from = dot + 1;
-  }
-}
 
 std::string path_fault(const std::string& path) {
   if (path.size() > kSensorFieldBytesMax) {
@@ -52,7 +25,7 @@ std::string path_fault(const std::string& path) {
   if (!is_utf8(path)) {
     return "the name of a field is not UTF-8";
   }
-  const auto levels = levels_of(path);
+  const auto levels = split(path, ".");
   if (levels.size() > kSensorPathDepthMax) {
     return "the name of a field has more than 16 levels";
   }
@@ -185,7 +158,7 @@ Result<SensorPayload> SensorPayload::make(const std::vector<SensorModel>& fields
     field.scale = std::pow(10, model.decimals);
     std::tie(field.least, field.most) = bounds_of(model, field.scale);
     for (const std::string& value : model.values) {
-      field.quoted.push_back(quoted_json(value));
+      field.quoted.push_back(quoted(value));
     }
     made.fields_.push_back(std::move(field));
   }
@@ -204,7 +177,7 @@ Result<void> SensorPayload::lay_out() {
   Object root;
   for (std::size_t i = 0; i < fields_.size(); ++i) {
     Object* at = &root;
-    const auto levels = levels_of(fields_[i].model.field);
+    const auto levels = split(fields_[i].model.field, ".");
     for (std::size_t level = 0; level < levels.size(); ++level) {
       const bool last = level + 1 == levels.size();
       const auto found =
@@ -226,7 +199,7 @@ Result<void> SensorPayload::lay_out() {
   std::string before; // Text since the last value.
   const auto write = [&](const auto& self, const Object& object, bool first) -> void {
     for (const auto& [name, member] : object.members) {
-      before.append(first ? "" : ",").append(quoted_json(name)).append(1, ':');
+      before.append(first ? "" : ",").append(quoted(name)).append(1, ':');
       first = false;
       if (member->members.empty()) {
         ordered.push_back(std::move(fields_[member->field]));

@@ -1,4 +1,5 @@
 #include "loadgen/receive/device_topics.hpp"
+#include "loadgen/base/texts.hpp"
 
 #include <algorithm>
 
@@ -39,14 +40,7 @@ std::optional<std::string_view> match(const std::vector<std::string>& parts,
 
 DeviceTopics::DeviceTopics(const std::vector<std::string>& templates) {
   for (const std::string& text : templates) {
-    Parts parts;
-    std::size_t from = 0;
-    for (std::size_t at = text.find(kPlace); at != std::string::npos;
-         at = text.find(kPlace, from)) {
-      parts.push_back(text.substr(from, at - from));
-      from = at + kPlace.size();
-    }
-    parts.push_back(text.substr(from));
+    Parts parts = split(text, kPlace);
     if (parts.size() > 1 &&
         std::find(templates_.begin(), templates_.end(), parts) == templates_.end()) {
       templates_.push_back(std::move(parts));

@@ -78,13 +78,12 @@ void Receiver::Lane::tick() {
 void Receiver::Lane::connect() {
   secured_.reset();
   if (plan_.tls) {
-    auto stream = TlsStream::make(*plan_.tls, "");
-    if (!stream) {
-      give_up(stream.error().detail);
+    auto secured = SecuredConnection::make(*plan_.tls, "");
+    if (!secured) {
+      give_up(secured.error().detail);
       return;
     }
-    secured_ = std::make_unique<Secured>();
-    secured_->stream = std::move(*stream);
+    secured_ = std::move(*secured);
   }
   auto made = loop_.connect(plan_.target.host, plan_.target.port, "", *this);
   if (!made) {
@@ -105,35 +104,24 @@ void Receiver::Lane::give_up(const std::string& why) {
 void Receiver::Lane::sent() {
   quiet_ticks_ = 0;
   if (secured_) {
-    secured_->stream->write(secured_->output, connection_->output());
-    secured_->output.clear();
+    secured_->send(*connection_);
+  } else {
+    connection_->sent();
   }
-  connection_->sent();
 }
 
-bool Receiver::Lane::handshake() {
-  auto moved = secured_->stream->handshake(connection_->output());
-  connection_->sent();
-  if (!moved) {
+void Receiver::Lane::greet() {
+  session_.connect(output());
+  sent();
+}
+
+void Receiver::Lane::on_open(net::Connection& opened) {
+  if (!secured_) {
+    greet();
+  } else if (auto moved = secured_->handshake(opened); !moved) {
     give_up(moved.error().detail);
-    connection_->abort();
-    return false;
+    opened.abort();
   }
-  if (!secured_->stream->open()) {
-    return false;
-  }
-  session_.connect(output());
-  sent();
-  return true;
-}
-
-void Receiver::Lane::on_open(net::Connection&) {
-  if (secured_) {
-    (void)handshake();
-    return;
-  }
-  session_.connect(output());
-  sent();
 }
 
 std::size_t Receiver::Lane::on_bytes(net::Connection& from, std::string_view bytes) {
@@ -143,18 +131,21 @@ std::size_t Receiver::Lane::on_bytes(net::Connection& from, std::string_view byt
   if (!secured_) {
     return read(bytes);
   }
-  secured_->stream->feed(bytes);
-  if (!secured_->stream->open() && !handshake()) {
-    return bytes.size();
+  read_secured(from, bytes);
+  return bytes.size();
+}
+
+void Receiver::Lane::read_secured(net::Connection& from, std::string_view bytes) {
+  auto more = secured_->read(
+      from, bytes, [this] { greet(); }, [this](std::string_view plain) { return read(plain); });
+  if (!more && !secured_->open()) {
+    give_up(more.error().detail);
   }
-  auto more = secured_->stream->read(secured_->input);
-  secured_->input.erase(0, read(secured_->input));
-  if (!more || secured_->input.size() > SubscriberSession::kPacketBytesMax) {
+  if (!more || secured_->left_bytes() > SubscriberSession::kPacketBytesMax) {
     from.abort();
   } else if (!*more) {
     from.close();
   }
-  return bytes.size();
 }
 
 std::size_t Receiver::Lane::read(std::string_view bytes) {

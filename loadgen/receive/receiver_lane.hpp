@@ -9,6 +9,7 @@
 
 #include "engine/net/connection.hpp"
 #include "engine/net/loop.hpp"
+#include "loadgen/fleet/secured_connection.hpp"
 #include "loadgen/proof/named_lines.hpp"
 #include "loadgen/receive/received_record.hpp"
 #include "loadgen/receive/receiver.hpp"
@@ -34,18 +35,13 @@ public:
 private:
   static constexpr std::uint64_t kTickMs = 100;
 
-  struct Secured {
-    std::unique_ptr<TlsStream> stream;
-    std::string output, input; ///< Plain.
-  };
-
   void tick();
   void connect();
   void give_up(const std::string& why);
-  std::string& output() { return secured_ ? secured_->output : connection_->output(); }
+  std::string& output() { return secured_ ? secured_->output() : connection_->output(); }
   void sent();
-  /// Goes on with TLS. False: it is not open yet, or failed.
-  bool handshake();
+  void greet();
+  void read_secured(net::Connection& from, std::string_view bytes);
   std::size_t read(std::string_view bytes);
 
   void on_open(net::Connection&) override;
@@ -60,7 +56,7 @@ private:
   NamedLines lines_;
   net::Loop loop_;
   net::Connection* connection_ = nullptr;
-  std::unique_ptr<Secured> secured_;
+  std::unique_ptr<SecuredConnection> secured_;
   std::vector<JsonSpan> scratch_;
   std::vector<std::int64_t> last_ts_; ///< By the device's number.
   std::uint64_t quiet_ticks_ = 0;     ///< Since something was sent.

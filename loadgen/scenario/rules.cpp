@@ -8,7 +8,7 @@
 
 #include "engine/base/nearest.hpp"
 #include "loadgen/base/json_text.hpp"
-#include "loadgen/base/placed.hpp"
+#include "loadgen/base/texts.hpp"
 #include "loadgen/base/units.hpp"
 #include "loadgen/scenario/cohort_load.hpp"
 #include "loadgen/scenario/read_scenario.hpp"

@@ -6,7 +6,7 @@
 #include "engine/base/utf8.hpp"
 #include "engine/model/device_id.hpp"
 #include "engine/wire/codec.hpp"
-#include "loadgen/base/placed.hpp"
+#include "loadgen/base/texts.hpp"
 #include "loadgen/base/units.hpp"
 #include "loadgen/load/device_names.hpp"
 #include "loadgen/load/payload.hpp"

@@ -1,6 +1,7 @@
 // Scenario -> TOML, by the same table of keys that reads it.
 #include <charconv>
 
+#include "loadgen/base/texts.hpp"
 #include "loadgen/base/units.hpp"
 #include "loadgen/scenario/keys.hpp"
 #include "loadgen/scenario/read_scenario.hpp"
@@ -8,22 +9,6 @@
 namespace spate::loadgen {
 
 namespace {
-
-std::string quoted(std::string_view text) {
-  static constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out.append(1, '\\').append(1, c);
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out.append("\\u00").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out + '"';
-}
 
 std::string key_text(std::string_view name) {
   static constexpr std::string_view kBare =

@@ -21,6 +21,7 @@
 #include "loadgen/agents/shares.hpp"
 #include "loadgen/agents/stats_codec.hpp"
 #include "loadgen/base/random.hpp"
+#include "loadgen/fleet/stats_fields.hpp"
 
 using namespace spate;
 using namespace spate::loadgen;
@@ -435,4 +436,22 @@ TEST_CASE("what may not come now ends the session, and a bad scenario is told") 
   CHECK(said({{"type", "prepare"}, {"scenario", "x = ["}}).find("scenario:1:") !=
         std::string::npos);
   CHECK(said({{"type", "bye"}}) == "closed");
+}
+
+TEST_CASE("every count and time of Stats is listed, so that none is lost in a sum or on its way") {
+  const Stats stats;
+  const auto bytes = [](const auto& from, const auto& to) {
+    return static_cast<std::size_t>(reinterpret_cast<const char*>(&to) -
+                                    reinterpret_cast<const char*>(&from));
+  };
+  CHECK(std::size(kStatsCounts) * sizeof(std::uint64_t) == bytes(stats.connects, stats.answer_lag));
+  CHECK(std::size(kStatsTimes) * sizeof(Histogram) == bytes(stats.answer_lag, stats.errors));
+  std::set<const void*> members;
+  for (const auto& [name, member] : kStatsCounts) {
+    members.insert(&(stats.*member));
+  }
+  for (const auto& [name, member] : kStatsTimes) {
+    members.insert(&(stats.*member));
+  }
+  CHECK(members.size() == std::size(kStatsCounts) + std::size(kStatsTimes));
 }

@@ -1,8 +1,9 @@
-// Spate - texts with places such as {device}, which are filled in.
+// Spate - texts taken apart, filled in and quoted.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace spate::loadgen {
 
@@ -14,5 +15,12 @@ namespace spate::loadgen {
   }
   return text;
 }
+
+/// What stands between the separators: one more than there are of them.
+[[nodiscard]] std::vector<std::string> split(std::string_view text, std::string_view separator);
+
+/// A string as JSON and TOML both write it, byte for byte but for quotes, backslashes and control
+/// characters.
+[[nodiscard]] std::string quoted(std::string_view text);
 
 } // namespace spate::loadgen

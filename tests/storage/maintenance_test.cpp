@@ -117,6 +117,10 @@ TEST_CASE("the thread folds what is frozen while commits and readers go on") {
       host.maintenance->poke();
     }
   }
+  while (host.wants_generation()) { // A busy machine may have given the thread no turn so far.
+    std::this_thread::yield();
+  }
+  REQUIRE(host.freeze());
   const auto progress = host.maintenance->compact();
   while (progress->state != CompactProgress::State::done) {
     REQUIRE(progress->state != CompactProgress::State::failed);

@@ -251,7 +251,7 @@ int run_scenario(const Scenario& scenario, const RunSettings& settings, const Ru
 
   auto watched = server_watch(outputs);
   if (!watched) {
-    return complain(watched.error());
+    return give_up(watched.error());
   }
 
   stop_on_signals(stop);

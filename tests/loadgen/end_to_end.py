@@ -282,6 +282,7 @@ def what_fails_before_the_load_is_in_the_report(broker, folder):
     gone = f"127.0.0.1:{free_port()}"
     for target, words, text in ((gone, ["--receive", folder / "received"], "subscriber"),
                                 (broker.target, ["--ledger", folder / "nowhere" / "acked"], "No such file"),
+                                (broker.target, ["--server-metrics", f"http://{gone}/metrics"], "can not be watched"),
                                 (broker.target, ["--agents", gone], f"agent {gone}: ")):
         report = report_of("run", "--target", target, "--devices", 3, "--rate", 10, "--duration", "1s", *words, expect=1)
         assert not report["ok"] and text in report["result"] and report["sent"] == 0, report["result"]

@@ -9,6 +9,7 @@
 #include "engine/wire/packets.hpp"
 #include "loadgen/base/hdr_codec.hpp"
 #include "loadgen/base/version.hpp"
+#include "loadgen/report/fault_counts.hpp"
 
 namespace spate::loadgen {
 
@@ -89,14 +90,9 @@ void put_stats(json& to, const Stats& stats) {
   to["unsent"] = stats.unsent;
   to["resent"] = stats.resent;
   to["received"] = stats.received;
-  to["connections_cut"] = stats.connections_cut;
-  to["half_open"] = stats.half_open;
-  to["half_open_closed"] = stats.half_open_closed;
-  to["faulty_answered"] = stats.faulty_answered;
-  to["faulty_unanswered"] = stats.faulty_unanswered;
-  to["cut_unknown"] = stats.cut_unknown;
-  to["withheld"] = stats.withheld;
-  to["refused_expired"] = stats.refused_expired;
+  for (const FaultCount& fault : kFaultCounts) {
+    to[fault.key] = stats.*fault.count;
+  }
   to["errors"] = errors_json(stats);
   to["reasons"] = reasons_json(stats);
   const auto messages = static_cast<double>(std::max<std::uint64_t>(stats.sent, 1));

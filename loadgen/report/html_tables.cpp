@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "loadgen/report/fault_counts.hpp"
 #include "loadgen/report/html_text.hpp"
 #include "loadgen/report/metrics.hpp"
 #include "loadgen/report/objectives.hpp"
@@ -209,9 +210,13 @@ std::string messages(const json& document) {
       {"unsent <small>due and not sent</small>", bad("unsent")},
       {"sent again", count_of(document, "resent")},
       {"received by subscriptions", count_of(document, "received")},
-      {"connections cut by faults", count_of(document, "connections_cut")},
       {"connections lost", count_of(document, "connections_lost")},
       {"failed attempts to connect", count_of(document, "connect_failures")}};
+  for (const FaultCount& fault : kFaultCounts) {
+    if (const std::string text = count_of(document, fault.key); text != "0" && text != kNothing) {
+      rows.push_back({std::string(fault.words) + " <small>by the scenario</small>", text});
+    }
+  }
   return panel("Account", table("What became of messages and connections", {"", "count"}, rows, 1));
 }
 

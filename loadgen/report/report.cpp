@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/wire/packets.hpp"
+#include "loadgen/report/fault_counts.hpp"
 
 namespace spate::loadgen {
 
@@ -232,6 +233,11 @@ std::string report_table(const ReportHead& head, const FleetResult& result) {
     const double cpu_us =
         1e6 * result.cpu_s / static_cast<double>(std::max<std::uint64_t>(stats.sent, 1));
     table_row(out, "generator", formatted("%.3f CPU-us a message; ", cpu_us) + verdict.saturation);
+  }
+  for (const FaultCount& fault : kFaultCounts) {
+    if (stats.*fault.count != 0) {
+      table_row(out, "fault", grouped(stats.*fault.count) + " x " + fault.words);
+    }
   }
   for (const auto& [reason, count] : stats.errors) {
     table_row(out, "error", grouped(count) + " x " + reason);

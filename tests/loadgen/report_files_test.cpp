@@ -183,6 +183,15 @@ TEST_CASE("the page says first whether the run passed") {
   CHECK(badge(document_of(slow)) == "Load test: Generator too slow");
 }
 
+TEST_CASE("the page tells what faults did, and nothing of those that were not") {
+  FleetResult result = result_of(1);
+  result.stats.withheld = 1234;
+  const std::string page = report_html(document_of(result));
+  CHECK(page.find("cut for good <small>by the scenario</small></th><td class=\"r\">1\u202f234<") !=
+        std::string::npos);
+  CHECK(page.find("expired credentials") == std::string::npos);
+}
+
 TEST_CASE("a run without any answer has a page too") {
   FleetResult nothing;
   CHECK(report_html(document_of(nothing)).find("nothing measured") != std::string::npos);

@@ -128,6 +128,15 @@ TEST_CASE("the report has every figure, in milliseconds") {
   CHECK_FALSE(report_table(head(), result).empty());
 }
 
+TEST_CASE("what a fault did is told, and nothing of those that were not") {
+  FleetResult result = good();
+  CHECK(report_table(head(), result).find("fault ") == std::string::npos);
+  result.stats.withheld = 1234;
+  CHECK(report_table(head(), result)
+            .find("  fault       1,234 x message due of a device that was cut for good\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("errors of a thousand kinds stay a short list") {
   Stats stats;
   for (int i = 0; i < 1000; ++i) {

@@ -108,6 +108,8 @@ public:
 
   [[nodiscard]] bool closing() const noexcept;
   [[nodiscard]] Loop& loop() noexcept;
+  /// Why connect_failed, in the system's words ("connection refused"). Otherwise empty.
+  [[nodiscard]] std::string_view connect_error() const noexcept;
   /// "127.0.0.1:40112"; asked of the kernel, so not for the hot path.
   [[nodiscard]] std::string remote_address() const;
 

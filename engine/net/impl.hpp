@@ -111,6 +111,7 @@ struct Connection::Impl final : HandleOwner {
   std::uint64_t deadline_ms = 0; ///< Of lingering or of the blocked write; 0 = none.
   std::uint32_t unused_bytes_max = 4096;
   std::uint32_t first_bytes = 0; ///< At the start of `out`: of send_first().
+  int connect_error = 0;         ///< Of libuv.
   CloseReason reason = CloseReason::by_us;
 
   bool opened : 1 = false;

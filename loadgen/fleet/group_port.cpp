@@ -10,7 +10,7 @@ namespace spate::loadgen {
 namespace {
 
 /// As the generator's user sees it: net's own names are a server's.
-std::string_view why_closed(net::CloseReason reason) noexcept {
+std::string_view why_closed(const net::Connection& connection, net::CloseReason reason) noexcept {
   switch (reason) {
   case net::CloseReason::by_us:
     return "closed by the generator";
@@ -21,7 +21,7 @@ std::string_view why_closed(net::CloseReason reason) noexcept {
   case net::CloseReason::slow_reader:
     return "the server took no bytes for 30 s";
   case net::CloseReason::connect_failed:
-    return "connect failed";
+    return connection.connect_error();
   case net::CloseReason::loop_stopped:
     return "the generator stopped";
   case net::CloseReason::input_full:
@@ -128,7 +128,7 @@ void GroupPort::read_secured(Link& link, std::string_view bytes) {
   if (!more) {
     fail_secured(link, std::move(more.error()));
   } else if (!*more) {
-    link.fault = why_closed(net::CloseReason::by_peer);
+    link.fault = why_closed(*link.connection, net::CloseReason::by_peer);
     link.connection->close();
   }
 }
@@ -141,7 +141,7 @@ void GroupPort::closed(Link& link, net::Connection& connection, net::CloseReason
   link.connection = nullptr;
   link.secured.reset();
   const std::string fault = std::exchange(link.fault, {});
-  group_.on_closed(link.index, fault.empty() ? why_closed(reason) : fault, steady_ns());
+  group_.on_closed(link.index, fault.empty() ? why_closed(connection, reason) : fault, steady_ns());
 }
 
 std::string& GroupPort::output(std::uint32_t device) {
@@ -210,11 +210,11 @@ void GroupPort::Silent::on_open(net::Connection&) {
   }
 }
 
-void GroupPort::Silent::on_close(net::Connection&, net::CloseReason reason) {
+void GroupPort::Silent::on_close(net::Connection& closed, net::CloseReason reason) {
   if (std::exchange(connection, nullptr) == nullptr) {
     return; // By close_silent().
   }
-  open ? port.group_.on_silent_closed() : port.group_.on_silent_failed(why_closed(reason));
+  open ? port.group_.on_silent_closed() : port.group_.on_silent_failed(why_closed(closed, reason));
 }
 
 } // namespace spate::loadgen

@@ -166,8 +166,10 @@ std::size_t Receiver::Lane::read(std::string_view bytes) {
   return *used;
 }
 
-void Receiver::Lane::on_close(net::Connection&, net::CloseReason reason) {
-  give_up("the subscriber's connection: " + std::string(net::name_of(reason)));
+void Receiver::Lane::on_close(net::Connection& closed, net::CloseReason reason) {
+  give_up("the subscriber's connection: " + std::string(reason == net::CloseReason::connect_failed
+                                                            ? closed.connect_error()
+                                                            : net::name_of(reason)));
   if (session_.subscribed() && !closing_) {
     count(connections_lost_);
   }

@@ -280,7 +280,7 @@ def a_full_disk_for_the_ledger_ends_the_run_with_a_report(broker, folder):
 
 def what_fails_before_the_load_is_in_the_report(broker, folder):
     gone = f"127.0.0.1:{free_port()}"
-    for target, words, text in ((gone, ["--receive", folder / "received"], "subscriber"),
+    for target, words, text in ((gone, ["--receive", folder / "received"], "subscriber's connection: connection refused"),
                                 (broker.target, ["--ledger", folder / "nowhere" / "acked"], "No such file"),
                                 (broker.target, ["--server-metrics", f"http://{gone}/metrics"], "can not be watched"),
                                 (broker.target, ["--agents", gone], f"agent {gone}: ")):
@@ -402,6 +402,7 @@ def nobody_there_is_a_failure_and_wrong_words_are_usage(_, folder):
     dead = f"mqtt://127.0.0.1:{free_port()}"
     report = report_of("run", "--target", dead, "--devices", 3, "--rate", 10, expect=1)
     assert report["connect_failures"] == 3 and report["sent"] == 0, report
+    assert report["errors"] == {"connect: connection refused": 3}, report["errors"]
     some = ["--target", dead, "--devices", 3]
     for words in (["run"], ["run", *some], ["run", *some, "--rate", "x"], ["run", *some, "--rate", 1, "--flood"],
                   ["run", *some, "--rate", 1, "--qos", 3], ["run", *some, "--rate", 1, "--qos", 0, "--ledger", "x"],

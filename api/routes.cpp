@@ -162,13 +162,8 @@ void Server::get_records(const http::Request& request, std::string_view device,
   const auto take_cursor = [&](std::string& position) {
     return read_scan_position(position, query.scan);
   };
-  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
-    responder.respond(problem_response(*problem, query.page.problem));
-    return;
-  }
-  const ProblemContext context = query.page.problem;
-  in_background(context, responder,
-                [this, query = std::move(query)] { return read_telemetry(services_, query); });
+  const auto problem = page_problem(parameters, query.page.list, take_cursor);
+  answer_page(problem, std::move(query), responder, &read_telemetry);
 }
 
 void Server::get_last(const http::Request& request, std::string_view device,
@@ -194,13 +189,8 @@ void Server::get_devices(const http::Request& request, http::Responder responder
     query.after = std::move(position);
     return true;
   };
-  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
-    responder.respond(problem_response(*problem, query.page.problem));
-    return;
-  }
-  const ProblemContext context = query.page.problem;
-  in_background(context, responder,
-                [this, query = std::move(query)] { return read_devices(services_, query); });
+  const auto problem = page_problem(parameters, query.page.list, take_cursor);
+  answer_page(problem, std::move(query), responder, &read_devices);
 }
 
 void Server::get_rejections(const http::Request& request, http::Responder responder) {
@@ -227,13 +217,8 @@ void Server::get_rejections(const http::Request& request, http::Responder respon
     query.query.after = std::move(position);
     return true;
   };
-  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
-    responder.respond(problem_response(*problem, query.page.problem));
-    return;
-  }
-  const ProblemContext context = query.page.problem;
-  in_background(context, responder,
-                [this, query = std::move(query)] { return read_rejections(services_, query); });
+  const auto problem = page_problem(parameters, query.page.list, take_cursor);
+  answer_page(problem, std::move(query), responder, &read_rejections);
 }
 
 void Server::get_commands(const http::Request& request, std::string_view device,
@@ -249,14 +234,9 @@ void Server::get_commands(const http::Request& request, std::string_view device,
     query.query.before = uuid_from_bytes(position);
     return query.query.before.has_value();
   };
-  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
-    responder.respond(problem_response(*problem, query.page.problem));
-    return;
-  }
   query.unknown = commands_.unknown(device);
-  const ProblemContext context = query.page.problem;
-  in_background(context, responder,
-                [this, query = std::move(query)] { return read_commands(services_, query); });
+  const auto problem = page_problem(parameters, query.page.list, take_cursor);
+  answer_page(problem, std::move(query), responder, &read_commands);
 }
 
 } // namespace spate::api

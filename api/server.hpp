@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "api/background.hpp"
 #include "api/command_doors.hpp"
@@ -110,6 +111,18 @@ private:
   void in_background(const ProblemContext& context, http::Responder responder,
                      std::function<http::Response()> read,
                      Background::Queue queue = Background::Queue::normal);
+  /// The same for a page of a list; with the problem instead if there is one.
+  template <class Query, class Read>
+  void answer_page(const std::optional<Problem>& problem, Query query, http::Responder responder,
+                   Read read) {
+    const ProblemContext context = query.page.problem;
+    if (problem) {
+      responder.respond(problem_response(*problem, context));
+      return;
+    }
+    in_background(context, responder,
+                  [this, read, query = std::move(query)] { return read(services_, query); });
+  }
   /// Asks for the operation until it has ended or the wait is over.
   struct OperationWait;
   void wait_for_operation(std::shared_ptr<OperationWait> wait);

@@ -62,13 +62,8 @@ void Server::get_buckets(const http::Request& request, std::string_view device,
   const auto take_cursor = [&](std::string& position) {
     return read_buckets_position(position, range);
   };
-  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
-    responder.respond(problem_response(*problem, query.page.problem));
-    return;
-  }
-  const ProblemContext context = query.page.problem;
-  in_background(context, responder,
-                [this, query = std::move(query)] { return read_buckets(services_, query); });
+  const auto problem = page_problem(parameters, query.page.list, take_cursor);
+  answer_page(problem, std::move(query), responder, &read_buckets);
 }
 
 /// Asks the background thread for one part after the other.
@@ -148,13 +143,8 @@ void Server::get_lasts(const http::Request& request, http::Responder responder) 
     query.last.after = std::move(position);
     return true;
   };
-  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
-    responder.respond(problem_response(*problem, query.page.problem));
-    return;
-  }
-  const ProblemContext context = query.page.problem;
-  in_background(context, responder,
-                [this, query = std::move(query)] { return read_lasts(services_, query); });
+  const auto problem = page_problem(parameters, query.page.list, take_cursor);
+  answer_page(problem, std::move(query), responder, &read_lasts);
 }
 
 void Server::erase_telemetry(const http::Request& request, std::string_view device,
@@ -226,13 +216,8 @@ void Server::get_operations(const http::Request& request, http::Responder respon
     query.query.before = uuid_from_bytes(position);
     return query.query.before.has_value();
   };
-  if (const auto problem = page_problem(parameters, query.page.list, take_cursor)) {
-    responder.respond(problem_response(*problem, query.page.problem));
-    return;
-  }
-  const ProblemContext context = query.page.problem;
-  in_background(context, responder,
-                [this, query = std::move(query)] { return read_operations(services_, query); });
+  const auto problem = page_problem(parameters, query.page.list, take_cursor);
+  answer_page(problem, std::move(query), responder, &read_operations);
 }
 
 /// Of one GET; looked at on the background thread and on the loop in turn.

@@ -163,7 +163,7 @@ void Server::get_records(const http::Request& request, std::string_view device,
     return read_scan_position(position, query.scan);
   };
   const auto problem = page_problem(parameters, query.page.list, take_cursor);
-  answer_page(problem, std::move(query), responder, &read_telemetry);
+  answer_query(problem, std::move(query), responder, &read_telemetry);
 }
 
 void Server::get_last(const http::Request& request, std::string_view device,
@@ -172,13 +172,8 @@ void Server::get_last(const http::Request& request, std::string_view device,
   parameters.allow({"fields", "names"});
   LastQuery query{page_context(request, responder), std::string(device), parameters.fields(),
                   names_of(parameters)};
-  if (parameters.failed()) {
-    responder.respond(problem_response(parameters.problem(), query.page.problem));
-    return;
-  }
-  const ProblemContext context = query.page.problem;
-  in_background(context, responder,
-                [this, query = std::move(query)] { return read_last(services_, query); });
+  const auto problem = parameters.failed() ? std::optional(parameters.problem()) : std::nullopt;
+  answer_query(problem, std::move(query), responder, &read_last);
 }
 
 void Server::get_devices(const http::Request& request, http::Responder responder) {
@@ -190,7 +185,7 @@ void Server::get_devices(const http::Request& request, http::Responder responder
     return true;
   };
   const auto problem = page_problem(parameters, query.page.list, take_cursor);
-  answer_page(problem, std::move(query), responder, &read_devices);
+  answer_query(problem, std::move(query), responder, &read_devices);
 }
 
 void Server::get_rejections(const http::Request& request, http::Responder responder) {
@@ -218,7 +213,7 @@ void Server::get_rejections(const http::Request& request, http::Responder respon
     return true;
   };
   const auto problem = page_problem(parameters, query.page.list, take_cursor);
-  answer_page(problem, std::move(query), responder, &read_rejections);
+  answer_query(problem, std::move(query), responder, &read_rejections);
 }
 
 void Server::get_commands(const http::Request& request, std::string_view device,
@@ -236,7 +231,7 @@ void Server::get_commands(const http::Request& request, std::string_view device,
   };
   query.unknown = commands_.unknown(device);
   const auto problem = page_problem(parameters, query.page.list, take_cursor);
-  answer_page(problem, std::move(query), responder, &read_commands);
+  answer_query(problem, std::move(query), responder, &read_commands);
 }
 
 } // namespace spate::api

@@ -111,10 +111,10 @@ private:
   void in_background(const ProblemContext& context, http::Responder responder,
                      std::function<http::Response()> read,
                      Background::Queue queue = Background::Queue::normal);
-  /// The same for a page of a list; with the problem instead if there is one.
+  /// The same with what `read` makes of `query`; or answers with the problem, if there is one.
   template <class Query, class Read>
-  void answer_page(const std::optional<Problem>& problem, Query query, http::Responder responder,
-                   Read read) {
+  void answer_query(const std::optional<Problem>& problem, Query query, http::Responder responder,
+                    Read read) {
     const ProblemContext context = query.page.problem;
     if (problem) {
       responder.respond(problem_response(*problem, context));

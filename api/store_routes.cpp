@@ -63,7 +63,7 @@ void Server::get_buckets(const http::Request& request, std::string_view device,
     return read_buckets_position(position, range);
   };
   const auto problem = page_problem(parameters, query.page.list, take_cursor);
-  answer_page(problem, std::move(query), responder, &read_buckets);
+  answer_query(problem, std::move(query), responder, &read_buckets);
 }
 
 /// Asks the background thread for one part after the other.
@@ -144,7 +144,7 @@ void Server::get_lasts(const http::Request& request, http::Responder responder) 
     return true;
   };
   const auto problem = page_problem(parameters, query.page.list, take_cursor);
-  answer_page(problem, std::move(query), responder, &read_lasts);
+  answer_query(problem, std::move(query), responder, &read_lasts);
 }
 
 void Server::erase_telemetry(const http::Request& request, std::string_view device,
@@ -217,7 +217,7 @@ void Server::get_operations(const http::Request& request, http::Responder respon
     return query.query.before.has_value();
   };
   const auto problem = page_problem(parameters, query.page.list, take_cursor);
-  answer_page(problem, std::move(query), responder, &read_operations);
+  answer_query(problem, std::move(query), responder, &read_operations);
 }
 
 /// Of one GET; looked at on the background thread and on the loop in turn.
